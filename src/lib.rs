@@ -1,5 +1,6 @@
 //! Turnpike: the service beside WHMCS that sells, counts, throttles and blocks VPN accounts on MikroTik routers.
 
 pub mod clock;
+pub mod db;
 pub mod problem;
 pub mod units;

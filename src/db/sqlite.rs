@@ -1,0 +1,212 @@
+//! SQLite: one connection that writes, a few that read, all work on blocking threads.
+//!
+//! WAL with `synchronous = FULL`: an intent that was committed is on disk before a router or a mail server hears of it
+//! (law 1), also after a power cut.
+
+use super::{Error, Outcome, Result, Row, Sql, Value};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter, types::ValueRef};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+const READERS: usize = 4;
+
+/// How long another process's write is waited for.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The connections to one file.
+#[derive(Debug)]
+pub(super) struct Files {
+    writers: Arc<Pool>,
+    readers: Arc<Pool>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+}
+
+/// A connection in use. Dropped, it rolls back what was left open and goes home.
+#[derive(Debug)]
+pub(super) struct Held {
+    connection: Option<Connection>,
+    pool: Arc<Pool>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Files {
+    pub(super) async fn open(path: PathBuf) -> Result<Self> {
+        blocking(move || {
+            let writer = connect(&path, false)?;
+            let readers = (0..READERS).map(|_| connect(&path, true)).collect::<Result<_>>()?;
+            Ok(Self { writers: Pool::of(vec![writer]), readers: Pool::of(readers) })
+        })
+        .await?
+    }
+
+    pub(super) async fn writer(&self) -> Result<Held> {
+        Pool::take(&self.writers).await
+    }
+
+    pub(super) async fn reader(&self) -> Result<Held> {
+        Pool::take(&self.readers).await
+    }
+}
+
+fn connect(path: &PathBuf, reader: bool) -> Result<Connection> {
+    let opened = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    );
+    let connection = opened.map_err(|error| Error::Unavailable(format!("{}: {error}", path.display())))?;
+    connection.busy_timeout(BUSY).map_err(translate)?;
+    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                   PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;";
+    connection.execute_batch(pragmas).map_err(translate)?;
+    if reader {
+        connection.execute_batch("PRAGMA query_only = ON").map_err(translate)?;
+    }
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
+}
+
+impl Pool {
+    fn of(idle: Vec<Connection>) -> Arc<Self> {
+        let permits = Arc::new(Semaphore::new(idle.len()));
+        Arc::new(Self { idle: Mutex::new(idle), permits })
+    }
+
+    async fn take(pool: &Arc<Self>) -> Result<Held> {
+        let gone = || Error::Unavailable("the pool is closed".to_owned());
+        let permit = Arc::clone(&pool.permits).acquire_owned().await.map_err(|_closed| gone())?;
+        let connection = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Held { connection: Some(connection.ok_or_else(gone)?), pool: Arc::clone(pool), _permit: permit })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            if !connection.is_autocommit() {
+                // Fails only where SQLite rolled back by itself already.
+                let _ = connection.execute_batch("ROLLBACK");
+            }
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+    }
+}
+
+type Answer<T> = Result<(Held, Result<T>)>;
+
+impl Held {
+    /// The connection travels to a blocking thread and back. If the caller is gone by then it is dropped there: rolled
+    /// back and sent home.
+    async fn on_thread<T: Send + 'static>(
+        mut self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        blocking(move || {
+            let outcome = match self.connection.as_mut() {
+                Some(connection) => work(connection).map_err(translate),
+                None => Err(Error::Cancelled),
+            };
+            (self, outcome)
+        })
+        .await
+    }
+
+    pub(super) async fn run(self, sql: Sql, values: Vec<Value>) -> Answer<Outcome> {
+        self.on_thread(move |connection| {
+            let affected = connection.prepare_cached(sql.text())?.execute(params_from_iter(values))?;
+            Ok(Outcome { affected: affected as u64, last_id: connection.last_insert_rowid() })
+        })
+        .await
+    }
+
+    pub(super) async fn rows(self, sql: Sql, values: Vec<Value>) -> Answer<Vec<Row>> {
+        self.on_thread(move |connection| {
+            let mut statement = connection.prepare_cached(sql.text())?;
+            let columns: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let mut cursor = statement.query(params_from_iter(values))?;
+            let mut rows = Vec::new();
+            while let Some(row) = cursor.next()? {
+                let values = (0..columns.len()).map(|at| row.get_ref(at).map(cell)).collect::<rusqlite::Result<_>>()?;
+                rows.push(Row { columns: Arc::clone(&columns), values });
+            }
+            Ok(rows)
+        })
+        .await
+    }
+
+    pub(super) async fn batch(self, sql: Sql, rows: Vec<Vec<Value>>) -> Answer<()> {
+        self.on_thread(move |connection| {
+            let mut statement = connection.prepare_cached(sql.text())?;
+            for row in rows {
+                statement.execute(params_from_iter(row))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn prepare(self, sql: Sql) -> Answer<()> {
+        self.on_thread(move |connection| connection.prepare(sql.text()).map(|_| ())).await
+    }
+
+    pub(super) async fn raw(self, text: String) -> Answer<()> {
+        self.on_thread(move |connection| connection.execute_batch(&text)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::Unavailable(error.to_string()))
+}
+
+fn cell(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(int) => Value::Int(int),
+        ValueRef::Real(real) => Value::Text(real.to_string()),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => rusqlite::types::Null.into(),
+            Self::Int(int) => (*int).into(),
+            Self::Text(text) => text.as_str().into(),
+            Self::Blob(bytes) => bytes.as_slice().into(),
+        })
+    }
+}
+
+fn translate(error: rusqlite::Error) -> Error {
+    let text = error.to_string();
+    let rusqlite::Error::SqliteFailure(failure, _) = error else {
+        return Error::Defect(text);
+    };
+    match failure.extended_code {
+        rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+        | rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+        | rusqlite::ffi::SQLITE_CONSTRAINT_ROWID => return Error::Duplicate,
+        _ => {}
+    }
+    match failure.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Retry(text),
+        ErrorCode::CannotOpen
+        | ErrorCode::DiskFull
+        | ErrorCode::ReadOnly
+        | ErrorCode::SystemIoFailure
+        | ErrorCode::PermissionDenied
+        | ErrorCode::DatabaseCorrupt
+        | ErrorCode::NotADatabase
+        | ErrorCode::OutOfMemory => Error::Unavailable(text),
+        _ => Error::Defect(text),
+    }
+}
