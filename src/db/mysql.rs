@@ -180,5 +180,5 @@ fn translate(error: mysql_async::Error) -> Error {
 
 /// Error numbers that say "this is there (or gone) already": a schema step that was done before the record of it was.
 pub(super) fn is_already_done(message: &str) -> bool {
-    ["(1050)", "(1060)", "(1061)", "(1091)"].iter().any(|number| message.contains(number))
+    ["ERROR 1050 ", "ERROR 1060 ", "ERROR 1061 ", "ERROR 1091 "].iter().any(|number| message.contains(number))
 }

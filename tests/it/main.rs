@@ -1,0 +1,4 @@
+//! One binary of tests through the front door: real sockets, real databases, a simulated router.
+
+mod db;
+mod world;
