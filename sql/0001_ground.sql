@@ -67,30 +67,35 @@ CREATE TABLE account (
     psk_sealed BLOB NOT NULL,
     collect_with VARCHAR(8) NOT NULL,
     comment_prefix VARCHAR(191) NOT NULL,
-    -- Why it is off: each set and cleared only by its own event. Empty reasons are NULL.
+    -- Why it is off, but for the quota (see standing): each set and cleared only by its own event.
     cause_billing INT NOT NULL,
-    cause_quota INT NOT NULL,
     cause_admin INT NOT NULL,
-    billing_reason VARCHAR(255),
-    admin_reason VARCHAR(255),
-    quota_since BIGINT,
-    -- The ledger's sum, kept beside it in the same transactions.
-    balance_bytes BIGINT NOT NULL,
-    -- Whether the balance has been above the threshold since the last threshold letter.
-    threshold_armed INT NOT NULL,
-    -- The last complete reading, and the number that this account's letters have come to.
-    read_at BIGINT,
-    letters BIGINT NOT NULL,
-    -- Whether it was online, and since when that is known.
+    billing_reason VARCHAR(255) NOT NULL,
+    admin_reason VARCHAR(255) NOT NULL,
+    -- What the client page last saw, and when.
     online INT,
     online_at BIGINT,
     created_at BIGINT NOT NULL,
-    changed_at BIGINT NOT NULL
+    made_at BIGINT,
+    ended_at BIGINT
 ) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
 
 CREATE INDEX account_server ON account (server_id, state);
 
 CREATE INDEX account_username ON account (username);
+
+-- Where an account's books stand. Written in batches, therefore apart from what was sold.
+CREATE TABLE standing (
+    service_id BIGINT NOT NULL PRIMARY KEY,
+    -- The ledger's sum, kept beside it in the same transactions.
+    balance_bytes BIGINT NOT NULL,
+    -- Whether the balance has been above the threshold since the last threshold letter.
+    threshold_armed INT NOT NULL,
+    cause_quota INT NOT NULL,
+    quota_at BIGINT,
+    -- How many letters it has come to; makes each one's key.
+    letters BIGINT NOT NULL
+) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
 
 -- Addresses in use, unique per router: two creates cannot have the same one.
 CREATE TABLE address (

@@ -1,0 +1,122 @@
+//! Router changes decided and not yet known to be made.
+//!
+//! Law 1: the intent is on disk before the router hears of it. A change names *that* something must be made, not what:
+//! what is made is always the account as it stands then, so that order and repetition cannot harm.
+
+use crate::{
+    db::{Conn, Result, Row},
+    params, sql,
+};
+use chrono::{DateTime, Utc};
+
+/// What has to be made on the router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The secret enabled.
+    Enable,
+    /// The secret disabled.
+    Disable,
+    /// Secret and queue brought in line with what is stored.
+    Change,
+    /// Everything of the account removed.
+    Remove,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::Change => "change",
+            Self::Remove => "remove",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        match text {
+            "enable" => Ok(Self::Enable),
+            "disable" => Ok(Self::Disable),
+            "change" => Ok(Self::Change),
+            "remove" => Ok(Self::Remove),
+            other => Err(crate::db::Error::Defect(format!("pending.kind holds {other}"))),
+        }
+    }
+}
+
+/// A change that waits.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Grows with time.
+    pub id: u64,
+    /// Whose.
+    pub service_id: u64,
+    /// What.
+    pub kind: Kind,
+    /// Whether every session is ended after it.
+    pub kick: bool,
+    /// How often it was tried in vain.
+    pub tries: u32,
+}
+
+impl Pending {
+    fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            service_id: row.get("service_id")?,
+            kind: Kind::parse(&row.get::<String>("kind")?)?,
+            kick: row.get("kick")?,
+            tries: row.get("tries")?,
+        })
+    }
+}
+
+/// Decides a change, in the transaction of what caused it.
+pub async fn decide(
+    conn: &mut Conn,
+    (server_id, service_id): (u64, u64),
+    kind: Kind,
+    kick: bool,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let sql = sql!(
+        "INSERT INTO pending (service_id, server_id, kind, kick, decided_at, tries, failure) VALUES (?, ?, ?, ?, ?, 0, NULL)"
+    );
+    conn.execute(sql, params![service_id, server_id, kind.as_str(), kick, now]).await.map(|_| ())
+}
+
+/// A service's changes, oldest first.
+pub async fn of_service(conn: &mut Conn, service_id: u64) -> Result<Vec<Pending>> {
+    let sql = sql!("SELECT id, service_id, kind, kick, tries FROM pending WHERE service_id = ? ORDER BY id");
+    conn.rows(sql, params![service_id]).await?.iter().map(Pending::from_row).collect()
+}
+
+/// How many changes a service waits for.
+pub async fn count(conn: &mut Conn, service_id: u64) -> Result<u64> {
+    let sql = sql!("SELECT COUNT(*) AS n FROM pending WHERE service_id = ?");
+    conn.one(sql, params![service_id]).await?.map_or(Ok(0), |row| row.get("n"))
+}
+
+/// Services of a router that have changes waiting, those that waited longest first.
+pub async fn services_of(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
+    let sql = sql!("SELECT service_id, MIN(id) AS first_id FROM pending WHERE server_id = ? GROUP BY service_id ORDER BY first_id");
+    conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("service_id")).collect()
+}
+
+/// Routers that have changes waiting.
+pub async fn servers(conn: &mut Conn) -> Result<Vec<u64>> {
+    let sql = sql!("SELECT DISTINCT server_id FROM pending ORDER BY server_id");
+    conn.rows(sql, vec![]).await?.iter().map(|row| row.get("server_id")).collect()
+}
+
+/// They were made: all of the service's up to this id. Later ones stay.
+pub async fn made(conn: &mut Conn, service_id: u64, up_to: u64) -> Result<()> {
+    let sql = sql!("DELETE FROM pending WHERE service_id = ? AND id <= ?");
+    conn.execute(sql, params![service_id, up_to]).await.map(|_| ())
+}
+
+/// They could not be made: remembered with the reason, for people to see.
+pub async fn failed(conn: &mut Conn, service_id: u64, up_to: u64, failure: &str) -> Result<()> {
+    let short: String = failure.chars().take(500).collect();
+    let sql = sql!("UPDATE pending SET tries = tries + 1, failure = ? WHERE service_id = ? AND id <= ?");
+    conn.execute(sql, params![short, service_id, up_to]).await.map(|_| ())
+}

@@ -1,0 +1,363 @@
+//! A service of ours as a row: what was sold, to whom, and where it stands.
+
+use super::{
+    causes::Causes,
+    credentials::{PasswordRule, UsernameRule},
+    settings::{Collect, PppService, Settings},
+};
+use crate::{
+    db::{Conn, Error, Result, Row},
+    params,
+    seal::Seal,
+    sql,
+    units::{Bytes, Kbps, Speed},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use secrecy::SecretString;
+use std::net::Ipv4Addr;
+
+/// How far an account has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Intended; not yet known to be on the router.
+    New,
+    /// On the router.
+    Made,
+    /// Terminated; its books are kept.
+    Gone,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Made => "made",
+            Self::Gone => "gone",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        match text {
+            "new" => Ok(Self::New),
+            "made" => Ok(Self::Made),
+            "gone" => Ok(Self::Gone),
+            other => Err(Error::Defect(format!("account.state holds {other}"))),
+        }
+    }
+}
+
+/// Whom it was sold to and how it is billed, as WHMCS said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sold {
+    /// WHMCS's client.
+    pub client_id: u64,
+    /// WHMCS's product.
+    pub product_id: u64,
+    /// The client's name, for letters.
+    pub client_name: String,
+    /// The client's e-mail address.
+    pub email: String,
+    /// WHMCS's name of the client's language.
+    pub language: String,
+    /// WHMCS's status of the service, `Active`.
+    pub status: String,
+    /// WHMCS's name of the billing cycle.
+    pub billing_cycle: String,
+    /// When the next cycle begins.
+    pub next_due_date: Option<NaiveDate>,
+}
+
+/// A service of ours.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// WHMCS's id of the service: our key.
+    pub service_id: u64,
+    /// The router it lives on.
+    pub server_id: u64,
+    /// How far it has come.
+    pub state: State,
+    /// To whom and how it was sold.
+    pub sold: Sold,
+    /// The PPP user name.
+    pub username: String,
+    password_sealed: Vec<u8>,
+    psk_sealed: Vec<u8>,
+    /// The fixed address.
+    pub address: Ipv4Addr,
+    /// The settings in force. Its pre-shared key is empty here (see [`Account::psk`]), its rules are the defaults.
+    pub settings: Settings,
+    /// Why it is off.
+    pub causes: Causes,
+    /// The ledger's sum, bytes; below zero is a debt. Means nothing where the service is unmetered.
+    pub balance: i64,
+    /// Whether the next fall below the threshold brings a letter.
+    pub threshold_armed: bool,
+    /// How many letters it has come to.
+    pub letters: u64,
+    /// Whether it was online when last seen, and when that was.
+    pub online: Option<(bool, DateTime<Utc>)>,
+    /// When it was first known to be on the router.
+    pub made_at: Option<DateTime<Utc>>,
+}
+
+/// Associated data of a sealed column: the row's identity (law 9).
+fn context(service_id: u64, what: &str) -> String {
+    format!("account/{service_id}/{what}")
+}
+
+impl Account {
+    /// A service that was not known before.
+    pub fn new(service_id: u64, server_id: u64, sold: Sold, settings: Settings) -> Self {
+        Self {
+            service_id,
+            server_id,
+            state: State::New,
+            sold,
+            username: String::new(),
+            password_sealed: Vec::new(),
+            psk_sealed: Vec::new(),
+            address: Ipv4Addr::UNSPECIFIED,
+            settings,
+            causes: Causes::default(),
+            balance: 0,
+            threshold_armed: true,
+            letters: 0,
+            online: None,
+            made_at: None,
+        }
+    }
+
+    /// Whether a balance is kept for it.
+    pub fn is_metered(&self) -> bool {
+        self.settings.packet.is_some()
+    }
+
+    /// The PPP password.
+    ///
+    /// # Errors
+    /// Where the master key is not the one it was sealed with.
+    pub fn password(&self, seal: &Seal) -> std::result::Result<SecretString, crate::seal::SealError> {
+        seal.open(&context(self.service_id, "password"), &self.password_sealed)
+    }
+
+    /// The L2TP pre-shared key that the client page shows.
+    ///
+    /// # Errors
+    /// Where the master key is not the one it was sealed with.
+    pub fn psk(&self, seal: &Seal) -> std::result::Result<SecretString, crate::seal::SealError> {
+        seal.open(&context(self.service_id, "psk"), &self.psk_sealed)
+    }
+
+    /// Takes a new password, sealed from here on.
+    pub fn set_password(&mut self, seal: &Seal, password: &SecretString) {
+        self.password_sealed = seal.seal(&context(self.service_id, "password"), password);
+    }
+
+    /// Takes new settings; the pre-shared key is sealed and the plain one dropped.
+    pub fn set_settings(&mut self, seal: &Seal, mut settings: Settings) {
+        self.psk_sealed = seal.seal(&context(self.service_id, "psk"), &settings.l2tp_psk);
+        settings.l2tp_psk = SecretString::default();
+        self.settings = settings;
+    }
+
+    /// Reads it, if it was ever known. In a transaction its rows are locked until the end.
+    pub async fn find(conn: &mut Conn, service_id: u64) -> Result<Option<Self>> {
+        let sql = sql!(
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+             FROM account a JOIN standing s ON s.service_id = a.service_id WHERE a.service_id = ?"
+        );
+        conn.one(sql, params![service_id]).await?.map(|row| Self::from_row(&row)).transpose()
+    }
+
+    /// The same, holding its rows against others until the transaction ends.
+    pub async fn find_locked(conn: &mut Conn, service_id: u64) -> Result<Option<Self>> {
+        let sql = sql!(
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+             FROM account a JOIN standing s ON s.service_id = a.service_id WHERE a.service_id = ? /*! FOR UPDATE */"
+        );
+        conn.one(sql, params![service_id]).await?.map(|row| Self::from_row(&row)).transpose()
+    }
+
+    /// All that are on a router, by service id, held against others until the transaction ends.
+    pub async fn of_server_locked(conn: &mut Conn, server_id: u64) -> Result<Vec<Self>> {
+        let sql = sql!(
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+             FROM account a JOIN standing s ON s.service_id = a.service_id \
+             WHERE a.server_id = ? AND a.state = 'made' ORDER BY a.service_id /*! FOR UPDATE */"
+        );
+        conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
+    }
+
+    /// All that are on a router, by service id.
+    pub async fn of_server(conn: &mut Conn, server_id: u64) -> Result<Vec<Self>> {
+        let sql = sql!(
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+             FROM account a JOIN standing s ON s.service_id = a.service_id \
+             WHERE a.server_id = ? AND a.state = 'made' ORDER BY a.service_id"
+        );
+        conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
+    }
+
+    /// Whether another living service of that router has the name.
+    pub async fn name_in_use(conn: &mut Conn, server_id: u64, username: &str, but: u64) -> Result<bool> {
+        let sql = sql!(
+            "SELECT service_id FROM account WHERE server_id = ? AND username = ? AND service_id <> ? AND state <> 'gone' \
+             ORDER BY service_id LIMIT 1"
+        );
+        Ok(conn.one(sql, params![server_id, username, but]).await?.is_some())
+    }
+
+    /// Remembers whether it was online.
+    pub async fn saw_online(conn: &mut Conn, service_id: u64, online: bool, at: DateTime<Utc>) -> Result<()> {
+        let sql = sql!("UPDATE account SET online = ?, online_at = ? WHERE service_id = ?");
+        conn.execute(sql, params![online, at, service_id]).await.map(|_| ())
+    }
+
+    /// Writes what was sold and why it is off; the standing is written by [`Account::save_standing`].
+    pub async fn save(&self, conn: &mut Conn, now: DateTime<Utc>) -> Result<()> {
+        let sql = sql!(
+            "INSERT INTO account (service_id, server_id, state, client_id, product_id, client_name, email, language, status, \
+             billing_cycle, next_due_date, username, password_sealed, address, plan, profile, ppp_service, down_kbps, up_kbps, \
+             packet_bytes, history_days, threshold_bytes, threshold_template, suspension_template, instruction_url, \
+             support_pptp, support_l2tp, psk_sealed, collect_with, comment_prefix, cause_billing, cause_admin, billing_reason, \
+             admin_reason, online, online_at, created_at, made_at, ended_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, \
+             NULL, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET server_id = excluded.server_id, state = excluded.state, \
+             client_id = excluded.client_id, product_id = excluded.product_id, client_name = excluded.client_name, \
+             email = excluded.email, language = excluded.language, status = excluded.status, \
+             billing_cycle = excluded.billing_cycle, next_due_date = excluded.next_due_date, username = excluded.username, \
+             password_sealed = excluded.password_sealed, address = excluded.address, plan = excluded.plan, \
+             profile = excluded.profile, ppp_service = excluded.ppp_service, down_kbps = excluded.down_kbps, \
+             up_kbps = excluded.up_kbps, packet_bytes = excluded.packet_bytes, history_days = excluded.history_days, \
+             threshold_bytes = excluded.threshold_bytes, threshold_template = excluded.threshold_template, \
+             suspension_template = excluded.suspension_template, instruction_url = excluded.instruction_url, \
+             support_pptp = excluded.support_pptp, support_l2tp = excluded.support_l2tp, psk_sealed = excluded.psk_sealed, \
+             collect_with = excluded.collect_with, comment_prefix = excluded.comment_prefix, \
+             cause_billing = excluded.cause_billing, cause_admin = excluded.cause_admin, \
+             billing_reason = excluded.billing_reason, admin_reason = excluded.admin_reason, made_at = excluded.made_at, \
+             ended_at = excluded.ended_at"
+        );
+        conn.execute(sql, self.columns(now)).await.map(|_| ())
+    }
+
+    fn columns(&self, now: DateTime<Utc>) -> Vec<crate::db::Value> {
+        let (sold, terms) = (&self.sold, &self.settings);
+        params![
+            self.service_id,
+            self.server_id,
+            self.state.as_str(),
+            sold.client_id,
+            sold.product_id,
+            &sold.client_name,
+            &sold.email,
+            &sold.language,
+            &sold.status,
+            &sold.billing_cycle,
+            sold.next_due_date,
+            &self.username,
+            self.password_sealed.clone(),
+            self.address,
+            terms.plan.clone(),
+            &terms.profile,
+            terms.ppp_service.as_str(),
+            terms.speed.down.0,
+            terms.speed.up.0,
+            terms.packet.map(|bytes| bytes.0),
+            terms.history_days,
+            terms.threshold.map(|bytes| bytes.0),
+            terms.threshold_template.clone(),
+            terms.suspension_template.clone(),
+            terms.instruction_url.clone(),
+            terms.support_pptp,
+            terms.support_l2tp,
+            self.psk_sealed.clone(),
+            terms.collect.as_str(),
+            &terms.comment_prefix,
+            self.causes.billing,
+            self.causes.admin,
+            &self.causes.billing_reason,
+            &self.causes.admin_reason,
+            now,
+            self.made_at,
+            (self.state == State::Gone).then_some(now),
+        ]
+    }
+
+    /// Writes the balance's verdict: the quota cause, the threshold's arming, the count of letters. The balance itself
+    /// moves only with the ledger.
+    pub async fn save_standing(&self, conn: &mut Conn, now: DateTime<Utc>) -> Result<()> {
+        let sql = sql!(
+            "INSERT INTO standing (service_id, balance_bytes, threshold_armed, cause_quota, quota_at, letters) \
+             VALUES (?, 0, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET threshold_armed = excluded.threshold_armed, \
+             cause_quota = excluded.cause_quota, quota_at = excluded.quota_at, letters = excluded.letters"
+        );
+        let since = self.causes.quota.then_some(self.causes.quota_at.unwrap_or(now));
+        let values = params![self.service_id, self.threshold_armed, self.causes.quota, since, self.letters];
+        conn.execute(sql, values).await.map(|_| ())
+    }
+
+    fn from_row(row: &Row) -> Result<Self> {
+        let online: Option<bool> = row.get("online")?;
+        let online_at: Option<DateTime<Utc>> = row.get("online_at")?;
+        Ok(Self {
+            service_id: row.get("service_id")?,
+            server_id: row.get("server_id")?,
+            state: State::parse(&row.get::<String>("state")?)?,
+            sold: sold(row)?,
+            username: row.get("username")?,
+            password_sealed: row.get("password_sealed")?,
+            psk_sealed: row.get("psk_sealed")?,
+            address: row.get("address")?,
+            settings: settings(row)?,
+            causes: Causes {
+                billing: row.get("cause_billing")?,
+                quota: row.get("cause_quota")?,
+                admin: row.get("cause_admin")?,
+                billing_reason: row.get("billing_reason")?,
+                admin_reason: row.get("admin_reason")?,
+                quota_at: row.get("quota_at")?,
+            },
+            balance: row.get("balance_bytes")?,
+            threshold_armed: row.get("threshold_armed")?,
+            letters: row.get("letters")?,
+            online: online.zip(online_at),
+            made_at: row.get("made_at")?,
+        })
+    }
+}
+
+fn sold(row: &Row) -> Result<Sold> {
+    Ok(Sold {
+        client_id: row.get("client_id")?,
+        product_id: row.get("product_id")?,
+        client_name: row.get("client_name")?,
+        email: row.get("email")?,
+        language: row.get("language")?,
+        status: row.get("status")?,
+        billing_cycle: row.get("billing_cycle")?,
+        next_due_date: row.get("next_due_date")?,
+    })
+}
+
+fn settings(row: &Row) -> Result<Settings> {
+    let strange = |what: &str| Error::Defect(format!("account.{what} holds a word that is not known"));
+    Ok(Settings {
+        plan: row.get("plan")?,
+        profile: row.get("profile")?,
+        ppp_service: PppService::parse(&row.get::<String>("ppp_service")?).map_err(|_why| strange("ppp_service"))?,
+        speed: Speed { down: Kbps(row.get("down_kbps")?), up: Kbps(row.get("up_kbps")?) },
+        packet: row.get::<Option<u64>>("packet_bytes")?.map(Bytes),
+        history_days: row.get("history_days")?,
+        threshold: row.get::<Option<u64>>("threshold_bytes")?.map(Bytes),
+        threshold_template: row.get("threshold_template")?,
+        suspension_template: row.get("suspension_template")?,
+        instruction_url: row.get("instruction_url")?,
+        support_pptp: row.get("support_pptp")?,
+        support_l2tp: row.get("support_l2tp")?,
+        l2tp_psk: SecretString::default(),
+        collect: Collect::parse(&row.get::<String>("collect_with")?).map_err(|_why| strange("collect_with"))?,
+        username_rule: UsernameRule::default(),
+        password_rule: PasswordRule::default(),
+        comment_prefix: row.get("comment_prefix")?,
+    })
+}

@@ -1,0 +1,116 @@
+//! The ledger: why a balance is what it is.
+//!
+//! Law 6: append-only; the balance is its sum, and `standing.balance_bytes` keeps that sum in the same transactions. Traffic
+//! is one entry a service and local day: with a poll a minute, an entry a poll would be half a million rows a year and
+//! account. Such an entry grows while its day is open and never shrinks; everything else is written once.
+
+use crate::{
+    db::{Conn, Result},
+    params, sql,
+    units::Bytes,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A billing cycle's packet.
+    Packet,
+    /// Unused traffic that a renewal took away (`traffic.carry_over = false`).
+    Expiry,
+    /// Traffic that staff or an order added, or took back.
+    TopUp,
+    /// A local day's traffic.
+    Usage,
+}
+
+impl Kind {
+    /// Its name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Packet => "packet",
+            Self::Expiry => "expiry",
+            Self::TopUp => "top-up",
+            Self::Usage => "usage",
+        }
+    }
+}
+
+/// An entry, as it is shown.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// `packet`, `expiry`, `top-up` or `usage`.
+    pub kind: String,
+    /// What makes it unique: a due date, a key, a day.
+    pub once: String,
+    /// Bytes; below zero takes away.
+    pub bytes: i64,
+    /// A word about it.
+    pub note: String,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+}
+
+/// Writes an entry once and moves the balance with it; whether it was new.
+pub async fn enter(
+    conn: &mut Conn,
+    service_id: u64,
+    (kind, once): (Kind, &str),
+    bytes: i64,
+    note: &str,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let sql = sql!("INSERT INTO ledger (service_id, kind, once, bytes, note, at) VALUES (?, ?, ?, ?, ?, ?)");
+    let new = conn.insert_once(sql, params![service_id, kind.as_str(), once, bytes, note, now]).await?;
+    if new {
+        let sql = sql!("UPDATE standing SET balance_bytes = balance_bytes + ? WHERE service_id = ?");
+        conn.execute(sql, params![bytes, service_id]).await?;
+    }
+    Ok(new)
+}
+
+/// The bytes of an entry, if it was written.
+pub async fn find(conn: &mut Conn, service_id: u64, kind: Kind, once: &str) -> Result<Option<i64>> {
+    let sql = sql!("SELECT bytes FROM ledger WHERE service_id = ? AND kind = ? AND once = ?");
+    conn.one(sql, params![service_id, kind.as_str(), once]).await?.map(|row| row.get("bytes")).transpose()
+}
+
+/// Charges days' traffic to services and moves their balances, in a few round trips.
+pub async fn charge(conn: &mut Conn, days: &[(u64, NaiveDate, Bytes)], now: DateTime<Utc>) -> Result<()> {
+    let entry = sql!(
+        "INSERT INTO ledger (service_id, kind, once, bytes, note, at) VALUES (?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (service_id, kind, once) DO UPDATE SET bytes = bytes + excluded.bytes, at = excluded.at"
+    );
+    let rows = days.iter().map(|(service, day, bytes)| {
+        params![*service, Kind::Usage.as_str(), day.to_string(), -bytes.signed(), "", now]
+    });
+    conn.batch(entry, rows.collect()).await?;
+    let balance = sql!(
+        "INSERT INTO standing (service_id, balance_bytes, threshold_armed, cause_quota, quota_at, letters) \
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET balance_bytes = balance_bytes + excluded.balance_bytes"
+    );
+    let rows = days.iter().map(|(service, _, bytes)| params![*service, -bytes.signed(), true, false, None::<i64>, 0]);
+    conn.batch(balance, rows.collect()).await
+}
+
+/// The ledger's own sum: what the balance must be.
+pub async fn sum(conn: &mut Conn, service_id: u64) -> Result<i64> {
+    let sql = sql!("SELECT COALESCE(SUM(bytes), 0) AS total FROM ledger WHERE service_id = ?");
+    conn.one(sql, params![service_id]).await?.map_or(Ok(0), |row| row.get("total"))
+}
+
+/// A service's latest entries, newest first.
+pub async fn latest(conn: &mut Conn, service_id: u64, limit: u32) -> Result<Vec<Entry>> {
+    let sql = sql!("SELECT kind, once, bytes, note, at FROM ledger WHERE service_id = ? ORDER BY at DESC, kind, once LIMIT ?");
+    let rows = conn.rows(sql, params![service_id, limit]).await?;
+    let entry = |row: &crate::db::Row| {
+        Ok(Entry {
+            kind: row.get("kind")?,
+            once: row.get("once")?,
+            bytes: row.get("bytes")?,
+            note: row.get("note")?,
+            at: row.get("at")?,
+        })
+    };
+    rows.iter().map(entry).collect()
+}
