@@ -5,3 +5,4 @@ pub mod clock;
 pub mod plan;
 pub mod problem;
 pub mod units;
+pub mod usage;
