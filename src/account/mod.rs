@@ -1,0 +1,12 @@
+//! A service: what was settled about it, what it is called, which address it has, and why it is off.
+
+pub mod addresses;
+pub mod allotment;
+pub mod causes;
+pub mod credentials;
+pub mod pending;
+pub mod record;
+pub mod settings;
+pub mod verdict;
+
+pub use record::{Account, Sold, State};

@@ -1,0 +1,9 @@
+//! What was used: two readings become a delta, a delta becomes days, days become charts; and the books of it.
+
+pub mod chart;
+pub mod counters;
+pub mod days;
+pub mod history;
+pub mod ledger;
+pub mod quarantine;
+pub mod reading;
