@@ -1,0 +1,4 @@
+//! A service: what was settled about it, what it is called, which address it has.
+
+pub mod credentials;
+pub mod settings;

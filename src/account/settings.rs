@@ -1,0 +1,567 @@
+//! A service's settings, parsed once from what WHMCS sends: strings become types that cannot be wrong.
+//!
+//! * Which value wins: a configurable option, then the product's field, then the plan, then the default. A blank option or
+//!   field counts as not given.
+//! * Values are checked, never clamped, and every one that was given is checked, whether it counts or not: a bad product
+//!   field is refused even while an option covers it. The problem names where the value came from (`options.…` or
+//!   `settings.…`).
+//! * Whether the plan and the profile exist is not known here.
+
+use crate::{
+    account::credentials::{PasswordRule, UsernameRule},
+    plan::{PlanDefaults, cycle::BillingCycle},
+    problem::Problem,
+    units::{Bytes, Gigabyte, Kbps, Speed},
+};
+use secrecy::SecretString;
+use std::{collections::BTreeMap, ops::RangeInclusive};
+use url::Url;
+
+/// The longest text that a setting may be, in characters.
+pub const LONGEST_TEXT: usize = 255;
+/// How many daily rows may be kept.
+pub const HISTORY_DAYS: RangeInclusive<u16> = 32..=3660;
+/// The speed where neither product nor plan says one: 10 Mbit/s each way.
+pub const DEFAULT_SPEED: Speed = Speed::new(10_000, 10_000);
+
+/// What was settled about a service.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The name of the plan; `None` where the fields stand alone.
+    pub plan: Option<String>,
+    /// The PPP profile on the router.
+    pub profile: String,
+    /// Which PPP service the secret is for.
+    pub ppp_service: PppService,
+    /// The speed sold.
+    pub speed: Speed,
+    /// The traffic that one billing cycle brings; `None` is unmetered: no balance, no letters, no quota block.
+    pub packet: Option<Bytes>,
+    /// How many daily rows are kept.
+    pub history_days: u16,
+    /// The threshold letter goes out when the balance falls below this; `None` is off.
+    pub threshold: Option<Bytes>,
+    /// The threshold letter's template; `None` is no such letter.
+    pub threshold_template: Option<String>,
+    /// The suspension letter's template; `None` is no such letter.
+    pub suspension_template: Option<String>,
+    /// Where the client page's manual button leads; `None` hides it.
+    pub instruction_url: Option<String>,
+    /// Whether the client page offers `PPtP`.
+    pub support_pptp: bool,
+    /// Whether the client page offers L2TP.
+    pub support_l2tp: bool,
+    /// The pre-shared key that the client page shows with L2TP; may be empty.
+    pub l2tp_psk: SecretString,
+    /// When the counters are collected.
+    pub collect: Collect,
+    /// How a username is made.
+    pub username_rule: UsernameRule,
+    /// How a password is made.
+    pub password_rule: PasswordRule,
+    /// What comments on the router begin with.
+    pub comment_prefix: String,
+}
+
+impl Settings {
+    /// Parses the `settings` and `options` of a hook's body for a service of that billing cycle (WHMCS's name of it).
+    ///
+    /// The plan must have been looked up by [`plan_name`] before. Keys that are not known are ignored.
+    ///
+    /// # Errors
+    /// `setting-invalid` with the field's path for the first value that cannot be; `malformed` for a billing cycle that is
+    /// missing.
+    pub fn parse(
+        settings: &BTreeMap<String, String>,
+        options: &BTreeMap<String, String>,
+        billing_cycle: &str,
+        gb: Gigabyte,
+        plan: Option<&PlanDefaults>,
+    ) -> Result<Self, Problem> {
+        let fields = Fields { settings, options };
+        let plan = plan.copied().unwrap_or_default();
+        let cycle = cycle(billing_cycle)?;
+        let text = |name| fields.read(name, text).map(Option::flatten);
+        let speed = plan.speed.unwrap_or(DEFAULT_SPEED);
+        Ok(Self {
+            plan: plan_name(settings, options)?,
+            profile: text("profile")?.unwrap_or_else(|| "default".to_owned()),
+            ppp_service: fields.read("ppp_service", PppService::parse)?.unwrap_or_default(),
+            speed: Speed {
+                down: fields.read("download_mbps", mbps)?.unwrap_or(speed.down),
+                up: fields.read("upload_mbps", mbps)?.unwrap_or(speed.up),
+            },
+            packet: packet(&fields, cycle, gb)?.or(plan.packet),
+            history_days: fields.read("history_days", history_days)?.unwrap_or(*HISTORY_DAYS.start()),
+            threshold: fields.read("threshold_gb", |value| gigabytes(value, gb))?,
+            threshold_template: text("threshold_template")?,
+            suspension_template: text("suspension_template")?,
+            instruction_url: fields.read("instruction_url", web_address)?,
+            support_pptp: fields.read("support_pptp", switch)?.unwrap_or(false),
+            support_l2tp: fields.read("support_l2tp", switch)?.unwrap_or(false),
+            l2tp_psk: fields.read("l2tp_psk", verbatim)?.unwrap_or_default().into(),
+            collect: fields.read("collect", Collect::parse)?.unwrap_or_default(),
+            username_rule: fields.read("username_rule", UsernameRule::parse)?.unwrap_or_default(),
+            password_rule: fields.read("password_rule", PasswordRule::parse)?.unwrap_or_default(),
+            comment_prefix: fields.read("comment_prefix", prefix)?.unwrap_or_else(|| "WHMCS".to_owned()),
+        })
+    }
+}
+
+/// The name of the plan that the service is on, to be looked up before the rest is parsed.
+///
+/// # Errors
+/// `setting-invalid` where the name holds a control character or is too long.
+pub fn plan_name(
+    settings: &BTreeMap<String, String>,
+    options: &BTreeMap<String, String>,
+) -> Result<Option<String>, Problem> {
+    Fields { settings, options }.read("plan", text).map(Option::flatten)
+}
+
+/// The PPP service of a secret, RouterOS's closed list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PppService {
+    /// Every one.
+    #[default]
+    Any,
+    /// Serial lines.
+    Async,
+    /// L2TP.
+    L2tp,
+    /// `OpenVPN`.
+    Ovpn,
+    /// `PPPoE`.
+    Pppoe,
+    /// `PPtP`.
+    Pptp,
+    /// SSTP.
+    Sstp,
+}
+
+impl PppService {
+    /// RouterOS's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Async => "async",
+            Self::L2tp => "l2tp",
+            Self::Ovpn => "ovpn",
+            Self::Pppoe => "pppoe",
+            Self::Pptp => "pptp",
+            Self::Sstp => "sstp",
+        }
+    }
+
+    fn parse(value: &str) -> Result<Self, String> {
+        [Self::Any, Self::Async, Self::L2tp, Self::Ovpn, Self::Pppoe, Self::Pptp, Self::Sstp]
+            .into_iter()
+            .find(|service| value.eq_ignore_ascii_case(service.as_str()))
+            .ok_or_else(|| "must be one of any, async, l2tp, ovpn, pppoe, pptp, sstp".to_owned())
+    }
+}
+
+/// When WHMCS has the counters collected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Collect {
+    /// With `UsageUpdate`, once a day.
+    #[default]
+    Daily,
+    /// With every run of WHMCS's cron.
+    Cron,
+}
+
+impl Collect {
+    /// The setting's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Daily => "daily",
+            Self::Cron => "cron",
+        }
+    }
+
+    fn parse(value: &str) -> Result<Self, String> {
+        [Self::Daily, Self::Cron]
+            .into_iter()
+            .find(|collect| value.eq_ignore_ascii_case(collect.as_str()))
+            .ok_or_else(|| "must be daily or cron".to_owned())
+    }
+}
+
+/// The two sources of a hook's body.
+struct Fields<'a> {
+    settings: &'a BTreeMap<String, String>,
+    options: &'a BTreeMap<String, String>,
+}
+
+impl Fields<'_> {
+    /// The winning value of a name after both were checked; `None` where neither is given.
+    fn read<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, Problem> {
+        let option = given("options", self.options, name, &parse)?;
+        let setting = given("settings", self.settings, name, &parse)?;
+        Ok(option.or(setting))
+    }
+}
+
+/// One source's value of a name, checked; `None` where it is blank or absent.
+fn given<T>(
+    part: &str,
+    source: &BTreeMap<String, String>,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, Problem> {
+    let Some(value) = source.get(name) else { return Ok(None) };
+    let path = || format!("{part}.{name}");
+    if value.chars().any(char::is_control) {
+        return Err(Problem::field(path(), "holds a control character"));
+    }
+    if value.chars().count() > LONGEST_TEXT {
+        return Err(Problem::field(path(), format!("is longer than {LONGEST_TEXT} characters")));
+    }
+    if value.trim().is_empty() {
+        return Ok(None);
+    }
+    parse(value).map(Some).map_err(|why| Problem::field(path(), why))
+}
+
+fn cycle(name: &str) -> Result<BillingCycle, Problem> {
+    const PATH: &str = "service.billing_cycle";
+    if name.trim().is_empty() {
+        return Err(Problem::malformed(PATH, "is missing"));
+    }
+    BillingCycle::parse(name.trim()).ok_or_else(|| {
+        let known = "One Time, Free Account, Monthly, Quarterly, Semi-Annually, Annually, Biennially or Triennially";
+        Problem::field(PATH, format!("must be {known}"))
+    })
+}
+
+/// The packet of the service's cycle: `options.traffic_gb`, then the cycle's own field. All seven fields are checked.
+fn packet(fields: &Fields<'_>, cycle: BillingCycle, gb: Gigabyte) -> Result<Option<Bytes>, Problem> {
+    let whole = given("options", fields.options, "traffic_gb", |value| gigabytes(value, gb))?;
+    let mut counts = None;
+    for one in BillingCycle::ALL {
+        let value = fields.read(one.traffic_field(), |value| gigabytes(value, gb))?;
+        if one == cycle {
+            counts = value;
+        }
+    }
+    Ok(whole.or(counts))
+}
+
+fn gigabytes(value: &str, gb: Gigabyte) -> Result<Bytes, String> {
+    gb.parse(value).map_err(str::to_owned)
+}
+
+fn mbps(value: &str) -> Result<Kbps, String> {
+    Kbps::from_mbps(value).map_err(str::to_owned)
+}
+
+fn history_days(value: &str) -> Result<u16, String> {
+    let value = value.trim();
+    let digits = value.bytes().all(|b| b.is_ascii_digit());
+    value.parse().ok().filter(|days| digits && HISTORY_DAYS.contains(days)).ok_or_else(|| {
+        format!("must be a whole number of days from {} to {}", HISTORY_DAYS.start(), HISTORY_DAYS.end())
+    })
+}
+
+/// A switch as WHMCS, PHP or a person writes it. Blank (off) does not come here.
+fn switch(value: &str) -> Result<bool, String> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "on" | "yes" | "true" | "1" => Ok(true),
+        "off" | "no" | "false" | "0" => Ok(false),
+        _ => Err("must be on, yes, true or 1, or empty, off, no, false or 0".to_owned()),
+    }
+}
+
+/// A text without blanks at its ends; `None` where nothing is left.
+#[expect(clippy::unnecessary_wraps, reason = "one of the parsers that `Fields::read` takes")]
+fn text(value: &str) -> Result<Option<String>, String> {
+    Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
+}
+
+/// A text as it is: blanks may be part of a key.
+#[expect(clippy::unnecessary_wraps, reason = "one of the parsers that `Fields::read` takes")]
+fn verbatim(value: &str) -> Result<String, String> {
+    Ok(value.to_owned())
+}
+
+fn prefix(value: &str) -> Result<String, String> {
+    if value.contains('|') { Err("may not hold a |".to_owned()) } else { Ok(value.trim().to_owned()) }
+}
+
+fn web_address(value: &str) -> Result<String, String> {
+    let wrong = || "must be a web address that begins with http:// or https:// and names a host".to_owned();
+    let value = value.trim();
+    // The parser would mend "https:/host", "https:///host" and "https:\\host"; what is shown must be what was meant.
+    let Some((scheme, rest)) = value.split_once("://") else { return Err(wrong()) };
+    let web = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    if !web || rest.starts_with(['/', '\\']) || value.contains(char::is_whitespace) {
+        return Err(wrong());
+    }
+    match Url::parse(value) {
+        Ok(url) if url.host_str().is_some_and(|host| !host.is_empty()) => Ok(value.to_owned()),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Code;
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn parse(settings: &[(&str, &str)], options: &[(&str, &str)], cycle: &str) -> Result<Settings, Problem> {
+        Settings::parse(&map(settings), &map(options), cycle, Gigabyte::Binary, None)
+    }
+
+    fn refused(settings: &[(&str, &str)], options: &[(&str, &str)]) -> String {
+        let problem = parse(settings, options, "Monthly").expect_err(&format!("{settings:?} {options:?} was taken"));
+        assert_eq!(problem.code, Code::SettingInvalid);
+        problem.field.unwrap()
+    }
+
+    #[test]
+    fn nothing_given_is_the_defaults() {
+        let settings = parse(&[], &[], "Monthly").unwrap();
+        assert_eq!(settings.profile, "default");
+        assert_eq!(settings.ppp_service, PppService::Any);
+        assert_eq!(settings.speed, Speed::new(10_000, 10_000));
+        assert_eq!(settings.packet, None);
+        assert_eq!(settings.history_days, 32);
+        assert_eq!(settings.threshold, None);
+        assert_eq!((settings.threshold_template, settings.suspension_template), (None, None));
+        assert_eq!((settings.plan, settings.instruction_url), (None, None));
+        assert!(!settings.support_pptp && !settings.support_l2tp);
+        assert_eq!(settings.l2tp_psk.expose_secret(), "");
+        assert_eq!(settings.collect, Collect::Daily);
+        assert_eq!(settings.username_rule, UsernameRule::default());
+        assert_eq!(settings.password_rule, PasswordRule::default());
+        assert_eq!(settings.comment_prefix, "WHMCS");
+    }
+
+    #[test]
+    fn blank_fields_are_as_good_as_none() {
+        let names = [
+            "plan",
+            "profile",
+            "ppp_service",
+            "download_mbps",
+            "upload_mbps",
+            "history_days",
+            "threshold_gb",
+            "threshold_template",
+            "suspension_template",
+            "instruction_url",
+            "support_pptp",
+            "support_l2tp",
+            "l2tp_psk",
+            "collect",
+            "username_rule",
+            "password_rule",
+            "comment_prefix",
+            "traffic_gb_monthly",
+            "traffic_gb",
+        ];
+        for blank in ["", "  "] {
+            let all: Vec<_> = names.iter().map(|name| (*name, blank)).collect();
+            let settings = parse(&all, &all, "Monthly").unwrap();
+            assert_eq!((settings.profile.as_str(), settings.history_days), ("default", 32));
+            assert_eq!((settings.packet, settings.threshold), (None, None));
+        }
+    }
+
+    #[test]
+    fn everything_given_is_read() {
+        let settings = parse(
+            &[
+                ("plan", "Gold"),
+                ("profile", " vpn "),
+                ("ppp_service", "L2TP"),
+                ("download_mbps", "0.5"),
+                ("upload_mbps", "0"),
+                ("traffic_gb_monthly", "10"),
+                ("history_days", "3660"),
+                ("threshold_gb", "0.5"),
+                ("threshold_template", "threshold"),
+                ("suspension_template", "VPN suspended"),
+                ("instruction_url", "https://example.net/how?a=1&b=2"),
+                ("support_pptp", "on"),
+                ("support_l2tp", "YES"),
+                ("l2tp_psk", " with blank "),
+                ("collect", "cron"),
+                ("username_rule", "vpn{service_id}"),
+                ("password_rule", "12:1234567890"),
+                ("comment_prefix", "ACME"),
+                ("something_else", "\u{1}"),
+            ],
+            &[],
+            "Monthly",
+        )
+        .unwrap();
+        assert_eq!(settings.plan.as_deref(), Some("Gold"));
+        assert_eq!(settings.profile, "vpn");
+        assert_eq!(settings.ppp_service.as_str(), "l2tp");
+        assert_eq!(settings.speed, Speed::new(500, 0));
+        assert_eq!(settings.packet, Some(Bytes(10_737_418_240)));
+        assert_eq!(settings.history_days, 3660);
+        assert_eq!(settings.threshold, Some(Bytes(536_870_912)));
+        assert_eq!(settings.suspension_template.as_deref(), Some("VPN suspended"));
+        assert_eq!(settings.instruction_url.as_deref(), Some("https://example.net/how?a=1&b=2"));
+        assert!(settings.support_pptp && settings.support_l2tp);
+        assert_eq!(settings.l2tp_psk.expose_secret(), " with blank ");
+        assert!(!format!("{settings:?}").contains("with blank"), "the key is in the debug output");
+        assert_eq!(settings.collect.as_str(), "cron");
+        assert_eq!(settings.comment_prefix, "ACME");
+    }
+
+    #[test]
+    fn the_field_of_the_services_cycle_counts() {
+        let fields = [
+            ("traffic_gb_one_time", "1"),
+            ("traffic_gb_monthly", "2"),
+            ("traffic_gb_quarterly", "3"),
+            ("traffic_gb_semi_annually", "4"),
+            ("traffic_gb_annually", "5"),
+            ("traffic_gb_biennially", "6"),
+            ("traffic_gb_triennially", "7"),
+        ];
+        for (cycle, gb) in [
+            ("One Time", 1),
+            ("Free Account", 1),
+            ("Monthly", 2),
+            ("Quarterly", 3),
+            ("Semi-Annually", 4),
+            ("Annually", 5),
+            ("Biennially", 6),
+            ("Triennially", 7),
+        ] {
+            assert_eq!(parse(&fields, &[], cycle).unwrap().packet, Some(Bytes(gb << 30)), "{cycle}");
+        }
+        assert_eq!(parse(&fields[..1], &[], "Monthly").unwrap().packet, None);
+        assert_eq!(parse(&fields, &[("traffic_gb", "200")], "Annually").unwrap().packet, Some(Bytes(200 << 30)));
+        assert_eq!(parse(&fields, &[("traffic_gb", "0")], "Annually").unwrap().packet, Some(Bytes::ZERO));
+        assert_eq!(parse(&fields, &[("traffic_gb_annually", "9")], "Annually").unwrap().packet, Some(Bytes(9 << 30)));
+        assert_eq!(
+            parse(&[("traffic_gb", "200")], &[], "Annually").unwrap().packet,
+            None,
+            "it is an option's name only"
+        );
+    }
+
+    #[test]
+    fn a_billing_cycle_that_is_no_cycle_is_refused() {
+        let missing = parse(&[], &[], " ").unwrap_err();
+        assert_eq!((missing.code, missing.field.as_deref()), (Code::Malformed, Some("service.billing_cycle")));
+        let strange = parse(&[], &[], "Weekly").unwrap_err();
+        assert_eq!((strange.code, strange.field.as_deref()), (Code::SettingInvalid, Some("service.billing_cycle")));
+    }
+
+    #[test]
+    fn an_option_wins_over_the_field_the_field_over_the_plan_the_plan_over_the_default() {
+        let plan = PlanDefaults { speed: Some(Speed::new(50_000, 5_000)), packet: Some(Bytes(77)) };
+        let parse = |settings: &[(&str, &str)], options: &[(&str, &str)]| {
+            Settings::parse(&map(settings), &map(options), "Monthly", Gigabyte::Decimal, Some(&plan)).unwrap()
+        };
+        assert_eq!(parse(&[], &[]).speed, Speed::new(50_000, 5_000));
+        assert_eq!(parse(&[], &[]).packet, Some(Bytes(77)));
+        let field = [("download_mbps", "20"), ("traffic_gb_monthly", "2")];
+        assert_eq!(parse(&field, &[]).speed, Speed::new(20_000, 5_000));
+        assert_eq!(parse(&field, &[]).packet, Some(Bytes(2_000_000_000)));
+        assert_eq!(parse(&field, &[("download_mbps", "30")]).speed, Speed::new(30_000, 5_000));
+        assert_eq!(parse(&field, &[("download_mbps", "")]).speed, Speed::new(20_000, 5_000));
+        assert!(!parse(&[("support_pptp", "on")], &[("support_pptp", "0")]).support_pptp);
+        assert_eq!(parse(&[("plan", "Gold")], &[("plan", "Silver")]).plan.as_deref(), Some("Silver"));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_is_refused_with_its_path() {
+        for (name, wrong) in [
+            ("download_mbps", "100000.1"),
+            ("download_mbps", "-1"),
+            ("upload_mbps", "ten"),
+            ("upload_mbps", "1,5"),
+            ("upload_mbps", "0.0001"),
+            ("history_days", "31"),
+            ("history_days", "3661"),
+            ("history_days", "40.5"),
+            ("history_days", "+40"),
+            ("history_days", "99999"),
+            ("threshold_gb", "1e3"),
+            ("threshold_gb", "10000000.1"),
+            ("threshold_gb", "-0.1"),
+            ("traffic_gb_monthly", "x"),
+            ("traffic_gb_triennially", "10000001"),
+            ("ppp_service", "ppptp"),
+            ("collect", "weekly"),
+            ("support_pptp", "2"),
+            ("support_l2tp", "enabled"),
+            ("l2tp_psk", "a\0b"),
+            ("comment_prefix", "A|B"),
+            ("comment_prefix", "A\nB"),
+            ("profile", "a\tb"),
+            ("plan", "Gold\r"),
+            ("username_rule", "{client"),
+            ("username_rule", "{uid}"),
+            ("password_rule", "4:abc"),
+            ("instruction_url", "javascript:alert(1)"),
+            ("instruction_url", "ftp://example.net/"),
+            ("instruction_url", "https://"),
+            ("instruction_url", "https:///path"),
+            ("instruction_url", "example.net"),
+            ("instruction_url", "http:/example.net"),
+            ("instruction_url", "http://exa mple.net/"),
+        ] {
+            assert_eq!(refused(&[(name, wrong)], &[]), format!("settings.{name}"), "{wrong:?}");
+            assert_eq!(refused(&[], &[(name, wrong)]), format!("options.{name}"), "{wrong:?}");
+        }
+        assert_eq!(refused(&[], &[("traffic_gb", "much")]), "options.traffic_gb");
+    }
+
+    #[test]
+    fn what_does_not_count_is_checked_too() {
+        assert_eq!(refused(&[("traffic_gb_annually", "x")], &[]), "settings.traffic_gb_annually");
+        assert_eq!(refused(&[("download_mbps", "x")], &[("download_mbps", "5")]), "settings.download_mbps");
+        assert_eq!(refused(&[("traffic_gb_monthly", "x")], &[("traffic_gb", "5")]), "settings.traffic_gb_monthly");
+    }
+
+    #[test]
+    fn texts_have_an_end() {
+        let long = "x".repeat(LONGEST_TEXT + 1);
+        for name in ["profile", "plan", "threshold_template", "l2tp_psk", "comment_prefix", "username_rule"] {
+            assert_eq!(refused(&[(name, &long)], &[]), format!("settings.{name}"));
+        }
+        assert!(parse(&[("profile", &long[1..])], &[], "Monthly").is_ok());
+    }
+
+    #[test]
+    fn a_problem_never_repeats_the_key() {
+        let problem = parse(&[("l2tp_psk", "hush\nhush")], &[], "Monthly").unwrap_err();
+        assert!(!problem.detail.contains("hush"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn switches_are_read_in_any_case() {
+        for on in ["on", "On", "YES", "true", "1", " on "] {
+            assert!(parse(&[("support_l2tp", on)], &[], "Monthly").unwrap().support_l2tp, "{on:?}");
+        }
+        for off in ["", "off", "No", "FALSE", "0"] {
+            assert!(!parse(&[("support_l2tp", off)], &[], "Monthly").unwrap().support_l2tp, "{off:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_makes_the_reader_panic(
+            name in prop::sample::select(vec!["download_mbps", "threshold_gb", "history_days", "instruction_url",
+                "username_rule", "password_rule", "comment_prefix", "traffic_gb_monthly", "support_l2tp"]),
+            value in ".{0,40}",
+        ) {
+            let _ = parse(&[(name, &value)], &[], "Monthly");
+        }
+    }
+}

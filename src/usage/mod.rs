@@ -1,0 +1,2 @@
+//! What was used: two readings become a delta, a delta becomes days, days become charts.
+
