@@ -6,3 +6,4 @@ pub mod db;
 pub mod plan;
 pub mod problem;
 pub mod units;
+pub mod usage;

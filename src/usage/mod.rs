@@ -1,2 +1,3 @@
 //! What was used: two readings become a delta, a delta becomes days, days become charts.
 
+pub mod reading;
