@@ -1,3 +1,4 @@
 //! What was used: two readings become a delta, a delta becomes days, days become charts.
 
+pub mod days;
 pub mod reading;
