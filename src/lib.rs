@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod db;
+pub mod mail;
 pub mod problem;
 pub mod units;
