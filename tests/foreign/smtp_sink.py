@@ -75,7 +75,7 @@ class Sink:
                 envelope_from=envelope.mail_from,
                 envelope_to=envelope.rcpt_tos,
                 login=bool(session.authenticated),
-                tls=session.ssl is not None,
+                tls=server.transport.get_extra_info("ssl_object") is not None,
                 conversation=f"{session.peer[0]}:{session.peer[1]}",
             )
         )
