@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod log;
 pub mod pairing;
 pub mod problem;
