@@ -63,7 +63,8 @@ pub struct SmtpSettings {
     pub password: SecretString,
     /// Certificates (PEM) to trust besides the system's roots.
     pub extra_roots: Option<Vec<u8>>,
-    /// How long connecting, securing and logging in may take together; sending a letter may take three times that.
+    /// How long connecting, securing and logging in may take together, at most 15 s; sending a letter may take three
+    /// times that.
     pub timeout: Duration,
 }
 
@@ -139,7 +140,7 @@ pub(super) fn shortened(text: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Outgoing<'a> {
     /// Its place in the outbox.
-    pub outbox_id: i64,
+    pub outbox_id: u64,
     /// The customer's name; may be empty.
     pub to_name: &'a str,
     /// The customer's address.
@@ -204,7 +205,7 @@ impl Mailer {
     /// For a batch of letters; `None` where this mailer sends nothing itself.
     pub fn session(&self) -> Option<Session<'_>> {
         match self {
-            Self::Smtp(server, sender) => Some(Session::Smtp { server, sender, open: None }),
+            Self::Smtp(server, sender) => Some(Session::Smtp { server, sender, open: None, away: None }),
             Self::File(folder, sender) => Some(Session::File { folder, sender }),
             Self::Whmcs | Self::Off => None,
         }
@@ -222,6 +223,8 @@ pub enum Session<'a> {
         sender: &'a Sender,
         /// The connection, once there is one.
         open: Option<Connection>,
+        /// Why it could not be opened: one batch knocks once, or a server that is away would cost a time limit a letter.
+        away: Option<Failure>,
     },
     /// Into a folder.
     File {
@@ -238,11 +241,14 @@ impl Session<'_> {
     /// Dropped half-way it is not known whether the letter left; it is then sent again under the same `Message-ID`.
     pub async fn deliver(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Failure> {
         match self {
-            Self::Smtp { server, sender, open } => {
+            Self::Smtp { server, sender, open, away } => {
                 let message = sender.compose(outgoing)?;
+                if let Some(failure) = away {
+                    return Err(failure.clone());
+                }
                 let mut connection = match open.take() {
                     Some(connection) => connection,
-                    None => server.open().await?,
+                    None => server.open().await.inspect_err(|failure| *away = Some(failure.clone()))?,
                 };
                 server.send(&mut connection, &message).await?;
                 // Only a connection whose last letter went well is used again.

@@ -1,13 +1,16 @@
-//! Letters to customers: how they read ([`letters`]), how they leave ([`mailer`]), and the box they wait in ([`outbox`]).
+//! Letters to customers: how they read ([`Letters`]), how they leave ([`Mailer`]), and the box they wait in ([`outbox`]).
 //!
 //! Law 1: a letter is written into the outbox in the transaction that decided it; it is sent later, by a step that holds
 //! no transaction.
 
+mod dispatch;
 mod letters;
 mod mailer;
+pub mod outbox;
 mod smtp;
 mod variables;
 
+pub use dispatch::{Outcome, send_due};
 pub use letters::{Letters, LettersError, Rendered};
 pub use lettre::message::Mailbox;
 pub use mailer::{Failure, MailSettings, Mailer, MailerError, Outgoing, Sender, Session, SmtpSettings, Tls, Transport};

@@ -16,6 +16,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// The longest patience that still ends within an outbox lease (see `dispatch`).
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a good-bye may take.
 const GOOD_BYE: Duration = Duration::from_secs(1);
 
@@ -59,6 +61,7 @@ impl Server {
         if settings.tls == Tls::None && !settings.username.is_empty() && !is_loopback(&settings.host) {
             return Err(MailerError::PlainPassword { host: settings.host });
         }
+        settings.timeout = settings.timeout.min(LONGEST_TIMEOUT);
         let tls = (settings.tls != Tls::None).then(|| tls_parameters(&settings)).transpose()?;
         Ok(Self { settings, tls, hello: ClientId::default() })
     }

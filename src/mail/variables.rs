@@ -3,7 +3,7 @@
 //! Laws: no secret is among them; they are stored with the letter, so that a letter sent late still says what was true
 //! when it was decided; every value is one line of printable text, whatever was put in.
 
-use crate::units::Gigabyte;
+use crate::units::{Bytes, Gigabyte};
 use chrono::NaiveDate;
 use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,17 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
     /// The WHMCS service.
-    pub service_id: i64,
+    pub service_id: u64,
     /// The VPN user name.
     pub username: &'a str,
     /// The customer's name as WHMCS has it; may be empty.
     pub client_name: &'a str,
     /// What is left, bytes; negative is a debt.
     pub balance_bytes: i64,
-    /// What a billing cycle adds, bytes.
-    pub packet_bytes: i64,
-    /// Below what balance the customer is warned, bytes; `None` where that is off.
-    pub threshold_bytes: Option<i64>,
+    /// What a billing cycle adds.
+    pub packet: Bytes,
+    /// Below what balance the customer is warned; `None` where that is off.
+    pub threshold: Option<Bytes>,
     /// When the next packet is due; `None` where nothing is due.
     pub next_due_date: Option<NaiveDate>,
     /// What the customer dials.
@@ -48,7 +48,7 @@ pub struct Variables {
     /// What the customer dials; may be empty.
     pub server_address: String,
     /// The WHMCS service.
-    pub service_id: i64,
+    pub service_id: u64,
 }
 
 impl Variables {
@@ -57,9 +57,9 @@ impl Variables {
         Self {
             username: facts.username.to_owned(),
             client_name: facts.client_name.to_owned(),
-            notification_traffic_remainder: facts.threshold_bytes.map_or_else(String::new, |b| gb.display(b, 4)),
+            notification_traffic_remainder: facts.threshold.map_or_else(String::new, |b| gb.display(b.signed(), 4)),
             traffic_balance_gb: gb.four_decimals(facts.balance_bytes),
-            traffic_billingcycle_gb: gb.four_decimals(facts.packet_bytes),
+            traffic_billingcycle_gb: gb.four_decimals(facts.packet.signed()),
             next_due_date: facts.next_due_date.map_or_else(String::new, |date| date.to_string()),
             server_address: facts.server_address.to_owned(),
             service_id: facts.service_id,
@@ -188,8 +188,8 @@ mod tests {
             username: "7-41",
             client_name: "Ada Byron",
             balance_bytes: 4_509_715_661,
-            packet_bytes: 10_737_418_240,
-            threshold_bytes: Some(5_368_709_120),
+            packet: Bytes(10_737_418_240),
+            threshold: Some(Bytes(5_368_709_120)),
             next_due_date: NaiveDate::from_ymd_opt(2026, 12, 1),
             server_address: "vpn1.example.net",
         };

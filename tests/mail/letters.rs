@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use turnpike::mail::{Facts, Letters, Purpose, Rendered, Variables};
-use turnpike::units::Gigabyte;
+use turnpike::units::{Bytes, Gigabyte};
 
+const BYTES: u64 = 1_073_741_824;
 const GB: i64 = 1_073_741_824;
 
 fn facts() -> Facts<'static> {
@@ -12,8 +13,8 @@ fn facts() -> Facts<'static> {
         username: "7-41",
         client_name: "Ada Byron",
         balance_bytes: 4_509_715_661,
-        packet_bytes: 100 * GB,
-        threshold_bytes: Some(5 * GB),
+        packet: Bytes(100 * BYTES),
+        threshold: Some(Bytes(5 * BYTES)),
         next_due_date: chrono::NaiveDate::from_ymd_opt(2026, 12, 1),
         server_address: "vpn1.example.net",
     }
@@ -48,9 +49,10 @@ fn load_error(folder: &tempfile::TempDir) -> String {
 #[test]
 fn the_built_in_letters_read_as_they_were_approved() {
     let ordinary = facts();
-    let spent = Facts { balance_bytes: -4_240_850_944, packet_bytes: 10 * GB, ..ordinary.clone() };
+    let spent = Facts { balance_bytes: -4_240_850_944, packet: Bytes(10 * BYTES), ..ordinary.clone() };
     let deep = Facts { balance_bytes: -40 * GB, ..spent.clone() };
-    let bare = Facts { client_name: "", next_due_date: None, server_address: "", packet_bytes: 0, ..ordinary.clone() };
+    let bare =
+        Facts { client_name: "", next_due_date: None, server_address: "", packet: Bytes::ZERO, ..ordinary.clone() };
     for (shape, purpose, facts) in [
         ("threshold", Purpose::Threshold, &ordinary),
         ("threshold_with_nothing_but_the_balance", Purpose::Threshold, &bare),

@@ -1,5 +1,9 @@
 //! Letters, the ways they leave, and the outbox, against a real mail server (`tests/foreign/smtp_sink.py`).
 
 mod letters;
+mod outbox;
 mod sending;
 mod sink;
+#[path = "../it/world.rs"]
+#[expect(dead_code, reason = "the database is shared with the other tests; not all of it is needed here")]
+mod world;

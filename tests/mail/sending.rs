@@ -8,7 +8,7 @@ use std::time::Duration;
 use turnpike::mail::{
     Facts, Failure, Letters, MailSettings, Mailer, Outgoing, Purpose, Rendered, SmtpSettings, Tls, Transport, Variables,
 };
-use turnpike::units::Gigabyte;
+use turnpike::units::{Bytes, Gigabyte};
 
 pub const INSTALLATION: &str = "6b1f5f4e-7f0c-4c0e-9d0a-1f2e3d4c5b6a";
 
@@ -22,8 +22,8 @@ pub fn variables(client_name: &str) -> Variables {
         username: "7-41",
         client_name,
         balance_bytes: 4_509_715_661,
-        packet_bytes: 10_737_418_240,
-        threshold_bytes: Some(5_368_709_120),
+        packet: Bytes(10_737_418_240),
+        threshold: Some(Bytes(5_368_709_120)),
         next_due_date: chrono::NaiveDate::from_ymd_opt(2026, 12, 1),
         server_address: "vpn1.example.net",
     };
@@ -66,7 +66,7 @@ fn letter() -> Rendered {
     Letters::load(None).unwrap().render(Purpose::Threshold, "threshold", &variables("Ada Byron")).unwrap()
 }
 
-async fn send(mailer: &Mailer, id: i64, name: &str, address: &str, letter: &Rendered) -> Result<(), Failure> {
+async fn send(mailer: &Mailer, id: u64, name: &str, address: &str, letter: &Rendered) -> Result<(), Failure> {
     let mut session = mailer.session().unwrap();
     let outgoing = Outgoing { outbox_id: id, to_name: name, to_address: address, letter, date: at() };
     let sent = session.deliver(&outgoing).await;
