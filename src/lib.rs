@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod problem;
+pub mod simulator;
 pub mod units;
