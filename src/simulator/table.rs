@@ -1,0 +1,188 @@
+//! Rows and tables: a menu's items with their RouterOS ids (`*1A`), which are never given twice.
+
+use super::values::{Net, read_net};
+
+/// Bytes and packets of a row. "Up" is from the customer, "down" is to the customer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Bytes from the customer.
+    pub up: u64,
+    /// Bytes to the customer.
+    pub down: u64,
+    /// Packets from the customer.
+    pub packets_up: u64,
+    /// Packets to the customer.
+    pub packets_down: u64,
+}
+
+impl Counters {
+    /// Counts traffic in packets of 1,400 bytes.
+    pub fn count(&mut self, down: u64, up: u64) {
+        self.up += up;
+        self.down += down;
+        self.packets_up += up.div_ceil(1400);
+        self.packets_down += down.div_ceil(1400);
+    }
+}
+
+/// One item of a menu.
+#[derive(Debug, Clone)]
+pub struct Row {
+    id: u32,
+    values: Vec<(&'static str, String)>,
+    /// What it has counted since it was made, since the reboot, or since its last reset.
+    pub counters: Counters,
+    nets: Vec<Net>,
+}
+
+impl Row {
+    /// The id as RouterOS writes it: `*1A`.
+    pub fn id(&self) -> String {
+        format!("*{:X}", self.id)
+    }
+
+    /// The id as a number.
+    pub fn number(&self) -> u32 {
+        self.id
+    }
+
+    /// A stored value, if the row has it.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a value stands at `true`.
+    pub fn is(&self, name: &str) -> bool {
+        self.get(name) == Some("true")
+    }
+
+    /// Stores a value.
+    pub fn put(&mut self, name: &'static str, value: impl Into<String>) {
+        let value = value.into();
+        if name == "target" {
+            self.nets = value.split(',').filter_map(read_net).collect();
+        }
+        match self.values.iter_mut().find(|(key, _)| *key == name) {
+            Some((_, old)) => *old = value,
+            None => self.values.push((name, value)),
+        }
+    }
+
+    /// Takes a value away.
+    pub fn take(&mut self, name: &str) {
+        self.values.retain(|(key, _)| *key != name);
+        if name == "target" {
+            self.nets.clear();
+        }
+    }
+
+    /// The networks of `target`.
+    pub fn nets(&self) -> &[Net] {
+        &self.nets
+    }
+
+    /// The stored names and values.
+    pub fn values(&self) -> &[(&'static str, String)] {
+        &self.values
+    }
+}
+
+/// The items of one menu, in their order.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<Row>,
+    given: u32,
+}
+
+impl Table {
+    /// The rows in their order.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The rows in their order, to change.
+    pub fn rows_mut(&mut self) -> &mut [Row] {
+        &mut self.rows
+    }
+
+    /// Appends a row with a fresh id and hands it out.
+    pub fn add<V: Into<String>>(&mut self, values: impl IntoIterator<Item = (&'static str, V)>) -> &mut Row {
+        self.given += 1;
+        let mut row = Row { id: self.given, values: Vec::new(), counters: Counters::default(), nets: Vec::new() };
+        for (name, value) in values {
+            row.put(name, value);
+        }
+        self.rows.push(row);
+        let last = self.rows.len() - 1;
+        &mut self.rows[last]
+    }
+
+    /// Moves a row before another one, or to the end.
+    pub fn place(&mut self, id: u32, before: Option<u32>) {
+        let Some(row) = self.remove(id) else { return };
+        let place = before.and_then(|before| self.rows.iter().position(|row| row.id == before));
+        self.rows.insert(place.unwrap_or(self.rows.len()), row);
+    }
+
+    /// The row of an id.
+    pub fn get(&self, id: u32) -> Option<&Row> {
+        self.rows.iter().find(|row| row.id == id)
+    }
+
+    /// The row of an id, to change.
+    pub fn get_mut(&mut self, id: u32) -> Option<&mut Row> {
+        self.rows.iter_mut().find(|row| row.id == id)
+    }
+
+    /// The first row of a name.
+    pub fn named(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.get("name") == Some(name))
+    }
+
+    /// The first row of a name, to change.
+    pub fn named_mut(&mut self, name: &str) -> Option<&mut Row> {
+        self.rows.iter_mut().find(|row| row.get("name") == Some(name))
+    }
+
+    /// The row that `*1A` or a name means.
+    pub fn resolve(&self, text: &str) -> Option<u32> {
+        match text.strip_prefix('*').map(|digits| u32::from_str_radix(digits, 16)) {
+            Some(Ok(id)) => self.get(id).map(Row::number),
+            _ => self.named(text).map(Row::number),
+        }
+    }
+
+    /// Takes a row away; its id is not given again.
+    pub fn remove(&mut self, id: u32) -> Option<Row> {
+        let place = self.rows.iter().position(|row| row.id == id)?;
+        Some(self.rows.remove(place))
+    }
+
+    /// Keeps only the rows that `keep` likes.
+    pub fn retain(&mut self, keep: impl FnMut(&Row) -> bool) {
+        self.rows.retain(keep);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_hexadecimal_and_not_given_twice() {
+        let mut table = Table::default();
+        for number in 0..26 {
+            table.add([("name", format!("row{number}"))]);
+        }
+        assert_eq!(table.rows()[25].id(), "*1A");
+        assert_eq!(table.resolve("*1A"), Some(26));
+        assert_eq!(table.resolve("row25"), Some(26));
+        assert_eq!(table.resolve("*FF"), None);
+        table.remove(26);
+        assert_eq!(table.add([("name", "again")]).id(), "*1B");
+        table.place(27, Some(1));
+        assert_eq!(table.rows()[0].get("name"), Some("again"));
+        table.place(27, None);
+        assert_eq!(table.rows()[0].get("name"), Some("row0"));
+    }
+}

@@ -1,0 +1,6 @@
+//! The simulator, asked over its socket.
+
+#![expect(clippy::cast_possible_truncation, reason = "the peer checks each size before it narrows it")]
+
+mod commands;
+mod peer;
