@@ -113,7 +113,6 @@ CREATE TABLE counter (
     service_id BIGINT NOT NULL PRIMARY KEY,
     server_id BIGINT NOT NULL,
     ros_id VARCHAR(16) NOT NULL,
-    boot_epoch BIGINT NOT NULL,
     down_bytes BIGINT NOT NULL,
     up_bytes BIGINT NOT NULL,
     down_packets BIGINT NOT NULL,

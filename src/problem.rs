@@ -3,6 +3,7 @@
 //! Law 12: an error names the thing and tells WHMCS staff what to do; this file is the one place where codes and
 //! statuses meet. A 500 says one fixed sentence; its cause goes to the log, found by the reference.
 
+use crate::{db, routeros, seal};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -152,6 +153,7 @@ pub struct Problem {
     pub retry_after: Option<u64>,
     /// For the log alone: the chain of causes.
     pub cause: Option<String>,
+    retryable: bool,
 }
 
 impl Problem {
@@ -165,6 +167,7 @@ impl Problem {
             extra: Map::new(),
             retry_after: None,
             cause: None,
+            retryable: false,
         }
     }
 
@@ -216,6 +219,11 @@ impl Problem {
         self
     }
 
+    /// Whether the transaction that it ended may be done over (see [`in_tx!`](crate::in_tx)).
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
     /// The problem as `application/problem+json`.
     pub fn to_json(&self, reference: &str) -> Value {
         let mut body = self.extra.clone();
@@ -243,3 +251,83 @@ impl std::fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        match &error {
+            db::Error::Unavailable(_) => Self::new(
+                Code::DatabaseUnavailable,
+                "Turnpike's database does not answer; nothing was changed. Look at the database server, then try again.",
+            )
+            .because(error),
+            db::Error::Retry(_) => {
+                let mut problem = Self::new(
+                    Code::DatabaseUnavailable,
+                    "Turnpike's database was too busy to finish this; nothing was changed. Try again.",
+                );
+                problem.retryable = true;
+                problem.because(error)
+            }
+            db::Error::Duplicate | db::Error::Cancelled | db::Error::Defect(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<seal::SealError> for Problem {
+    fn from(error: seal::SealError) -> Self {
+        Self::internal(format!("a stored secret cannot be opened: {error}"))
+    }
+}
+
+const LATER: &str = "The VPN server cannot be reached right now; nothing was changed. Please try again later.";
+
+impl From<routeros::Error> for Problem {
+    fn from(error: routeros::Error) -> Self {
+        use routeros::{Error, Refusal};
+        match &error {
+            Error::Unreachable { router, why } => Self::new(
+                Code::RouterUnreachable,
+                format!(
+                    "Router {router} does not answer ({why}); check its address and port, /ip service address= on it, and \
+                     the network between."
+                ),
+            )
+            .for_customer(LATER),
+            Error::OutcomeUnknown { router, command } => Self::new(
+                Code::RouterUnreachable,
+                format!("Router {router} was lost while {command} was on its way; try again, it is safe to."),
+            )
+            .for_customer(LATER),
+            Error::LoginRefused { router, words } => Self::new(
+                Code::RouterRefused,
+                format!("Router {router} refused the login: {words}. Check the user name and password of this server in WHMCS."),
+            ),
+            Error::Certificate { router, fingerprint, why } => Self::new(
+                Code::RouterRefused,
+                format!(
+                    "The certificate of router {router} cannot be trusted ({why}). If SHA-256 {fingerprint} is the \
+                     fingerprint that the router itself shows, put it into the server's Access Hash to pin it."
+                ),
+            )
+            .with("certificate_sha256", fingerprint.clone()),
+            Error::Refused { router, command, words, kind } => {
+                let advice = match kind {
+                    Refusal::Policy => " Give the API user's group the policies read, write, api and sensitive.",
+                    Refusal::UnknownProfile => " Make this PPP profile on the router or choose another in the product.",
+                    Refusal::NameExists | Refusal::NoSuchItem | Refusal::Other => "",
+                };
+                Self::new(Code::RouterRefused, format!("Router {router} refused {command}: {words}.{advice}"))
+            }
+            Error::Strange { router, what } => {
+                Self::new(Code::RouterStrange, format!("Router {router} answered something that cannot be understood: {what}."))
+            }
+            Error::NameTaken { router, what, name } => Self::new(
+                Code::NameTaken,
+                format!(
+                    "Router {router} has a {what} named {name} that is not this service's; rename or remove it there, or \
+                     give this service another user name."
+                ),
+            ),
+        }
+    }
+}

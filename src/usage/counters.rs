@@ -63,19 +63,18 @@ pub async fn put(
     conn: &mut Conn,
     server_id: u64,
     counters: &[(u64, Counter)],
-    boot_epoch: u64,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let sql = sql!(
-        "INSERT INTO counter (service_id, server_id, ros_id, boot_epoch, down_bytes, up_bytes, down_packets, up_packets, \
-         booked_at, missing_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \
-         server_id = excluded.server_id, ros_id = excluded.ros_id, boot_epoch = excluded.boot_epoch, \
+        "INSERT INTO counter (service_id, server_id, ros_id, down_bytes, up_bytes, down_packets, up_packets, \
+         booked_at, missing_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \
+         server_id = excluded.server_id, ros_id = excluded.ros_id, \
          down_bytes = excluded.down_bytes, up_bytes = excluded.up_bytes, down_packets = excluded.down_packets, \
          up_packets = excluded.up_packets, booked_at = excluded.booked_at, missing_since = excluded.missing_since"
     );
     let row = |(service_id, it): &(u64, Counter)| {
         let (bytes, packets) = (it.volume, it.packets);
-        let mut values = params![*service_id, server_id, &it.ros_id, boot_epoch, bytes.down.0, bytes.up.0];
+        let mut values = params![*service_id, server_id, &it.ros_id, bytes.down.0, bytes.up.0];
         values.extend(params![packets.down.0, packets.up.0, now, None::<i64>]);
         values
     };

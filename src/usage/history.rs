@@ -3,6 +3,7 @@
 //! Days are kept as long as the product says, months for ever. Raw is what the router counted; counted is after a plan's
 //! discounts; both are kept.
 
+use super::days::month_of;
 use crate::{
     db::{Conn, Result, Row},
     params, sql,
@@ -23,10 +24,6 @@ pub struct Booking {
     pub counted: Volume,
 }
 
-/// `YYYY-MM` of a day.
-pub fn month(day: NaiveDate) -> String {
-    day.format("%Y-%m").to_string()
-}
 
 /// Adds bookings to their days and months.
 pub async fn add(conn: &mut Conn, bookings: &[Booking]) -> Result<()> {
@@ -46,7 +43,7 @@ pub async fn add(conn: &mut Conn, bookings: &[Booking]) -> Result<()> {
          up_bytes = up_bytes + excluded.up_bytes, counted_down_bytes = counted_down_bytes + excluded.counted_down_bytes, \
          counted_up_bytes = counted_up_bytes + excluded.counted_up_bytes"
     );
-    conn.batch(per_month, bookings.iter().map(|it| columns(it, month(it.day))).collect()).await
+    conn.batch(per_month, bookings.iter().map(|it| columns(it, month_of(it.day))).collect()).await
 }
 
 fn volume(row: &Row) -> Result<Volume> {

@@ -1,0 +1,286 @@
+//! Everything that a verb may need, made once and cloned cheaply: for requests, jobs, the command line and tests alike.
+
+use crate::{
+    clock::{Chance, Clock},
+    config::{self, Config},
+    db::{self, Address, Db, migrate},
+    mail::{Letters, MailSettings, Mailer, SmtpSettings, Tls, Transport},
+    params,
+    problem::{Code, Problem},
+    router::{Server, Told},
+    routeros::{Fingerprint, Limits, Login, Router, Routers},
+    seal::Seal,
+    sql,
+};
+use chrono::NaiveDate;
+use secrecy::ExposeSecret;
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+use tokio::{runtime::Handle, sync::Notify};
+use uuid::Uuid;
+
+/// The service's parts. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] holds.
+pub struct Parts {
+    /// The settings in force.
+    pub config: Config,
+    /// The books.
+    pub db: Db,
+    /// What time it is.
+    pub clock: Clock,
+    /// The dice.
+    pub chance: Chance,
+    /// Secrets at rest.
+    pub seal: Seal,
+    /// Routers as spoken to.
+    pub routers: Routers,
+    /// Letters as templates.
+    pub letters: Letters,
+    /// How letters leave.
+    pub mailer: Mailer,
+    /// Who waits for whom.
+    pub locks: Locks,
+    /// This process, for leases.
+    pub owner: String,
+    /// Rung when a letter was queued, so that it need not wait for the next tick.
+    pub letters_queued: Notify,
+    /// The runtime that work runs on: a request's worker may go, its work goes on.
+    pub runtime: Handle,
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+/// Why the service cannot start: one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+impl App {
+    /// Opens the database (and brings its schema up to date unless that is turned off), reads the templates, makes ready to
+    /// speak to routers and to the mail server. Nothing outside is called yet.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong and what to do.
+    pub async fn build(config: Config, clock: Clock, chance: Chance, runtime: Handle) -> Result<Self, StartError> {
+        let db = open_database(&config, &clock).await?;
+        let keys = &config.seal;
+        let seal = Seal::new(&keys.master_key, &keys.older_keys, chance.clone()).map_err(|e| StartError(e.to_string()))?;
+        check_seal(&db, &seal).await?;
+        let installation = installation_id(&db, &chance).await?;
+        let letters = Letters::load(config.mail.templates.as_deref()).map_err(|error| StartError(error.to_string()))?;
+        let mailer = Mailer::new(mail_settings(&config, installation)).map_err(|error| StartError(error.to_string()))?;
+        let routers = Routers::new(limits(&config), runtime.clone());
+        let owner = hex::encode(chance.bytes::<8>());
+        let locks = Locks::default();
+        let letters_queued = Notify::new();
+        Ok(Self(Arc::new(Parts {
+            config, db, clock, chance, seal, routers, letters, mailer, locks, owner, letters_queued, runtime,
+        })))
+    }
+
+    /// Today in the installation's zone.
+    pub fn today(&self) -> NaiveDate {
+        crate::usage::days::local_day(self.clock.now(), self.config.zone)
+    }
+
+    /// The router, to be spoken to. The same connection for everybody.
+    ///
+    /// # Errors
+    /// Where its password cannot be opened with the master key.
+    pub fn router(&self, server: &Server) -> Result<Router, Problem> {
+        let password = server.password(&self.seal)?;
+        let told = Told { password, ..server.told.clone() };
+        Ok(self.routers.get(told.id, login(&told)?))
+    }
+
+    /// Closes connections; what is in hand ends first.
+    pub async fn close(&self) {
+        self.routers.close().await;
+        self.db.close().await;
+    }
+}
+
+/// How a router that WHMCS told of is logged in to.
+///
+/// # Errors
+/// `setting-invalid` where the pinned fingerprint cannot be one.
+pub fn login(told: &Told) -> Result<Login, Problem> {
+    let fingerprint = Fingerprint::parse_optional(&told.certificate_sha256)
+        .map_err(|why| Problem::field("server.certificate_sha256", why))?;
+    Ok(Login {
+        name: if told.name.is_empty() { told.host().to_owned() } else { told.name.clone() },
+        host: told.host().to_owned(),
+        port: told.port,
+        tls: told.tls,
+        fingerprint,
+        username: told.username.clone(),
+        password: told.password.clone(),
+    })
+}
+
+async fn open_database(config: &Config, clock: &Clock) -> Result<Db, StartError> {
+    let address = Address::parse(&config.database.url, &config.folder).map_err(StartError)?;
+    let wrong = |error: db::Error| StartError(format!("The database cannot be used: {error}. See database.url."));
+    let db = Db::open(&address).await.map_err(wrong)?;
+    if config.database.migrate {
+        let applied = migrate::run(&db, clock).await.map_err(wrong)?;
+        if applied.steps > 0 {
+            tracing::info!(steps = applied.steps, of = applied.of, "schema brought up to date");
+        }
+    } else if migrate::pending(&db).await.map_err(wrong)? > 0 {
+        let text = "The database's schema is not up to date and database.migrate is off: run `turnpike migrate`.";
+        return Err(StartError(text.to_owned()));
+    }
+    Ok(db)
+}
+
+const FACT: &str = "seal-check";
+
+/// A wrong master key is found at start, not at the first router: one known text stays sealed in the database.
+async fn check_seal(db: &Db, seal: &Seal) -> Result<(), StartError> {
+    let wrong = |error: db::Error| StartError(format!("The database cannot be used: {error}."));
+    let mut conn = db.read().await.map_err(wrong)?;
+    let get = sql!("SELECT value FROM installation WHERE name = ?");
+    match conn.one(get, params![FACT]).await.map_err(wrong)? {
+        Some(row) => {
+            let sealed = hex::decode(row.get::<String>("value").map_err(wrong)?).unwrap_or_default();
+            match seal.open(FACT, &sealed) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(StartError(
+                    "seal.master_key is not the key that this database was sealed with: \
+                     put the right one back, or the old one into seal.older_keys."
+                        .to_owned(),
+                )),
+            }
+        }
+        None => {
+            drop(conn);
+            let sealed = hex::encode(seal.seal(FACT, &"turnpike".into()));
+            put_fact(db, FACT, &sealed).await.map_err(wrong).map(|_| ())
+        }
+    }
+}
+
+async fn installation_id(db: &Db, chance: &Chance) -> Result<Uuid, StartError> {
+    let wrong = |error: db::Error| StartError(format!("The database cannot be used: {error}."));
+    let made = uuid::Builder::from_random_bytes(chance.bytes()).into_uuid();
+    put_fact(db, "id", &made.to_string()).await.map_err(wrong)?;
+    let mut conn = db.read().await.map_err(wrong)?;
+    let get = sql!("SELECT value FROM installation WHERE name = ?");
+    let row = conn.one(get, params!["id"]).await.map_err(wrong)?;
+    let text: String = row.map_or(Ok(String::new()), |row| row.get("value")).map_err(wrong)?;
+    text.parse().map_err(|_error: uuid::Error| StartError("The database's installation id is not a UUID.".to_owned()))
+}
+
+/// Writes a fact about the installation unless it is there; two processes may start at once.
+async fn put_fact(db: &Db, name: &str, value: &str) -> db::Result<bool> {
+    let mut tx = db.begin().await?;
+    let new = tx.insert_once(sql!("INSERT INTO installation (name, value) VALUES (?, ?)"), params![name, value]).await?;
+    tx.commit().await?;
+    Ok(new)
+}
+
+fn limits(config: &Config) -> Limits {
+    let router = &config.router;
+    Limits {
+        connect: router.connect,
+        login: router.login,
+        write: router.write,
+        print: router.print,
+        print_idle: router.idle,
+        extra_roots: router.ca_file.clone(),
+    }
+}
+
+fn mail_settings(config: &Config, installation: Uuid) -> MailSettings {
+    let smtp = || {
+        let it = &config.mail.smtp;
+        let (username, password) = it.login.clone().unwrap_or_default();
+        SmtpSettings {
+            host: it.host.clone(),
+            port: it.port,
+            tls: match it.tls {
+                config::SmtpTls::None => Tls::None,
+                config::SmtpTls::StartTls => Tls::StartTls,
+                config::SmtpTls::Implicit => Tls::Implicit,
+            },
+            username,
+            password,
+            extra_roots: it.ca_file.as_deref().and_then(|path| std::fs::read(path).ok()),
+            timeout: std::time::Duration::from_secs(10),
+        }
+    };
+    let transport = match config.mail.transport {
+        config::Transport::Smtp => Transport::Smtp(smtp()),
+        config::Transport::Whmcs => Transport::Whmcs,
+        config::Transport::File => Transport::File { folder: config.mail.folder.clone() },
+        config::Transport::Off => Transport::Off,
+    };
+    MailSettings { transport, from: config.mail.from.clone(), installation }
+}
+
+/// Locks by id, within this process: hooks of one service take turns, and so do readings of one router. Between
+/// processes the database's rows and leases do the same.
+#[derive(Debug, Default)]
+pub struct Locks {
+    services: Keyed,
+    servers: Keyed,
+}
+
+type Keyed = Mutex<HashMap<u64, Weak<tokio::sync::Mutex<()>>>>;
+
+/// A lock in hand.
+pub type Guard = tokio::sync::OwnedMutexGuard<()>;
+
+impl Locks {
+    /// Waits for its turn with a service, until the deadline.
+    ///
+    /// # Errors
+    /// `busy`.
+    pub async fn service(&self, id: u64, until: tokio::time::Instant) -> Result<Guard, Problem> {
+        let busy = || format!("Service {id} is still being worked on by an earlier request; try again in a minute.");
+        take(&self.services, id, until).await.ok_or_else(|| Problem::new(Code::Busy, busy()))
+    }
+
+    /// Waits for its turn with a router's counters, until the deadline.
+    ///
+    /// # Errors
+    /// `busy`.
+    pub async fn server(&self, id: u64, until: tokio::time::Instant) -> Result<Guard, Problem> {
+        let busy = || format!("The counters of server {id} are being read already; try again in a minute.");
+        take(&self.servers, id, until).await.ok_or_else(|| Problem::new(Code::Busy, busy()))
+    }
+}
+
+async fn take(keyed: &Keyed, id: u64, until: tokio::time::Instant) -> Option<Guard> {
+    let lock = {
+        let mut map = keyed.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = map.get(&id).and_then(Weak::upgrade).unwrap_or_default();
+        map.retain(|_, held| held.strong_count() > 0);
+        map.insert(id, Arc::downgrade(&lock));
+        lock
+    };
+    tokio::time::timeout_at(until, lock.lock_owned()).await.ok()
+}
+
+/// Text that must not be shown, for the few places that hand it on.
+pub fn exposed(secret: &secrecy::SecretString) -> String {
+    secret.expose_secret().to_owned()
+}

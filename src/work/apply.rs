@@ -1,0 +1,126 @@
+//! Makes pending router changes: what is made is the account as it stands, so that a change made twice or in another order
+//! ends the same.
+
+use crate::{
+    account::{
+        Account, State,
+        pending::{self, Kind, Pending},
+    },
+    app::App,
+    problem::{Code, Problem},
+    router::Server,
+    routeros::{self, Router},
+    usage::counters,
+};
+use tokio::time::Instant;
+
+/// Makes a service's changes now. The caller holds the service's lock.
+///
+/// # Errors
+/// The router's, with the changes still pending; the database's.
+pub async fn service(app: &App, server: &Server, service_id: u64, until: Instant) -> Result<(), Problem> {
+    let (account, changes) = {
+        let mut conn = app.db.read().await?;
+        (Account::find(&mut conn, service_id).await?, pending::of_service(&mut conn, service_id).await?)
+    };
+    let (Some(account), Some(last)) = (account, changes.last()) else { return Ok(()) };
+    let router = app.router(server)?.within(until);
+    match make(app, &router, &account, &changes).await {
+        Ok(()) => finish(app, &account, &changes, last.id).await,
+        Err(error) => {
+            let problem = refused_profile(error, &account);
+            let mut tx = app.db.begin().await?;
+            pending::failed(&mut tx, service_id, last.id, &problem.detail).await?;
+            tx.commit().await?;
+            Err(problem)
+        }
+    }
+}
+
+/// The same for a hook that answers success though the router is away: what could not be made stays pending, and the
+/// log says so. A router that refuses is an error all the same, because waiting does not mend it.
+pub async fn or_later(app: &App, server: &Server, service_id: u64, until: Instant) -> Result<(), Problem> {
+    match service(app, server, service_id, until).await {
+        Err(problem) if problem.code == Code::RouterUnreachable => {
+            tracing::warn!(service.id = service_id, router.name = server.told.name, "a router change waits: {}", problem.detail);
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
+/// Makes all that waits for a router, oldest service first; gives up at the first sign that it is away.
+pub async fn server(app: &App, server_id: u64, until: Instant) {
+    if let Err(problem) = all_of(app, server_id, until).await {
+        tracing::warn!(server.id = server_id, "router changes wait: {}", problem.detail);
+    }
+}
+
+async fn all_of(app: &App, server_id: u64, until: Instant) -> Result<(), Problem> {
+    let (server, services) = {
+        let mut conn = app.db.read().await?;
+        (Server::find(&mut conn, server_id).await?, pending::services_of(&mut conn, server_id).await?)
+    };
+    let Some(server) = server else { return Ok(()) };
+    for service_id in services {
+        let _turn = app.locks.service(service_id, until).await?;
+        match service(app, &server, service_id, until).await {
+            Err(problem) if problem.code == Code::RouterUnreachable || problem.code == Code::DatabaseUnavailable => {
+                return Err(problem);
+            }
+            Err(problem) => tracing::warn!(service.id = service_id, "a router change is refused: {}", problem.detail),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]) -> Result<(), MakeError> {
+    let mark = super::mark(account);
+    if account.state == State::Gone || changes.iter().any(|it| it.kind == Kind::Remove) {
+        return Ok(routeros::remove(router, &account.username, &mark).await?);
+    }
+    let only_switched = changes.iter().all(|it| matches!(it.kind, Kind::Enable | Kind::Disable));
+    let enabled = account.causes.is_enabled();
+    let switched = only_switched && routeros::set_disabled(router, &account.username, &mark, !enabled).await?;
+    // Not there to be switched off is off; everything else is brought in line as a whole.
+    if !switched && !(only_switched && !enabled) {
+        let wanted = super::wanted(app, account).map_err(MakeError::Problem)?;
+        routeros::ensure(router, &wanted).await?;
+    }
+    if changes.iter().any(|it| it.kick) {
+        routeros::kick(router, &account.username).await?;
+    }
+    Ok(())
+}
+
+enum MakeError {
+    Router(routeros::Error),
+    Problem(Problem),
+}
+
+impl From<routeros::Error> for MakeError {
+    fn from(error: routeros::Error) -> Self {
+        Self::Router(error)
+    }
+}
+
+/// A profile that the router does not know is a wrong setting, not a router's whim.
+fn refused_profile(error: MakeError, account: &Account) -> Problem {
+    match error {
+        MakeError::Router(error) => super::create::unknown_profile(error, &account.settings.profile),
+        MakeError::Problem(problem) => problem,
+    }
+}
+
+async fn finish(app: &App, account: &Account, changes: &[Pending], last: u64) -> Result<(), Problem> {
+    let removed = changes.iter().any(|it| it.kind == Kind::Remove);
+    crate::in_tx!(app.db, tx => {
+        if removed {
+            super::terminate::end(&mut tx, account.service_id, app.clock.now()).await?;
+            counters::forget(&mut tx, account.service_id).await?;
+        }
+        pending::made(&mut tx, account.service_id, last).await?;
+        Ok::<_, Problem>(())
+    })
+}

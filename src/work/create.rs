@@ -1,0 +1,286 @@
+//! Create: ensures that the account exists as it was sold.
+//!
+//! Law 3: twice is once. The router is asked first, so that one that is away leaves nothing behind; then the intent is
+//! written, then the router's part made, then the account said to be made and its first packet granted. Killed between, the
+//! same create continues; on the router our own orphan is adopted and a foreign name refused.
+
+use super::{Ask, settle, view};
+use crate::{
+    account::{
+        Account, State,
+        addresses::AddressSpace,
+        allotment,
+        causes::Causes,
+        settings::Settings,
+    },
+    app::App,
+    problem::{Code, Problem},
+    router::Server,
+    routeros::{self, Mark, Refusal, Router},
+    usage::{
+        counters,
+        ledger::{self, Kind},
+        reading::Counter,
+    },
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use std::{collections::HashSet, net::Ipv4Addr};
+
+/// How many free addresses are looked up on the router at a time.
+const CANDIDATES: usize = 50;
+/// How often a rule with dice in it is asked for another name.
+const NAMES: usize = 20;
+
+/// What was asked for, parsed.
+struct Wish {
+    service: super::ask::Service,
+    sold: crate::account::Sold,
+    settings: Settings,
+    space: AddressSpace,
+}
+
+/// Runs the hook.
+pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+    let until = super::deadline(super::LIFECYCLE);
+    let wish = Wish {
+        service: ask.service()?,
+        sold: ask.sold()?,
+        settings: ask.settings(app.config.traffic.gb)?,
+        space: ask.address_space()?,
+    };
+    let server = super::told_server(app, ask).await?;
+    let service_id = wish.service.id;
+    let _turn = app.locks.service(service_id, until).await?;
+    let router = app.router(&server)?.patient().within(until);
+    let known = Account::find(&mut *app.db.read().await?, service_id).await?;
+    check_same(&wish, &server, known.as_ref())?;
+    let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
+    let account = intend(app, &server, &wish, &free).await?;
+    let wanted = super::wanted(app, &account)?;
+    let ensured = routeros::ensure(&router, &wanted).await.map_err(|error| unknown_profile(error, &wanted.profile))?;
+    let counter = if ensured.queue_created {
+        Counter::zero(ensured.queue_id)
+    } else {
+        // What an adopted queue counted before is not this customer's to pay.
+        let reading = routeros::counter(&router, &account.username, &wanted.mark).await?;
+        reading.map_or_else(|| Counter::zero(ensured.queue_id), |it| super::collect::counter_of(&it))
+    };
+    let changes = crate::in_tx!(app.db, tx => made(app, &mut tx, &server, service_id, &counter).await)?;
+    if changes {
+        super::apply::or_later(app, &server, service_id, until).await?;
+    }
+    answer(app, service_id).await
+}
+
+/// An account that lives already can be brought in line, but not be moved or renamed by a create.
+fn check_same(wish: &Wish, server: &Server, known: Option<&Account>) -> Result<(), Problem> {
+    let Some(known) = known.filter(|known| known.state == State::Made) else { return Ok(()) };
+    if known.server_id != server.told.id {
+        let why = format!("is not the server that this service lives on (server {}); terminate it there first", known.server_id);
+        return Err(Problem::field("server.id", why));
+    }
+    let given = &wish.service.username;
+    if !given.is_empty() && *given != known.username {
+        let why = format!("differs from {}, as which this service exists; terminate it first, or put the name back", known.username);
+        return Err(Problem::field("service.username", why));
+    }
+    Ok(())
+}
+
+/// The addresses to try, in order: free by our books, and not used by anything else on the router.
+async fn free_addresses(
+    app: &App,
+    server: &Server,
+    router: &Router,
+    wish: &Wish,
+    known: Option<&Account>,
+) -> Result<Vec<Ipv4Addr>, Problem> {
+    let service_id = wish.service.id;
+    let living = known.filter(|known| known.state != State::Gone && known.server_id == server.told.id);
+    let mark = Mark { prefix: wish.settings.comment_prefix.clone(), service_id, email: wish.sold.email.clone() };
+    let taken = allotment::taken(&mut *app.db.read().await?, server.told.id, service_id).await?;
+    if let Some(address) = wish.service.dedicated_address {
+        let kept = living.is_some_and(|known| known.address == address);
+        if !kept && !wish.space.contains(address) {
+            return Err(dedicated("is not one of the server's assigned addresses", address));
+        }
+        if taken.contains(&address) || !foreign(router, &[address], &mark).await?.is_empty() {
+            return Err(dedicated("is used by something else on this server", address));
+        }
+        return Ok(vec![address]);
+    }
+    if let Some(known) = living {
+        return Ok(vec![known.address]);
+    }
+    let mut free = wish.space.iter().filter(|address| !taken.contains(address));
+    loop {
+        let candidates: Vec<Ipv4Addr> = free.by_ref().take(CANDIDATES).collect();
+        if candidates.is_empty() {
+            return Err(exhausted(server, wish.space.len()));
+        }
+        let foreign = foreign(router, &candidates, &mark).await?;
+        let left: Vec<Ipv4Addr> = candidates.into_iter().filter(|address| !foreign.contains(address)).collect();
+        if !left.is_empty() {
+            return Ok(left);
+        }
+    }
+}
+
+/// Those of the addresses that something else on the router uses.
+async fn foreign(router: &Router, addresses: &[Ipv4Addr], mark: &Mark) -> Result<HashSet<Ipv4Addr>, Problem> {
+    let taken = routeros::addresses_taken(router, addresses).await?;
+    Ok(taken.into_iter().filter(|(_, comment)| !mark.owns(comment)).map(|(address, _)| address).collect())
+}
+
+fn dedicated(why: &str, address: Ipv4Addr) -> Problem {
+    Problem::field("service.dedicated_address", format!("{why}: {address}"))
+}
+
+fn exhausted(server: &Server, of: usize) -> Problem {
+    let name = &server.told.name;
+    let text = match of {
+        0 => format!("Server {name} has no addresses; fill in Assigned IP Addresses of this server in WHMCS."),
+        _ => format!("All {of} addresses of server {name} are in use; add more to Assigned IP Addresses of this server in WHMCS."),
+    };
+    Problem::new(Code::AddressesExhausted, text)
+}
+
+/// Writes the intent: who, what, which name and address. The address is unique per router.
+async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> Result<Account, Problem> {
+    let now = app.clock.now();
+    crate::in_tx!(app.db, tx => {
+        let service_id = wish.service.id;
+        let known = Account::find_locked(&mut tx, service_id).await?;
+        let fresh = || Account::new(service_id, server.told.id, wish.sold.clone(), wish.settings.clone());
+        let mut account = known.unwrap_or_else(fresh);
+        let begins = account.state != State::Made;
+        if account.state == State::Gone {
+            account.causes = Causes { quota: account.causes.quota, quota_at: account.causes.quota_at, ..Causes::default() };
+            account.username = String::new();
+            account.state = State::New;
+        }
+        account.server_id = server.told.id;
+        account.sold = wish.sold.clone();
+        name(app, &mut tx, wish, &mut account).await?;
+        let no_password = account.password(&app.seal).map_or(true, |it| it.expose_secret().is_empty());
+        if let Some(password) = password(app, wish, no_password || (begins && account.made_at.is_some())) {
+            account.set_password(&app.seal, &password);
+        }
+        account.set_settings(&app.seal, wish.settings.clone());
+        let mut had = false;
+        for address in free {
+            if allotment::take(&mut tx, server.told.id, service_id, *address, now).await? {
+                account.address = *address;
+                had = true;
+                break;
+            }
+        }
+        if !had {
+            return Err(match wish.service.dedicated_address {
+                Some(address) => dedicated("is used by something else on this server", address),
+                None => exhausted(server, wish.space.len()),
+            });
+        }
+        account.save(&mut tx, now).await?;
+        account.save_standing(&mut tx, now).await?;
+        Ok(account)
+    })
+}
+
+/// The user name: what WHMCS has, else what it has been, else by the rule.
+async fn name(app: &App, tx: &mut crate::db::Tx, wish: &Wish, account: &mut Account) -> Result<(), Problem> {
+    let server_id = account.server_id;
+    let taken = |name: &str| {
+        let text = format!("The user name {name} belongs to another service on this server; give this service another one.");
+        Problem::new(Code::NameTaken, text)
+    };
+    if !wish.service.username.is_empty() {
+        account.username.clone_from(&wish.service.username);
+    }
+    if !account.username.is_empty() {
+        let in_use = Account::name_in_use(tx, server_id, &account.username, account.service_id).await?;
+        return if in_use { Err(taken(&account.username)) } else { Ok(()) };
+    }
+    for _ in 0..NAMES {
+        let rule = &wish.settings.username_rule;
+        account.username = rule.render(wish.sold.client_id, account.service_id, app.today(), &app.chance);
+        if !Account::name_in_use(tx, server_id, &account.username, account.service_id).await? {
+            return Ok(());
+        }
+    }
+    Err(taken(&account.username))
+}
+
+/// The password: what WHMCS has, else by the rule where there is none yet.
+fn password(app: &App, wish: &Wish, none_yet: bool) -> Option<SecretString> {
+    if !wish.service.password.expose_secret().is_empty() {
+        return Some(wish.service.password.clone());
+    }
+    none_yet.then(|| wish.settings.password_rule.make(&app.chance))
+}
+
+/// It is on the router: said, counted from here, and its first packet granted once per due date.
+async fn made(
+    app: &App,
+    tx: &mut crate::db::Tx,
+    server: &Server,
+    service_id: u64,
+    counter: &Counter,
+) -> Result<bool, Problem> {
+    let now = app.clock.now();
+    let account = Account::find_locked(tx, service_id).await?;
+    let mut account = account.ok_or_else(|| Problem::internal("an account just written is not there"))?;
+    account.state = State::Made;
+    account.made_at = account.made_at.or(Some(now));
+    if !counters::has_baseline(tx, service_id).await? {
+        counters::put(tx, server.told.id, &[(service_id, counter.clone())], now).await?;
+    }
+    account.balance += grant(tx, &account, now).await?;
+    account.save(tx, now).await?;
+    // A packet below the threshold is how it was sold, not a crossing: no letter for it here.
+    let spent = account.is_metered() && account.balance <= 0;
+    if spent == account.causes.quota {
+        return Ok(false);
+    }
+    settle::settle(app, tx, server, &mut account, now).await
+}
+
+/// Grants the cycle's packet once per (service, due date); the bytes that it brought now.
+pub(super) async fn grant(
+    tx: &mut crate::db::Tx,
+    account: &Account,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<i64, Problem> {
+    let Some(packet) = account.settings.packet else { return Ok(0) };
+    let due = account.sold.next_due_date.map_or_else(|| "none".to_owned(), |date| date.to_string());
+    let note = format!("packet of the cycle until {due}");
+    let new = ledger::enter(tx, account.service_id, (Kind::Packet, &due), packet.signed(), &note, now).await?;
+    Ok(if new { packet.signed() } else { 0 })
+}
+
+async fn answer(app: &App, service_id: u64) -> Result<Value, Problem> {
+    let mut conn = app.db.read().await?;
+    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
+    let password = account.password(&app.seal)?;
+    Ok(json!({
+        "service": {
+            "username": account.username,
+            "password": password.expose_secret(),
+            "dedicated_address": account.address.to_string(),
+        },
+        "account": view::account(&mut conn, &account).await?,
+    }))
+}
+
+/// A profile that the router does not know is a wrong setting.
+pub(super) fn unknown_profile(error: routeros::Error, profile: &str) -> Problem {
+    match &error {
+        routeros::Error::Refused { router, kind: Refusal::UnknownProfile, .. } => {
+            let why = format!("names the PPP profile {profile}, which is not on router {router}; make it there or choose another");
+            Problem::field("settings.profile", why).because(error)
+        }
+        _ => error.into(),
+    }
+}
+

@@ -1,0 +1,138 @@
+//! The order of things: one file a verb. A verb reads outside facts, decides in one transaction, and makes outside what
+//! it decided; what it cannot make stays pending.
+
+pub mod add_traffic;
+pub mod admin_tab;
+pub mod apply;
+pub mod ask;
+pub mod blocks;
+mod books;
+pub mod change_package;
+pub mod change_password;
+pub mod client_area;
+pub mod collect;
+pub mod create;
+pub mod cron;
+pub mod disconnect;
+pub mod housekeeping;
+pub mod list_accounts;
+pub mod metrics;
+pub mod options;
+pub mod renew;
+mod settle;
+pub mod terminate;
+pub mod test_connection;
+pub mod usage_update;
+mod view;
+
+pub use ask::Ask;
+
+use crate::{
+    account::{Account, State},
+    app::App,
+    problem::{Code, Problem},
+    router::{Server, Told},
+    routeros::{Mark, Wanted},
+};
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A lifecycle hook answers within this, whatever the router does (contract: 20 s; the bridge waits 25 s).
+pub const LIFECYCLE: Duration = Duration::from_secs(20);
+/// A collection answers within this (the bridge waits 30 s).
+pub const COLLECTION: Duration = Duration::from_secs(27);
+/// A test of a connection answers within this (the bridge waits 8 s).
+pub const TEST: Duration = Duration::from_secs(7);
+/// A page looks at the router for this long at the most.
+pub const LOOK: Duration = Duration::from_millis(1500);
+
+/// The instant by which a hook of that length must have answered.
+fn deadline(length: Duration) -> Instant {
+    Instant::now() + length
+}
+
+/// The mark of an account's objects on the router.
+fn mark(account: &Account) -> Mark {
+    Mark {
+        prefix: account.settings.comment_prefix.clone(),
+        service_id: account.service_id,
+        email: account.sold.email.clone(),
+    }
+}
+
+/// What the router should hold for an account, as it stands.
+fn wanted(app: &App, account: &Account) -> Result<Wanted, Problem> {
+    Ok(Wanted {
+        username: account.username.clone(),
+        password: account.password(&app.seal)?,
+        ppp_service: account.settings.ppp_service.as_str().to_owned(),
+        profile: account.settings.profile.clone(),
+        address: account.address,
+        disabled: !account.causes.is_enabled(),
+        speed: account.settings.speed,
+        mark: mark(account),
+    })
+}
+
+/// The router that the body tells of, remembered.
+///
+/// # Errors
+/// `malformed` for a server without an id.
+async fn told_server(app: &App, ask: &Ask) -> Result<Server, Problem> {
+    let told = ask.server()?;
+    if told.id == 0 {
+        return Err(Problem::malformed("server.id", "is missing"));
+    }
+    remember(app, &told).await
+}
+
+async fn remember(app: &App, told: &Told) -> Result<Server, Problem> {
+    let known = Server::find(&mut *app.db.read().await?, told.id).await?;
+    if let Some(server) = known
+        && server.is_as_told(told, &app.seal)
+    {
+        return Ok(server);
+    }
+    crate::in_tx!(app.db, tx => {
+        Server::remember(&mut tx, told, &app.seal, app.clock.now()).await?;
+        let server = Server::find(&mut tx, told.id).await?;
+        server.ok_or_else(|| Problem::internal("a server just written is not there"))
+    })
+}
+
+/// The router of an account: as the body tells of it where it does, else as remembered.
+async fn server_of(app: &App, ask: &Ask, account: &Account) -> Result<Server, Problem> {
+    if ask.has("server") {
+        let told = ask.server()?;
+        if told.id == account.server_id {
+            return remember(app, &told).await;
+        }
+    }
+    let server = Server::find(&mut *app.db.read().await?, account.server_id).await?;
+    server.ok_or_else(|| Problem::new(Code::NoSuchServer, format!("Server {} is not known here.", account.server_id)))
+}
+
+fn no_such_service(service_id: u64) -> Problem {
+    Problem::new(
+        Code::NoSuchService,
+        format!("Service {service_id} is not known to Turnpike; run the module command Create for it first."),
+    )
+}
+
+/// A living account, locked in this transaction.
+async fn living(tx: &mut crate::db::Tx, service_id: u64) -> Result<Account, Problem> {
+    let account = Account::find_locked(tx, service_id).await?;
+    account.filter(|account| account.state == State::Made).ok_or_else(|| no_such_service(service_id))
+}
+
+/// A living account, as it stands.
+async fn find_living(app: &App, service_id: u64) -> Result<Account, Problem> {
+    let account = Account::find(&mut *app.db.read().await?, service_id).await?;
+    account.filter(|account| account.state == State::Made).ok_or_else(|| no_such_service(service_id))
+}
+
+/// An instant as the contract spells it: RFC 3339, UTC, whole seconds.
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
