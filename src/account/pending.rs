@@ -120,3 +120,9 @@ pub async fn failed(conn: &mut Conn, service_id: u64, up_to: u64, failure: &str)
     let sql = sql!("UPDATE pending SET tries = tries + 1, failure = ? WHERE service_id = ? AND id <= ?");
     conn.execute(sql, params![short, service_id, up_to]).await.map(|_| ())
 }
+
+/// One change is no longer wanted, or was made by itself.
+pub async fn withdraw(conn: &mut Conn, service_id: u64, id: u64) -> Result<()> {
+    let sql = sql!("DELETE FROM pending WHERE service_id = ? AND id = ?");
+    conn.execute(sql, params![service_id, id]).await.map(|_| ())
+}

@@ -1,0 +1,63 @@
+//! Suspend and unsuspend (WHMCS's cause), admin-block and admin-unblock (staff's cause).
+//!
+//! A cause is a fact of the books: it is recorded and answered at once, and the router's part is made now or when the
+//! router returns.
+
+use super::{Ask, apply, settle, view};
+use crate::{account::Account, app::App, problem::Problem};
+use serde_json::{Value, json};
+
+/// Which cause, and whether it is set or cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// WHMCS suspends.
+    Suspend,
+    /// WHMCS unsuspends.
+    Unsuspend,
+    /// Staff blocks.
+    AdminBlock,
+    /// Staff unblocks.
+    AdminUnblock,
+}
+
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 255;
+
+/// Runs the hook.
+pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem> {
+    let until = super::deadline(super::LIFECYCLE);
+    let service_id = ask.service_id()?;
+    let reason: String = ask.hook_text("reason")?.chars().take(LONGEST_REASON).collect();
+    let _turn = app.locks.service(service_id, until).await?;
+    let account = super::find_living(app, service_id).await?;
+    let server = super::server_of(app, ask, &account).await?;
+    let now = app.clock.now();
+    crate::in_tx!(app.db, tx => {
+        let mut account = super::living(&mut tx, service_id).await?;
+        let was_enabled = account.causes.is_enabled();
+        set(&mut account, change, &reason);
+        if let Ok(status) = ask.status()
+            && !status.is_empty()
+        {
+            account.sold.status = status;
+        }
+        account.save(&mut tx, now).await?;
+        settle::switch(&mut tx, &account, was_enabled, now).await
+    })?;
+    apply::or_later(app, &server, service_id, until).await?;
+    let mut conn = app.db.read().await?;
+    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
+    Ok(json!({"account": view::account(&mut conn, &account).await?}))
+}
+
+fn set(account: &mut Account, change: Change, reason: &str) {
+    let causes = &mut account.causes;
+    let (holds, why, on) = match change {
+        Change::Suspend => (&mut causes.billing, &mut causes.billing_reason, true),
+        Change::Unsuspend => (&mut causes.billing, &mut causes.billing_reason, false),
+        Change::AdminBlock => (&mut causes.admin, &mut causes.admin_reason, true),
+        Change::AdminUnblock => (&mut causes.admin, &mut causes.admin_reason, false),
+    };
+    *holds = on;
+    *why = if on { reason.to_owned() } else { String::new() };
+}

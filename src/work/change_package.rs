@@ -1,0 +1,82 @@
+//! Change-package: new settings on the router. Address, counters and balance stay; sessions are ended only where the
+//! profile or the PPP service changed. The new settings are a fact of the books; the router's part may wait.
+
+use super::{Ask, apply, create, settle, view};
+use crate::{
+    account::{
+        Account,
+        pending::{self, Kind},
+        settings::Settings,
+    },
+    app::App,
+    problem::{Code, Problem},
+    router::Server,
+    routeros,
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// Runs the hook.
+pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+    let until = super::deadline(super::LIFECYCLE);
+    let service_id = ask.service_id()?;
+    let settings = ask.settings(app.config.traffic.gb)?;
+    let sold = ask.sold()?;
+    let _turn = app.locks.service(service_id, until).await?;
+    let account = super::find_living(app, service_id).await?;
+    let server = super::server_of(app, ask, &account).await?;
+    check_profile(app, &server, &account, &settings, until).await?;
+    let now = app.clock.now();
+    crate::in_tx!(app.db, tx => {
+        let mut account = super::living(&mut tx, service_id).await?;
+        let kick = account.settings.profile != settings.profile || account.settings.ppp_service != settings.ppp_service;
+        let before = routers_part(&account);
+        account.sold = sold.clone();
+        account.set_settings(&app.seal, settings.clone());
+        // A service that becomes metered has its cycle's packet to live on; one that was metered had it already.
+        account.balance += create::grant(&mut tx, &account, now).await?;
+        account.save(&mut tx, now).await?;
+        settle::settle(app, &mut tx, &server, &mut account, now).await?;
+        if before != routers_part(&account) {
+            pending::decide(&mut tx, (account.server_id, service_id), Kind::Change, kick, now).await?;
+        }
+        Ok::<_, Problem>(())
+    })?;
+    apply::or_later(app, &server, service_id, until).await?;
+    let mut conn = app.db.read().await?;
+    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
+    Ok(json!({"account": view::account(&mut conn, &account).await?}))
+}
+
+/// What of an account the router holds, but for the switch.
+fn routers_part(account: &Account) -> impl PartialEq + use<> {
+    let terms = &account.settings;
+    (terms.profile.clone(), terms.ppp_service, terms.speed, super::mark(account).comment())
+}
+
+/// A profile that is not on the router is refused before anything is written, as long as the router can be asked.
+async fn check_profile(
+    app: &App,
+    server: &Server,
+    account: &Account,
+    settings: &Settings,
+    until: Instant,
+) -> Result<(), Problem> {
+    if account.settings.profile == settings.profile {
+        return Ok(());
+    }
+    let router = app.router(server)?.within(until);
+    match routeros::profiles(&router).await {
+        Ok(profiles) if profiles.iter().any(|it| it.name == settings.profile) => Ok(()),
+        Ok(_) => {
+            let why = format!(
+                "names the PPP profile {}, which is not on router {}; make it there or choose another",
+                settings.profile, server.told.name
+            );
+            Err(Problem::field("settings.profile", why))
+        }
+        Err(error) if error.is_away() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+    .or_else(|problem: Problem| if problem.code == Code::RouterUnreachable { Ok(()) } else { Err(problem) })
+}

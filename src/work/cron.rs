@@ -1,0 +1,94 @@
+//! Cron: every run of WHMCS's cron. Acknowledges letters that the bridge sent, collects the accounts that are collected at
+//! every run, and hands out letters where WHMCS sends them.
+//!
+//! A router that is away delays no other and is named in `skipped`.
+
+use super::{
+    Ask,
+    collect::{self, Scope},
+    usage_update,
+};
+use crate::{
+    account::{Account, settings::Collect},
+    app::App,
+    mail::{Mailer, outbox},
+    problem::Problem,
+    router::Server,
+};
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+
+/// Routers that are collected at the same time.
+const AT_ONCE: usize = 16;
+/// Letters handed out in one run.
+const LETTERS: u32 = 100;
+
+/// Runs the hook.
+pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+    acknowledge(app, ask).await?;
+    let servers = Server::in_use(&mut *app.db.read().await?).await?;
+    let runs = stream::iter(servers).map(|server| one(app, server)).buffered(AT_ONCE).collect::<Vec<_>>().await;
+    let (mut services, mut skipped) = (Vec::new(), Vec::new());
+    for run in runs {
+        let (read, left) = run?;
+        services.extend(read);
+        skipped.extend(left);
+    }
+    Ok(json!({"services": services, "skipped": skipped, "mails": letters(app).await?}))
+}
+
+/// Collects one router's cron accounts: figures, and what was left out.
+async fn one(app: &App, server: Server) -> Result<(Vec<Value>, Vec<Value>), Problem> {
+    let id = server.told.id;
+    let accounts = Account::of_server(&mut *app.db.read().await?, id).await?;
+    let with_cron: Vec<&Account> = accounts.iter().filter(|it| it.settings.collect == Collect::Cron).collect();
+    if with_cron.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    match collect::run(app, id, Scope::Cron, super::deadline(super::COLLECTION)).await {
+        Ok(outcome) => {
+            let figures = usage_update::services(app, id, &outcome, |it| it.settings.collect == Collect::Cron).await?;
+            let mine = outcome.skipped.iter().filter(|it| with_cron.iter().any(|account| account.service_id == it.service_id));
+            Ok((figures, mine.map(usage_update::skipped).collect()))
+        }
+        Err(problem) if problem.code == crate::problem::Code::DatabaseUnavailable => Err(problem),
+        Err(problem) => {
+            let reason = format!("Server {}: {}", server.told.name, problem.detail);
+            let left = |it: &&Account| json!({"service_id": it.service_id, "server_id": id, "reason": reason});
+            Ok((Vec::new(), with_cron.iter().map(left).collect()))
+        }
+    }
+}
+
+async fn acknowledge(app: &App, ask: &Ask) -> Result<(), Problem> {
+    let ids = |value: &Value| value.as_i64();
+    let wrong = |field: &str, what: &str| Problem::malformed(field, what);
+    let delivered: Vec<i64> = match ask.hook_value("delivered")? {
+        None => Vec::new(),
+        Some(value) => {
+            let list = value.as_array().and_then(|list| list.iter().map(ids).collect::<Option<_>>());
+            list.ok_or_else(|| wrong("hook.delivered", "must be a list of letters' ids"))?
+        }
+    };
+    let failed: Vec<(i64, String)> = match ask.hook_value("failed")? {
+        None => Vec::new(),
+        Some(value) => {
+            let pair = |it: &Value| Some((it.get("id")?.as_i64()?, it.get("error")?.as_str()?.to_owned()));
+            let list = value.as_array().and_then(|list| list.iter().map(pair).collect::<Option<_>>());
+            list.ok_or_else(|| wrong("hook.failed", "must be a list of {\"id\", \"error\"}"))?
+        }
+    };
+    outbox::acknowledge(&app.db, &delivered, &failed, app.clock.now()).await?;
+    Ok(())
+}
+
+async fn letters(app: &App) -> Result<Vec<Value>, Problem> {
+    if !matches!(app.mailer, Mailer::Whmcs) {
+        return Ok(Vec::new());
+    }
+    let letters = outbox::hand_out(&app.db, &app.owner, app.clock.now(), LETTERS).await?;
+    let letter = |it: outbox::Handout| {
+        json!({"id": it.id, "template": it.template, "service_id": it.service_id, "variables": it.variables})
+    };
+    Ok(letters.into_iter().map(letter).collect())
+}

@@ -1,0 +1,17 @@
+//! Disconnect: every session of the account is ended. Nothing is remembered; a router that is away is an error.
+
+use super::Ask;
+use crate::{app::App, problem::Problem, routeros};
+use serde_json::{Value, json};
+
+/// Runs the hook.
+pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+    let until = super::deadline(super::LIFECYCLE);
+    let service_id = ask.service_id()?;
+    let _turn = app.locks.service(service_id, until).await?;
+    let account = super::find_living(app, service_id).await?;
+    let server = super::server_of(app, ask, &account).await?;
+    let router = app.router(&server)?.patient().within(until);
+    let sessions = routeros::kick(&router, &account.username).await?;
+    Ok(json!({"sessions": sessions}))
+}

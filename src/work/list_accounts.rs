@@ -1,0 +1,24 @@
+//! List-accounts: what is on the router, ours and foreign, for WHMCS's Server Sync.
+
+use super::Ask;
+use crate::{app::App, problem::Problem, routeros};
+use serde_json::{Value, json};
+
+/// Runs the hook.
+pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+    let until = super::deadline(super::COLLECTION);
+    let server = super::told_server(app, ask).await?;
+    let router = app.router(&server)?.patient().within(until);
+    let secrets = routeros::secrets(&router).await?;
+    let account = |it: &routeros::SecretRow| {
+        json!({
+            "username": it.name,
+            "service_id": routeros::Mark::parse(&it.comment).map(|mark| mark.service_id),
+            "address": it.address.map(|address| address.to_string()),
+            "enabled": !it.disabled,
+            "profile": it.profile,
+            "comment": it.comment,
+        })
+    };
+    Ok(json!({"accounts": secrets.iter().map(account).collect::<Vec<_>>()}))
+}

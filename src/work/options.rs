@@ -1,0 +1,33 @@
+//! Options: what WHMCS's drop-downs offer. A silent router never empties them: the saved values stay, with a warning.
+
+use super::{Ask, LOOK};
+use crate::{app::App, params, problem::Problem, routeros, sql};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Runs the hook.
+pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+    let mut profiles = BTreeSet::from(["default".to_owned()]);
+    let mut warning = None;
+    if ask.has("server") {
+        let told = ask.server()?;
+        profiles.extend(saved(app, told.id).await?);
+        let login = crate::app::login(&told)?;
+        let look = async {
+            let router = app.routers.once(login).await?.within(super::deadline(LOOK * 2));
+            routeros::profiles(&router).await
+        };
+        match tokio::time::timeout(LOOK * 2, look).await {
+            Ok(Ok(found)) => profiles.extend(found.into_iter().map(|it| it.name)),
+            Ok(Err(error)) => warning = Some(Problem::from(error).detail),
+            Err(_elapsed) => warning = Some(format!("Router {} does not answer; these are the saved profiles.", told.name)),
+        }
+    }
+    Ok(json!({"profiles": profiles, "plans": Vec::<String>::new(), "warning": warning}))
+}
+
+async fn saved(app: &App, server_id: u64) -> Result<Vec<String>, Problem> {
+    let sql = sql!("SELECT DISTINCT profile FROM account WHERE server_id = ? AND state <> 'gone' ORDER BY profile");
+    let rows = app.db.read().await?.rows(sql, params![server_id]).await?;
+    Ok(rows.iter().map(|row| row.get("profile")).collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,58 @@
+//! Renew: the cycle's packet, once per service and due date; a balance above zero frees at once, with no cron between.
+//!
+//! The grant is a fact of the books and is answered although the router is away. Debt always carries; what was left over
+//! does too unless `traffic.carry_over` is off.
+
+use super::{Ask, apply, create, settle, view};
+use crate::{
+    account::Account,
+    app::App,
+    problem::Problem,
+    usage::ledger::{self, Kind},
+};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+/// Runs the hook.
+pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+    let until = super::deadline(super::LIFECYCLE);
+    let service_id = ask.service_id()?;
+    let due = ask.next_due_date()?;
+    let settings = if ask.has("settings") { Some(ask.settings(app.config.traffic.gb)?) } else { None };
+    let _turn = app.locks.service(service_id, until).await?;
+    let account = super::find_living(app, service_id).await?;
+    let server = super::server_of(app, ask, &account).await?;
+    let now = app.clock.now();
+    crate::in_tx!(app.db, tx => {
+        let mut account = super::living(&mut tx, service_id).await?;
+        account.sold.next_due_date = due.or(account.sold.next_due_date);
+        if let Some(settings) = &settings {
+            // The packet that is sold now is the one that the renewal brings; the rest waits for change-package.
+            account.settings.packet = settings.packet;
+        }
+        if !app.config.traffic.carry_over {
+            expire(&mut tx, &mut account, now).await?;
+        }
+        account.balance += create::grant(&mut tx, &account, now).await?;
+        account.save(&mut tx, now).await?;
+        settle::settle(app, &mut tx, &server, &mut account, now).await
+    })?;
+    apply::or_later(app, &server, service_id, until).await?;
+    let mut conn = app.db.read().await?;
+    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
+    Ok(json!({"account": view::account(&mut conn, &account).await?}))
+}
+
+/// What was left over goes, once per due date, and only if that date's packet is still to come.
+async fn expire(tx: &mut crate::db::Tx, account: &mut Account, now: DateTime<Utc>) -> Result<(), Problem> {
+    let due = account.sold.next_due_date.map_or_else(|| "none".to_owned(), |date| date.to_string());
+    let granted = ledger::find(tx, account.service_id, Kind::Packet, &due).await?.is_some();
+    if granted || !account.is_metered() || account.balance <= 0 {
+        return Ok(());
+    }
+    let note = format!("unused before the cycle until {due}");
+    if ledger::enter(tx, account.service_id, (Kind::Expiry, &due), -account.balance, &note, now).await? {
+        account.balance = 0;
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! Terminate: the final reading is booked, then everything of the account is removed from the router.
+//!
+//! Already gone is success. The removal is on disk before the router hears of it; killed between, it is finished in the
+//! background. A router that is away is an error before anything was changed.
+
+use super::{
+    Ask, apply,
+    books::{self, Moved},
+    collect, view,
+};
+use crate::{
+    account::{
+        Account, State, allotment,
+        pending::{self, Kind},
+    },
+    app::App,
+    db::Conn,
+    problem::Problem,
+    router::{Server, lease::Lease},
+    routeros,
+    usage::{
+        counters,
+        reading::{self, Counter, Reboot},
+    },
+};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// Runs the hook.
+pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+    let until = super::deadline(super::LIFECYCLE);
+    let service_id = ask.service_id()?;
+    let _turn = app.locks.service(service_id, until).await?;
+    let Some(account) = Account::find(&mut *app.db.read().await?, service_id).await? else {
+        return Ok(json!({"account": null}));
+    };
+    if account.state != State::Gone {
+        let server = super::server_of(app, ask, &account).await?;
+        remove(app, &server, &account, until).await?;
+    }
+    let mut conn = app.db.read().await?;
+    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
+    Ok(json!({"account": view::account(&mut conn, &account).await?}))
+}
+
+async fn remove(app: &App, server: &Server, account: &Account, until: Instant) -> Result<(), Problem> {
+    collect::alone(app, server.told.id, until, async |lease| last_reading(app, server, account, lease, until).await).await?;
+    apply::service(app, server, account.service_id, until).await
+}
+
+/// Reads the queue once more, books it and decides the removal, in one transaction.
+async fn last_reading(
+    app: &App,
+    server: &Server,
+    account: &Account,
+    lease: &Lease,
+    until: Instant,
+) -> Result<(), Problem> {
+    let router = app.router(server)?.patient().within(until);
+    let reading = routeros::counter(&router, &account.username, &super::mark(account)).await?;
+    let seen = reading.map(|reading| collect::counter_of(&reading));
+    let now = app.clock.now();
+    crate::in_tx!(app.db, tx => {
+        if !lease.holds(&mut tx, now).await? {
+            return Err(collect::lost_lease(server));
+        }
+        let id = account.service_id;
+        let known = Account::find_locked(&mut tx, id).await?.filter(|known| known.state != State::Gone);
+        let Some(known) = known else { return Ok(()) };
+        book(app, &mut tx, server, known, seen.as_ref(), now).await?;
+        let decided = pending::of_service(&mut tx, id).await?.iter().any(|it| it.kind == Kind::Remove);
+        if !decided {
+            pending::decide(&mut tx, (server.told.id, id), Kind::Remove, false, now).await?;
+        }
+        Ok::<(), Problem>(())
+    })
+}
+
+async fn book(
+    app: &App,
+    tx: &mut Conn,
+    server: &Server,
+    account: Account,
+    seen: Option<&Counter>,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let id = account.service_id;
+    let baseline = counters::baselines(tx, server.told.id).await?.remove(&id);
+    let (Some(baseline), Some(seen)) = (baseline, seen) else { return Ok(()) };
+    let intent = counters::intents(tx, server.told.id).await?.remove(&id);
+    let volume = match intent {
+        Some(intent) => {
+            let elapsed = now - intent.intended_at;
+            reading::after_unknown_reset(&intent.counter, seen, collect::line_rate(&account), elapsed).delta()
+        }
+        None => reading::delta(&baseline.counter, seen, Reboot::No).volume,
+    };
+    // The account is about to go: it is booked, but no letter and no block follow from it.
+    let moved = Moved { account: 0, volume, from: baseline.booked_at, doubtful: true };
+    books::book(app, tx, server, &mut [account], &[moved], now).await?;
+    counters::put(tx, server.told.id, &[(id, seen.clone())], now).await?;
+    counters::close_intent(tx, id).await?;
+    Ok(())
+}
+
+/// The router holds nothing of it any more: said, and its address freed. The books stay.
+pub(super) async fn end(tx: &mut Conn, service_id: u64, now: DateTime<Utc>) -> Result<(), Problem> {
+    let Some(mut account) = Account::find_locked(tx, service_id).await? else { return Ok(()) };
+    account.state = State::Gone;
+    account.save(tx, now).await?;
+    allotment::free(tx, service_id).await?;
+    counters::forget(tx, service_id).await?;
+    Ok(())
+}
