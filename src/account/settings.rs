@@ -153,7 +153,11 @@ impl PppService {
         }
     }
 
-    fn parse(value: &str) -> Result<Self, String> {
+    /// Reads RouterOS's word, in any case.
+    ///
+    /// # Errors
+    /// A sentence that names the words there are.
+    pub fn parse(value: &str) -> Result<Self, String> {
         [Self::Any, Self::Async, Self::L2tp, Self::Ovpn, Self::Pppoe, Self::Pptp, Self::Sstp]
             .into_iter()
             .find(|service| value.eq_ignore_ascii_case(service.as_str()))
@@ -180,7 +184,11 @@ impl Collect {
         }
     }
 
-    fn parse(value: &str) -> Result<Self, String> {
+    /// Reads the setting's word, in any case.
+    ///
+    /// # Errors
+    /// A sentence that names the words there are.
+    pub fn parse(value: &str) -> Result<Self, String> {
         [Self::Daily, Self::Cron]
             .into_iter()
             .find(|collect| value.eq_ignore_ascii_case(collect.as_str()))
