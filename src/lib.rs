@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod problem;
+pub mod routeros;
 pub mod units;
