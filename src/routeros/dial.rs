@@ -1,0 +1,126 @@
+//! From an address to a session: TCP, TLS where wanted, login. Each step has its own deadline.
+
+use super::{Limits, Login, command::Command, error::Failure, tls::Trust, value::text, wire::Framer};
+use secrecy::ExposeSecret;
+use socket2::{SockRef, TcpKeepalive};
+use std::{net::SocketAddr, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout, timeout_at},
+};
+
+/// A connected stream, plain or TLS.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A session that is logged in; the framer may already hold bytes that came after the login's reply.
+pub(super) struct Session {
+    pub(super) stream: Box<dyn Stream>,
+    pub(super) framer: Framer,
+}
+
+/// Connects and logs in.
+///
+/// # Errors
+/// `Away`, `Certificate`, `Login` or `Strange`, each within its deadline.
+pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust) -> Result<Session, Failure> {
+    let tcp = connect(&login.host, login.port, limits.connect).await?;
+    let mut stream: Box<dyn Stream> = if login.tls {
+        let secure = timeout(limits.connect, trust.handshake(tcp, &login.host, login.fingerprint));
+        let slow = |_| Failure::Away(format!("no TLS handshake within {} s", limits.connect.as_secs_f32()));
+        Box::new(secure.await.map_err(slow)??)
+    } else {
+        Box::new(tcp)
+    };
+    let mut framer = Framer::default();
+    let secs = limits.login.as_secs_f32();
+    let silent = |_| {
+        Failure::Away(format!(
+            "it accepts connections but did not answer the login within {secs} s; \
+             is our address allowed in its /ip/service, and is this its API port?"
+        ))
+    };
+    timeout(limits.login, log_in(&mut *stream, &mut framer, login)).await.map_err(silent)??;
+    Ok(Session { stream, framer })
+}
+
+/// Every address of the name in turn, all within the limit: one that swallows packets leaves time for the next.
+async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Failure> {
+    let end = Instant::now() + limit;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let slow = || format!("no connection to {host}:{port} within {} s", limit.as_secs_f32());
+    let found = timeout_at(end, lookup_host((bare, port))).await.map_err(|_| Failure::Away(slow()))?;
+    let addresses: Vec<SocketAddr> = found.map_err(|e| Failure::Away(format!("{host}: {e}")))?.collect();
+    let mut why = format!("{host} has no address");
+    for (at, address) in addresses.iter().enumerate() {
+        let left = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
+        let share = end.saturating_duration_since(Instant::now()) / left;
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => {
+                tune(&tcp);
+                return Ok(tcp);
+            }
+            Ok(Err(error)) => why = format!("{host}:{port}: {error}"),
+            Err(_) => why = slow(),
+        }
+    }
+    Err(Failure::Away(why))
+}
+
+/// Small commands go at once, and a peer that vanished is noticed in about a minute of silence.
+fn tune(tcp: &TcpStream) {
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
+    #[cfg(target_os = "linux")]
+    let keepalive = keepalive.with_retries(3);
+    let socket = SockRef::from(tcp);
+    if let Err(error) = tcp.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive)) {
+        tracing::debug!(%error, "the socket's options could not be set");
+    }
+}
+
+async fn log_in(stream: &mut dyn Stream, framer: &mut Framer, login: &Login) -> Result<(), Failure> {
+    let away = |e: std::io::Error| Failure::Away(format!("the connection broke during the login: {e}"));
+    let command = Command::write("/login").set("name", &login.username).set("password", login.password.expose_secret());
+    if let Some(wrong) = command.wrong() {
+        return Err(Failure::Unsendable(wrong.to_owned()));
+    }
+    let (_tag, bytes) = command.encode();
+    stream.write_all(&bytes).await.map_err(away)?;
+    stream.flush().await.map_err(away)?;
+    let mut refused: Option<String> = None;
+    loop {
+        while let Some(row) = framer.next().map_err(Failure::Strange)? {
+            match row.kind() {
+                b"!done" => {
+                    if let Some(words) = refused {
+                        return Err(Failure::Login(words));
+                    }
+                    // The challenge of the login before 6.43: an answer in MD5 that we do not give.
+                    return match row.get("ret") {
+                        Some(_) => Err(Failure::Login("RouterOS older than 6.43 is not supported".to_owned())),
+                        None => Ok(()),
+                    };
+                }
+                b"!trap" => {
+                    let words = row.get("message").map_or_else(|| "no reason given".into(), text);
+                    refused.get_or_insert(words.into_owned());
+                }
+                b"!fatal" => return Err(Failure::Away(format!("it ended the login: {}", super::link::fatal(&row)))),
+                other if other.starts_with(b"!") => {}
+                other => {
+                    return Err(Failure::Strange(format!(
+                        "{:?} in answer to the login",
+                        text(&other[..other.len().min(40)])
+                    )));
+                }
+            }
+        }
+        if stream.read_buf(framer.room()).await.map_err(away)? == 0 {
+            return Err(refused.map_or_else(
+                || Failure::Away("it closed the connection during the login".to_owned()),
+                Failure::Login,
+            ));
+        }
+    }
+}

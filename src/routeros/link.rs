@@ -1,0 +1,407 @@
+//! One connection at work: what is in flight, what waits, what each reply means.
+//!
+//! The supervisor's task reads; a task of its own writes, so that a router that stops reading while it answers cannot
+//! lock both sides up. A command ends by its `!done`, by its deadline, or with the connection. One that ran out of time
+//! is cancelled (a print) and kept as a zombie for five seconds; if it does not end then, the connection does.
+
+use super::{
+    Limits,
+    command::{Command, Kind},
+    dial::{Session, Stream},
+    error::Failure,
+    request::{Job, Request, Sink},
+    value::text,
+    wire::{Framer, Row},
+};
+use mikrotik_rs::proto::Tag;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+/// Commands in flight at most: more make a router slower, not faster.
+const IN_FLIGHT: usize = 4;
+/// Requests that wait at most; further callers wait in the channel.
+const WAITING: usize = 64;
+/// How long a command that ran out of time may take to end.
+const ZOMBIE: Duration = Duration::from_secs(5);
+/// A connection that nobody used for so long is closed.
+const IDLE: Duration = Duration::from_secs(300);
+/// What is in flight gets so long when the connection is told to close.
+const PARTING: Duration = Duration::from_secs(5);
+/// Rows and bytes of one reply at most; a router of this size does not exist.
+const MOST_ROWS: u64 = 1_000_000;
+const MOST_BYTES: u64 = 512 << 20;
+
+/// Why a connection ended.
+pub(super) enum End {
+    /// Nobody used it, or every handle is gone, or it was told to.
+    Closed,
+    /// It broke, with nothing wrong in what the router said.
+    Lost(String),
+    /// The router broke the protocol.
+    Strange(String),
+}
+
+/// A command whose reply is awaited.
+struct InFlight {
+    path: &'static str,
+    kind: Kind,
+    /// None once the caller has its answer (a zombie).
+    sink: Option<Box<dyn Sink>>,
+    traps: Vec<String>,
+    until: Instant,
+    silent_after: Option<Instant>,
+    rows: u64,
+    bytes: u64,
+}
+
+/// A connection that is logged in.
+pub(super) struct Link<'a> {
+    read: ReadHalf<Box<dyn Stream>>,
+    framer: Framer,
+    writer: Option<mpsc::UnboundedSender<Zeroizing<Vec<u8>>>>,
+    writing: JoinHandle<std::io::Result<()>>,
+    flying: HashMap<Tag, InFlight>,
+    limits: &'a Limits,
+    used: Instant,
+    parting: Option<Instant>,
+    /// Replies that came to their `!done`.
+    pub(super) served: u64,
+}
+
+impl Drop for Link<'_> {
+    fn drop(&mut self) {
+        self.writing.abort();
+    }
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn new(session: Session, limits: &'a Limits) -> Self {
+        let (read, write) = tokio::io::split(session.stream);
+        let (writer, queue) = mpsc::unbounded_channel();
+        Self {
+            read,
+            framer: session.framer,
+            writer: Some(writer),
+            writing: tokio::spawn(write_on(write, queue)),
+            flying: HashMap::new(),
+            limits,
+            used: Instant::now(),
+            parting: None,
+            served: 0,
+        }
+    }
+
+    /// Serves requests until the connection ends. What waits unsent stays in `waiting`; what was sent is answered.
+    pub(super) async fn run(
+        &mut self,
+        waiting: &mut VecDeque<Request>,
+        requests: &mut mpsc::Receiver<Request>,
+        closing: &CancellationToken,
+    ) -> End {
+        let end = self.serve(waiting, requests, closing).await;
+        for (_, command) in self.flying.drain() {
+            let Some(sink) = command.sink else { continue };
+            sink.end(Err(match (&end, command.kind) {
+                (_, Kind::Write) => Failure::Unknown,
+                (End::Strange(what), Kind::Read) => Failure::Strange(what.clone()),
+                (End::Lost(why), Kind::Read) => Failure::Away(why.clone()),
+                (End::Closed, Kind::Read) => Failure::Away("the connection was closed".to_owned()),
+            }));
+        }
+        self.writer = None;
+        if matches!(end, End::Closed) {
+            // The last words and TLS's own farewell; a router that does not take them is left all the same.
+            let _slow = tokio::time::timeout(Duration::from_secs(1), &mut self.writing).await;
+        }
+        end
+    }
+
+    async fn serve(
+        &mut self,
+        waiting: &mut VecDeque<Request>,
+        requests: &mut mpsc::Receiver<Request>,
+        closing: &CancellationToken,
+    ) -> End {
+        loop {
+            if let Err(end) = self.digest() {
+                return end;
+            }
+            let now = Instant::now();
+            if let Err(end) = self.expire(now) {
+                return end;
+            }
+            self.dispatch(waiting, now);
+            if self.flying.is_empty() {
+                if self.parting.is_some() {
+                    return End::Closed;
+                }
+                if now >= self.used + IDLE {
+                    return End::Closed;
+                }
+            }
+            let wake = self.wake(waiting);
+            tokio::select! {
+                read = self.read.read_buf(self.framer.room()) => match read {
+                    Ok(0) => return End::Lost("it closed the connection".to_owned()),
+                    Ok(_) => {}
+                    Err(error) => return End::Lost(format!("the connection broke: {error}")),
+                },
+                request = requests.recv(), if waiting.len() < WAITING && self.parting.is_none() => match request {
+                    Some(request) => waiting.push_back(request),
+                    None => self.parting = Some(Instant::now() + PARTING),
+                },
+                () = closing.cancelled(), if self.parting.is_none() => self.parting = Some(Instant::now() + PARTING),
+                () = sleep_until(wake) => {}
+                written = &mut self.writing => return End::Lost(match written {
+                    Ok(Err(error)) => format!("the connection broke: {error}"),
+                    _ => "the connection broke".to_owned(),
+                }),
+            }
+        }
+    }
+
+    /// The next instant at which something runs out.
+    fn wake(&self, waiting: &VecDeque<Request>) -> Instant {
+        let idle = self.flying.is_empty().then(|| self.used + IDLE);
+        let flying = self.flying.values().map(InFlight::runs_out);
+        let waiting = waiting.iter().map(|request| request.expires);
+        let next = flying.chain(waiting).chain(idle).chain(self.parting).min();
+        next.unwrap_or_else(|| self.used + IDLE)
+    }
+
+    /// Sends what fits: whole requests in their order, back to back.
+    fn dispatch(&mut self, waiting: &mut VecDeque<Request>, now: Instant) {
+        waiting.retain(Request::wanted);
+        let mut at = 0;
+        while at < waiting.len() {
+            if waiting[at].expires <= now {
+                if let Some(request) = waiting.remove(at) {
+                    request.fail(&Failure::Away("it was too busy to take the command in time".to_owned()));
+                }
+            } else {
+                at += 1;
+            }
+        }
+        if self.parting.is_some() {
+            for request in waiting.drain(..) {
+                request.fail(&Failure::Away("the connection was closed".to_owned()));
+            }
+        }
+        while waiting.front().is_some_and(|next| self.flying.len() + next.jobs.len() <= IN_FLIGHT) {
+            let Some(request) = waiting.pop_front() else { break };
+            self.send(request, now);
+        }
+    }
+
+    fn send(&mut self, request: Request, now: Instant) {
+        self.used = now;
+        let mut bytes = Zeroizing::new(Vec::new());
+        for Job { command, sink, until } in request.jobs {
+            let (path, kind) = (command.path(), command.kind());
+            let (limit, idle) = match kind {
+                Kind::Read => (self.limits.print, Some(self.limits.print_idle)),
+                Kind::Write => (self.limits.write, None),
+            };
+            let until = until.unwrap_or(now + limit);
+            let until = request.deadline.map_or(until, |deadline| deadline.min(until));
+            let (tag, words) = command.encode();
+            bytes.extend_from_slice(&words);
+            let silent_after = idle.map(|idle| now + idle);
+            let command =
+                InFlight { path, kind, sink: Some(sink), traps: Vec::new(), until, silent_after, rows: 0, bytes: 0 };
+            self.flying.insert(tag, command);
+        }
+        if let Some(opened) = request.opened {
+            let _gone = opened.send(Ok(()));
+        }
+        self.write(bytes);
+    }
+
+    /// Hands bytes to the writer. One that has ended is noticed by the loop.
+    fn write(&self, bytes: Zeroizing<Vec<u8>>) {
+        if let Some(writer) = self.writer.as_ref().filter(|_| !bytes.is_empty()) {
+            let _ended = writer.send(bytes);
+        }
+    }
+
+    /// Reads every whole sentence that has arrived.
+    fn digest(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        let mut framer = std::mem::take(&mut self.framer);
+        let outcome = loop {
+            match framer.next() {
+                Ok(None) => break Ok(()),
+                Ok(Some(row)) => {
+                    if let Err(end) = self.sentence(&row, now) {
+                        break Err(end);
+                    }
+                }
+                Err(what) => break Err(End::Strange(what)),
+            }
+        };
+        self.framer = framer;
+        outcome
+    }
+
+    fn sentence(&mut self, row: &Row<'_>, now: Instant) -> Result<(), End> {
+        let kind = row.kind();
+        if kind == b"!fatal" {
+            return Err(End::Lost(format!("it ended the session: {}", fatal(row))));
+        }
+        if !kind.starts_with(b"!") {
+            return Err(End::Strange(format!("a reply that begins with {:?}", text(&kind[..kind.len().min(40)]))));
+        }
+        let Some(tag) = row.tag() else {
+            return Err(End::Strange(format!("{} without a tag", text(&kind[..kind.len().min(40)]))));
+        };
+        let tag = Tag::try_from(tag).map_err(|_wrong| End::Strange("a tag that is not ours".to_owned()))?;
+        let Some(command) = self.flying.get_mut(&tag) else {
+            // Tags are never used twice, so this can only be the late end of something already answered.
+            tracing::debug!(%tag, "a reply to nothing that is in flight");
+            return Ok(());
+        };
+        match kind {
+            b"!re" => {
+                if command.row(row, now, self.limits) {
+                    self.give_up(tag, now);
+                }
+            }
+            b"!done" => {
+                self.served += 1;
+                self.used = now;
+                if let Some(command) = self.flying.remove(&tag) {
+                    command.done(row.get("ret").map(|ret| text(ret).into_owned()));
+                }
+            }
+            b"!trap" => {
+                command.traps.push(row.get("message").map_or_else(|| "no reason given".into(), text).into_owned())
+            }
+            // It says that there are no rows; the `!done` is still to come.
+            b"!empty" => {}
+            other => tracing::debug!(word = %text(&other[..other.len().min(40)]), "a reply word that is not known"),
+        }
+        Ok(())
+    }
+
+    /// Ends what ran out of time.
+    fn expire(&mut self, now: Instant) -> Result<(), End> {
+        if self.parting.is_some_and(|parting| parting <= now) {
+            return Err(End::Closed);
+        }
+        let late: Vec<Tag> = self.flying.iter().filter(|(_, c)| c.runs_out() <= now).map(|(tag, _)| *tag).collect();
+        for tag in late {
+            let Some(command) = self.flying.get_mut(&tag) else { continue };
+            let Some(sink) = command.sink.take() else {
+                return Err(End::Lost(format!("it did not end {} when told to", command.path)));
+            };
+            sink.end(Err(match command.kind {
+                Kind::Write => Failure::Unknown,
+                Kind::Read => Failure::Away(format!("it did not answer {} in time", command.path)),
+            }));
+            self.give_up(tag, now);
+        }
+        Ok(())
+    }
+
+    /// Makes a zombie of a command and cancels it if it is a print.
+    fn give_up(&mut self, tag: Tag, now: Instant) {
+        let Some(command) = self.flying.get_mut(&tag) else { return };
+        command.sink = None;
+        command.silent_after = None;
+        command.until = now + ZOMBIE;
+        if command.kind == Kind::Read && command.path != CANCEL {
+            let (cancel, bytes) = Command::cancel(tag).encode();
+            let zombie = InFlight {
+                path: CANCEL,
+                kind: Kind::Read,
+                sink: None,
+                traps: Vec::new(),
+                until: now + ZOMBIE,
+                silent_after: None,
+                rows: 0,
+                bytes: 0,
+            };
+            self.flying.insert(cancel, zombie);
+            self.write(bytes);
+        }
+    }
+}
+
+/// The path of the command that cancels another.
+const CANCEL: &str = "/cancel";
+
+impl InFlight {
+    fn runs_out(&self) -> Instant {
+        self.silent_after.map_or(self.until, |silent| silent.min(self.until))
+    }
+
+    /// Takes a row. True when the command is to be given up: nobody wants it, or it has no end.
+    fn row(&mut self, row: &Row<'_>, now: Instant, limits: &Limits) -> bool {
+        let Some(sink) = self.sink.as_mut() else { return false };
+        self.rows += 1;
+        self.bytes += row.size() as u64;
+        if self.silent_after.is_some() {
+            self.silent_after = Some(now + limits.print_idle);
+        }
+        if !sink.wanted() {
+            return true;
+        }
+        if self.rows > MOST_ROWS || self.bytes > MOST_BYTES {
+            if let Some(sink) = self.sink.take() {
+                sink.end(Err(Failure::Strange(format!("the reply to {} has no end", self.path))));
+            }
+            return true;
+        }
+        sink.row(row);
+        false
+    }
+
+    fn done(self, ret: Option<String>) {
+        let Some(sink) = self.sink else { return };
+        let words = self.traps.join("; ");
+        let slow = words.to_ascii_lowercase();
+        sink.end(if self.traps.is_empty() {
+            Ok(ret)
+        } else if slow.contains("timeout") || slow.contains("timed out") {
+            // The router's own parts did not answer each other: it may have been done after all.
+            Err(match self.kind {
+                Kind::Write => Failure::Unknown,
+                Kind::Read => Failure::Away(words),
+            })
+        } else {
+            Err(Failure::Trapped(words))
+        });
+    }
+}
+
+/// The reason in a `!fatal`: loose text, or an attribute, or nothing.
+pub(super) fn fatal(row: &Row<'_>) -> String {
+    let mut words: Vec<_> =
+        row.get("message").into_iter().chain(row.loose()).map(|word| text(word).into_owned()).collect();
+    if words.is_empty() {
+        words.push("no reason given".to_owned());
+    }
+    words.join(" ")
+}
+
+/// Writes what it is handed until there is nothing more to come.
+async fn write_on(
+    mut to: WriteHalf<Box<dyn Stream>>,
+    mut queue: mpsc::UnboundedReceiver<Zeroizing<Vec<u8>>>,
+) -> std::io::Result<()> {
+    while let Some(bytes) = queue.recv().await {
+        to.write_all(&bytes).await?;
+        to.flush().await?;
+    }
+    to.shutdown().await
+}

@@ -1,0 +1,55 @@
+//! A router as spoken to: RouterOS's binary API over our own connection.
+//!
+//! Built on the sans-IO layer of `mikrotik-rs` (its command encoder, length decoder and tags); the connection is ours,
+//! because a hung router, a cut reply and a lost write must each be told apart from success. The laws kept here:
+//!
+//! * Everything has a deadline ([`Limits`]); a caller's earlier one ([`Router::within`]) wins.
+//! * A reply counts only with its `!done`. The end of the stream before it is an error, never an empty success.
+//! * A write whose reply was lost is [`Error::OutcomeUnknown`]; it is reconciled by reading (name and [`Mark`]), never
+//!   blindly repeated.
+//! * Exactly one connection per router, at most four commands in flight, `.proplist` on every print, ids in batches of
+//!   at most 100, rows parsed as they stream in.
+//! * Nothing without our mark is changed or removed; `reset` and `reset-counters-all` are never sent.
+//! * RouterOS's order of directions (`upload/download`) is turned into the customer's view here and nowhere else.
+//! * Secrets show in no Debug output, log line or error.
+
+mod addresses;
+mod breaker;
+mod command;
+mod dial;
+mod error;
+mod facts;
+mod link;
+mod mark;
+mod queues;
+mod remove;
+mod request;
+mod reset;
+mod router;
+mod routers;
+mod secrets;
+mod sessions;
+mod supervisor;
+mod tls;
+mod value;
+mod wanted;
+mod wire;
+
+pub use addresses::{addresses_in_use, addresses_taken};
+pub use error::{Error, Refusal};
+pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
+pub use mark::Mark;
+pub use queues::{Burst, Packets, QueueRow, Rates, Reading, counter, counters, set_rate, set_speed};
+pub use remove::remove;
+pub use reset::{Reset, read_all_and_reset, read_and_reset};
+pub use router::Router;
+pub use routers::{Limits, Login, Routers, State};
+pub use secrets::{Found, Look, SecretRow, find, look, secrets, set_disabled, set_password};
+pub use sessions::{Session, all_sessions, kick, sessions};
+pub use tls::{Fingerprint, NotAFingerprint};
+pub use wanted::{Ensured, Wanted, ensure};
+
+/// The most ids in one `set`, `remove` or `reset-counters`.
+const MOST_IDS: usize = 100;
+/// How often a change is reconciled by reading and gone on with, before its error is handed to the caller.
+const TRIES: usize = 3;

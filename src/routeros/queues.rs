@@ -1,0 +1,256 @@
+//! Simple queues: the counters of traffic and the limits of speed.
+//!
+//! RouterOS writes every pair of a queue as `upload/download`, seen from its target, which is the customer. Here they
+//! become `up` and `down`, by name.
+
+use super::{
+    Error, Mark, Router,
+    command::Command,
+    facts::property,
+    value::{pair, rates, seconds, text, truth},
+    wanted::settle,
+    wire::Row,
+};
+use crate::units::{Speed, Volume};
+
+/// The properties of a [`Reading`].
+pub(super) const READING: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target";
+/// The properties of a [`QueueRow`].
+pub(super) const ROW: &str =
+    ".id,name,target,max-limit,burst-limit,burst-threshold,burst-time,disabled,dynamic,comment";
+pub(super) const PRINT: &str = "/queue/simple/print";
+pub(super) const SET: &str = "/queue/simple/set";
+
+/// Packets in both directions, customer's view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Packets {
+    /// To the customer.
+    pub down: u64,
+    /// From the customer.
+    pub up: u64,
+}
+
+/// What a queue has counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// RouterOS's id, `*1F`.
+    pub id: String,
+    /// The queue's name.
+    pub name: String,
+    /// Its comment; see [`Mark`].
+    pub comment: String,
+    /// Bytes since the queue was made, reset, or the router started.
+    pub volume: Volume,
+    /// Packets since then.
+    pub packets: Packets,
+    /// Whether it is switched off (and so counts nothing).
+    pub disabled: bool,
+    /// What it counts, as RouterOS prints it.
+    pub target: String,
+}
+
+/// Rates in bit/s, customer's view; 0 is unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rates {
+    /// Towards the customer.
+    pub down: u64,
+    /// From the customer.
+    pub up: u64,
+}
+
+impl From<Speed> for Rates {
+    fn from(speed: Speed) -> Self {
+        Self { down: u64::from(speed.down.0) * 1000, up: u64::from(speed.up.0) * 1000 }
+    }
+}
+
+impl Rates {
+    /// As RouterOS writes it: `upload/download`.
+    pub(super) fn words(self) -> String {
+        format!("{}/{}", self.up, self.down)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        rates(text).map(|(up, down)| Self { down, up })
+    }
+}
+
+/// A speed above the limit for a short time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// The speed while it lasts.
+    pub limit: Speed,
+    /// The average above which it ends.
+    pub threshold: Speed,
+    /// Over how many seconds the average is taken.
+    pub seconds: u32,
+}
+
+/// A simple queue as it is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRow {
+    /// RouterOS's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Addresses, prefixes or interfaces, joined by commas.
+    pub target: String,
+    /// `max-limit`.
+    pub max_limit: Rates,
+    /// `burst-limit`; zero where there is none.
+    pub burst_limit: Rates,
+    /// `burst-threshold`.
+    pub burst_threshold: Rates,
+    /// `burst-time`, seconds down and up.
+    pub burst_seconds: (u64, u64),
+    /// Whether it is switched off.
+    pub disabled: bool,
+    /// Its comment; see [`Mark`].
+    pub comment: String,
+}
+
+/// Reads a row of a print with the properties [`READING`]. Dynamic queues are passed over.
+pub(super) fn reading(row: &Row<'_>) -> Result<Option<Reading>, String> {
+    let mut seen = Reading {
+        id: String::new(),
+        name: String::new(),
+        comment: String::new(),
+        volume: Volume::ZERO,
+        packets: Packets::default(),
+        disabled: false,
+        target: String::new(),
+    };
+    let (mut bytes, mut packets) = (None, None);
+    for (key, value) in row.attributes() {
+        match key {
+            b".id" => seen.id = text(value).into_owned(),
+            b"name" => seen.name = text(value).into_owned(),
+            b"comment" => seen.comment = text(value).into_owned(),
+            b"target" => seen.target = text(value).into_owned(),
+            b"bytes" => bytes = pair(value),
+            b"packets" => packets = pair(value),
+            b"disabled" => seen.disabled = truth(value),
+            b"dynamic" if truth(value) => return Ok(None),
+            _ => {}
+        }
+    }
+    let (Some((up, down)), Some(packets)) = (bytes, packets) else {
+        return Err(format!("the counters of queue {:?} ({})", seen.name, seen.id));
+    };
+    if seen.id.is_empty() {
+        return Err(format!("queue {:?} without an id", seen.name));
+    }
+    seen.volume = Volume::new(down, up);
+    seen.packets = Packets { down: packets.1, up: packets.0 };
+    Ok(Some(seen))
+}
+
+/// Reads a row of a print with the properties [`ROW`]. Dynamic queues are passed over.
+pub(super) fn queue(row: &Row<'_>) -> Result<Option<QueueRow>, String> {
+    if row.get("dynamic").is_some_and(truth) {
+        return Ok(None);
+    }
+    let name = property(row, "name");
+    let rates = |key: &str| match property(row, key) {
+        none if none.is_empty() => Ok(Rates::default()),
+        some => Rates::read(&some).ok_or_else(|| format!("a {key} of {some:?} on queue {name:?}")),
+    };
+    let time = property(row, "burst-time");
+    let (up, down) = time.split_once('/').unwrap_or((&time, &time));
+    let id = property(row, ".id");
+    if id.is_empty() {
+        return Err(format!("queue {name:?} without an id"));
+    }
+    Ok(Some(QueueRow {
+        id,
+        target: property(row, "target"),
+        max_limit: rates("max-limit")?,
+        burst_limit: rates("burst-limit")?,
+        burst_threshold: rates("burst-threshold")?,
+        burst_seconds: (seconds(down).unwrap_or_default(), seconds(up).unwrap_or_default()),
+        disabled: row.get("disabled").is_some_and(truth),
+        comment: property(row, "comment"),
+        name,
+    }))
+}
+
+/// What every static queue has counted: one print, complete or an error.
+///
+/// # Errors
+/// Any [`Error`] of a print; `Strange` also for a row whose counters cannot be read.
+pub async fn counters(router: &Router) -> Result<Vec<Reading>, Error> {
+    router.print(Command::print(PRINT, READING), reading).await
+}
+
+/// What a service's queue has counted; None where it has none.
+///
+/// # Errors
+/// Any [`Error`] of a print.
+pub async fn counter(router: &Router, username: &str, mark: &Mark) -> Result<Option<Reading>, Error> {
+    let rows = router.print(Command::print(PRINT, READING).any("name", username), reading).await?;
+    Ok(rows.into_iter().find(|reading| mark.owns(&reading.comment)))
+}
+
+/// Sets a service's speed and takes any burst away. Sessions stay. False where it has no queue.
+///
+/// # Errors
+/// Any [`Error`]; after `OutcomeUnknown` it was tried to find out, in vain.
+pub async fn set_speed(router: &Router, username: &str, mark: &Mark, speed: Speed) -> Result<bool, Error> {
+    set_rate(router, username, mark, speed, None).await
+}
+
+/// Sets a service's speed with or without a burst. Sessions stay. False where it has no queue.
+///
+/// # Errors
+/// As [`set_speed`].
+pub async fn set_rate(
+    router: &Router,
+    username: &str,
+    mark: &Mark,
+    speed: Speed,
+    burst: Option<Burst>,
+) -> Result<bool, Error> {
+    settle(router, |router| async move {
+        let found = router.print(Command::print(PRINT, ROW).any("name", username), queue).await?;
+        let Some(ours) = found.into_iter().find(|row| mark.owns(&row.comment)) else { return Ok(false) };
+        if !ours.runs_at(speed, burst) {
+            router.write(limits(Command::write(SET).set(".id", &ours.id), speed, burst)).await?;
+        }
+        Ok(true)
+    })
+    .await
+}
+
+/// The arguments that set a speed.
+pub(super) fn limits(command: Command, speed: Speed, burst: Option<Burst>) -> Command {
+    let none = Burst { limit: Speed::default(), threshold: Speed::default(), seconds: 0 };
+    let Burst { limit, threshold, seconds } = burst.unwrap_or(none);
+    command
+        .set("max-limit", &Rates::from(speed).words())
+        .set("burst-limit", &Rates::from(limit).words())
+        .set("burst-threshold", &Rates::from(threshold).words())
+        .set("burst-time", &format!("{seconds}s/{seconds}s"))
+}
+
+impl QueueRow {
+    /// Whether its limits are these, numerically.
+    pub(super) fn runs_at(&self, speed: Speed, burst: Option<Burst>) -> bool {
+        if self.max_limit != speed.into() {
+            return false;
+        }
+        match burst {
+            None => self.burst_limit == Rates::default(),
+            Some(Burst { limit, threshold, seconds }) => {
+                self.burst_limit == limit.into()
+                    && self.burst_threshold == threshold.into()
+                    && self.burst_seconds == (u64::from(seconds), u64::from(seconds))
+            }
+        }
+    }
+}
+
+/// Whether a text is an id as RouterOS writes them: `*` and hexadecimal digits. A name in a list of ids would be taken
+/// for an item's name.
+pub(super) fn is_id(id: &str) -> bool {
+    id.strip_prefix('*').is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
