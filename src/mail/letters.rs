@@ -68,7 +68,7 @@ pub struct Rendered {
 #[derive(Debug, thiserror::Error)]
 pub enum LettersError {
     /// The configured folder cannot be listed.
-    #[error("the folder of mail templates {folder} cannot be read ({source}); create it or correct its path")]
+    #[error("the folder of mail templates {folder} cannot be read ({source}); create it or correct mail.templates")]
     Folder {
         /// The folder.
         folder: PathBuf,

@@ -332,8 +332,5 @@ async fn write_file(folder: &Path, name: &str, content: &[u8]) -> Result<(), Fai
 }
 
 fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
-    Failure::Retry(format!(
-        "the mail file {} cannot be written ({error}); check the folder of mail.file",
-        file.display()
-    ))
+    Failure::Retry(format!("the mail file {} cannot be written ({error}); check mail.folder", file.display()))
 }

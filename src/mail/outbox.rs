@@ -21,6 +21,8 @@ pub const MOST_TRIES: u32 = 10;
 pub const LEASE: Duration = Duration::seconds(120);
 /// How long a letter that was handed to WHMCS is waited for.
 pub const HANDED_OUT: Duration = Duration::minutes(15);
+/// How long a due letter may lie untried (mail was off, or nothing ran) and still be sent.
+pub const STALE: Duration = Duration::days(7);
 /// The owner's name while WHMCS has the letter.
 const WHMCS: &str = "whmcs";
 const LONGEST_PAUSE: Duration = Duration::hours(6);
@@ -107,7 +109,7 @@ pub async fn claim_due(db: &Db, owner: &str, now: DateTime<Utc>, limit: u32) -> 
 
 async fn claim(db: &Db, owner: &str, now: DateTime<Utc>, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
     in_tx!(db, tx => {
-        give_up_on_the_worn_out(&mut tx, now).await?;
+        bury_the_hopeless(&mut tx, now).await?;
         let due = sql!(
             "SELECT id, service_id, purpose, template, to_name, to_address, variables, tries FROM mail_outbox WHERE state = \
              'queued' AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?) ORDER BY due_at, id LIMIT ?"
@@ -140,14 +142,17 @@ async fn bury(conn: &mut Conn, id: u64, why: &str) -> Result<()> {
     conn.execute(sql, params![shortened(why), id]).await.map(|_| ())
 }
 
-/// Letters whose last try ended without a word, ten times over: the process died of them, or WHMCS never answered.
-async fn give_up_on_the_worn_out(conn: &mut Conn, now: DateTime<Utc>) -> Result<()> {
+/// Buries letters whose last try ended without a word ten times over (the process died of them, or WHMCS never answered),
+/// and those that nobody tried for [`STALE`]: what they say was true then.
+async fn bury_the_hopeless(conn: &mut Conn, now: DateTime<Utc>) -> Result<()> {
     let sql = sql!(
         "UPDATE mail_outbox SET state = 'dead', lease_owner = NULL, lease_until = NULL, failure = ? WHERE state = 'queued' AND \
          tries >= ? AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?)"
     );
-    let failure = "given up: no try ended with an answer";
-    conn.execute(sql, params![failure, MOST_TRIES, now, now]).await.map(|_| ())
+    let worn_out = "given up: no try ended with an answer";
+    conn.execute(sql, params![worn_out, MOST_TRIES, now, now]).await?;
+    let stale = "given up: nobody sent it for a week, and what it says may no longer be true; retry it if it still is";
+    conn.execute(sql, params![stale, 0, now - STALE, now]).await.map(|_| ())
 }
 
 /// The letter left: a fact, whoever has the lease by now. `note` is kept with it (a fallback to another template).

@@ -36,7 +36,7 @@ impl fmt::Debug for Server {
 }
 
 /// An open conversation, logged in where that was asked for.
-pub struct Connection(AsyncSmtpConnection);
+pub struct Connection(Box<AsyncSmtpConnection>);
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,7 +54,8 @@ impl Connection {
 
 impl Server {
     pub(super) fn new(mut settings: SmtpSettings) -> Result<Self, MailerError> {
-        settings.host = settings.host.trim().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = settings.host.trim().trim_start_matches('[').trim_end_matches(']').to_owned();
+        settings.host = host;
         if settings.host.is_empty() {
             return Err(MailerError::NoHost);
         }
@@ -73,7 +74,7 @@ impl Server {
     /// Connects, secures and logs in.
     pub(super) async fn open(&self) -> Result<Connection, Failure> {
         match timeout(self.settings.timeout, self.conversation()).await {
-            Ok(Ok(connection)) => Ok(Connection(connection)),
+            Ok(Ok(connection)) => Ok(Connection(Box::new(connection))),
             Ok(Err(error)) => Err(self.not_opened(&error)),
             Err(_) => Err(Failure::Retry(format!(
                 "the mail server {} did not answer within {} s; check mail.smtp.host, port and tls",

@@ -283,6 +283,23 @@ async fn killed_before_sending_it_is_sent_when_the_lease_ends_and_not_for_ever()
 }
 
 #[tokio::test]
+async fn what_lay_untried_for_a_week_is_not_sent_as_if_it_were_news() {
+    let (office, sink) = (Office::new().await, Sink::start(Wants::default()));
+    let mailer = plain(sink.port);
+    office.queue("old@example.net").await;
+    office.clock.advance(outbox::STALE - Duration::days(1));
+    office.queue("new@example.net").await;
+    office.clock.advance(Duration::days(1));
+    assert_eq!(office.step(&mailer).await, SENT);
+    assert_eq!(sink.next()["envelope_to"], json!(["new@example.net"]));
+    let old = office.entries().await.remove(1);
+    assert!(old.state == State::Dead && old.note.unwrap().contains("for a week"));
+    assert!(office.retry(old.id).await);
+    assert_eq!(office.step(&mailer).await, SENT);
+    assert_eq!(sink.next()["envelope_to"], json!(["old@example.net"]));
+}
+
+#[tokio::test]
 async fn who_lost_the_lease_may_say_that_it_left_but_not_that_it_failed() {
     let office = Office::new().await;
     let db = &office.database.db;

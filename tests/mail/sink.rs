@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// Long enough for a loaded machine; only a broken test waits it out.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How the server wants to be spoken to.
 #[derive(Clone, Copy, Default)]
@@ -60,7 +60,8 @@ impl Sink {
         if let Some((user, password)) = wants.login {
             command.args(["--user", user, "--password", password]);
         }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap_or_else(no_python);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap_or_else(|error| no_python(&error));
         let alive = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (say, received) = channel();
@@ -99,7 +100,7 @@ impl Drop for Sink {
 
 /// A message file as Python's own parser understands it.
 pub fn show(file: &Path) -> Value {
-    let output = python().arg("--show").arg(file).output().unwrap_or_else(no_python);
+    let output = python().arg("--show").arg(file).output().unwrap_or_else(|error| no_python(&error));
     assert!(output.status.success(), "{}; run ./test", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -111,6 +112,6 @@ fn python() -> Command {
     command
 }
 
-fn no_python<T>(error: std::io::Error) -> T {
+fn no_python<T>(error: &std::io::Error) -> T {
     panic!("Python does not start ({error}); run ./test, which sets TURNPIKE_PYTHON")
 }
