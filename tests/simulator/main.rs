@@ -4,4 +4,5 @@
 #![expect(clippy::cast_possible_truncation, reason = "the peer checks each size before it narrows it")]
 
 mod commands;
+mod foreign;
 mod peer;
