@@ -1,36 +1,29 @@
-//! One API connection: login, commands in the order they come, `/cancel`, `/quit`, and the faults that strike on the way.
+//! One API connection: its socket, its reading half and its writing half.
 //!
 //! Replies go through one bounded queue. A client that sends and does not read therefore stops being read, as with a real
-//! router. A tagged command that hangs, listens or is slow runs beside the others; everything else runs in order.
+//! router.
 
-use std::collections::HashMap;
 use std::future::pending;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
-use super::commands::{Outcome, Then};
 use super::faults::{Fault, Moment};
-use super::server::{Inner, Sentence, lock};
-use super::values::Trap;
-use super::wire::{Inbox, Replies, Request, put_length};
+use super::link::Link;
+use super::server::{Inner, lock};
+use super::wire::{Inbox, Request};
 
 /// A client that has not logged in may send this much.
 const MOST_BEFORE_LOGIN: usize = 64 * 1024;
-/// Attributes whose values stay out of the journal.
-const SECRETS: [&str; 6] = ["password", "ipsec-secret", "secret", "response", "preshared-key", "private-key"];
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// What the writing half is told.
-enum Out {
+pub(super) enum Out {
     /// Bytes of an answer; `last` if they complete one.
     Bytes { bytes: Vec<u8>, last: bool },
     /// Everything before this is sent; then the connection is closed.
@@ -58,14 +51,7 @@ pub(super) async fn serve(inner: Arc<Inner>, socket: TcpStream, peer: SocketAddr
     inner.open.send_modify(|open| *open += 1);
     let _counted = Counted(Arc::clone(&inner));
     let (out, queue) = mpsc::channel(64);
-    let link = Arc::new(Link {
-        inner: Arc::clone(&inner),
-        out,
-        number,
-        peer,
-        login: Mutex::new(None),
-        running: Mutex::default(),
-    });
+    let link = Arc::new(Link::new(Arc::clone(&inner), out, number, peer));
     tokio::select! {
         _ = cut.changed() => {}
         () = talk(&link, socket, queue) => {}
@@ -83,7 +69,7 @@ async fn talk(link: &Arc<Link>, mut socket: TcpStream, queue: mpsc::Receiver<Out
             Fault::Hang | Fault::Silence => pending().await,
             Fault::Garbage => {
                 let _ = socket.write_all(&[0xFF; 64]).await;
-                pending().await
+                pending::<()>().await;
             }
             _ => return,
         }
@@ -117,7 +103,7 @@ async fn read(link: &Arc<Link>, mut reader: impl AsyncRead + Unpin) {
                 Err(_) => return,
             }
         }
-        if lock(&link.login).is_none() && inbox.waiting() > MOST_BEFORE_LOGIN {
+        if !link.is_logged_in() && inbox.waiting() > MOST_BEFORE_LOGIN {
             return;
         }
     }
@@ -147,393 +133,4 @@ async fn write(inner: &Arc<Inner>, mut writer: impl AsyncWrite + Unpin, mut queu
             }
         }
     }
-}
-
-/// Who is logged in on a connection.
-#[derive(Clone)]
-struct Login {
-    policies: Arc<[String]>,
-    active: String,
-}
-
-struct Link {
-    inner: Arc<Inner>,
-    out: mpsc::Sender<Out>,
-    number: u64,
-    peer: SocketAddr,
-    login: Mutex<Option<Login>>,
-    /// Commands that have not ended, by tag: those that hang, listen or are slow.
-    running: Mutex<HashMap<String, AbortHandle>>,
-}
-
-/// What is left of an answer after a fault, and what happens to the connection.
-enum After {
-    Open,
-    Close,
-    Silence,
-    Reboot,
-}
-
-impl Link {
-    fn forget(&self) {
-        for (_, task) in lock(&self.running).drain() {
-            task.abort();
-        }
-        if let Some(login) = lock(&self.login).take() {
-            lock(&self.inner.world).remove_row("/user/active", &login.active);
-        }
-    }
-
-    fn call(&self, hook: &super::Hook) {
-        if let Some(simulator) = self.inner.handle() {
-            hook(&simulator);
-        }
-    }
-
-    fn replies(&self, tag: Option<&String>) -> Replies {
-        Replies::new(tag.cloned(), lock(&self.inner.world).quirks.tag_last)
-    }
-
-    async fn send(&self, bytes: Vec<u8>, last: bool) {
-        // The writing half may be gone already; the connection then ends anyway.
-        let _ = self.out.send(Out::Bytes { bytes, last }).await;
-    }
-
-    async fn fatal(&self, reason: &str) {
-        let mut replies = Replies::default();
-        replies.fatal(reason);
-        self.send(replies.bytes, true).await;
-        self.end(Out::Close).await;
-    }
-
-    /// Ends the connection once everything before is sent.
-    async fn end(&self, out: Out) {
-        let _ = self.out.send(out).await;
-        pending::<()>().await;
-    }
-
-    async fn take(self: &Arc<Self>, request: Request) {
-        match request.path.as_str() {
-            "/login" => self.log_in(&request).await,
-            _ if lock(&self.login).is_none() => self.fatal("not logged in").await,
-            "/quit" => self.fatal("session terminated on request").await,
-            "/cancel" => self.cancel(&request).await,
-            _ => self.command(request).await,
-        }
-    }
-
-    async fn log_in(&self, request: &Request) {
-        let mut fault = None;
-        for struck in self.inner.strike(Moment::Login) {
-            match struck {
-                Fault::Call(hook) | Fault::CallAfter(hook) => self.call(&hook),
-                Fault::Slow(time) => tokio::time::sleep(time).await,
-                other => fault = Some(other),
-            }
-        }
-        self.before(fault.as_ref()).await;
-        let mut replies = self.replies(request.tag.as_ref());
-        let old = lock(&self.inner.world).version < super::schema::Version(6, 43, 0);
-        let challenged = matches!(fault, Some(Fault::OldChallenge)) || (old && request.attribute("response").is_none());
-        if challenged {
-            replies.say("!done", [("ret", "93b438ec9b80057c06dd9fe67d56aa9a")]);
-        } else {
-            match self.admit(request) {
-                Ok(login) => {
-                    if let Some(earlier) = lock(&self.login).replace(login) {
-                        lock(&self.inner.world).remove_row("/user/active", &earlier.active);
-                    }
-                }
-                Err(trap) => replies.trap(trap.category, &trap.message),
-            }
-            replies.say("!done", []);
-        }
-        self.answer(fault, replies).await;
-    }
-
-    fn admit(&self, request: &Request) -> Result<Login, Trap> {
-        let refused = || Trap::plain("invalid user name or password (6)");
-        let text = |name| request.attribute(name).unwrap_or_default();
-        let mut world = lock(&self.inner.world);
-        if request.attribute("response").is_some() {
-            // The MD5 answer to a challenge (before 6.43) is not checked by the simulator, and so never right.
-            return Err(Trap::plain("cannot log in"));
-        }
-        let user = world.table("/user").named(text("name")).ok_or_else(refused)?;
-        if user.is("disabled") || user.get("password").unwrap_or_default() != text("password") {
-            return Err(refused());
-        }
-        let group = user.get("group").unwrap_or_default().to_owned();
-        let policy = world.table("/user/group").named(&group).and_then(|row| row.get("policy")).unwrap_or_default();
-        let policies: Arc<[String]> =
-            policy.split(',').filter(|name| !name.starts_with('!')).map(str::to_owned).collect();
-        if !policies.iter().any(|policy| policy == "api") {
-            return Err(refused());
-        }
-        let service = if self.inner.options.tls.is_some() { "api-ssl" } else { "api" };
-        let most = world.get("/ip/service", service, "max-sessions").and_then(|text| text.parse().ok());
-        let sessions = world.table("/user/active").rows().len() - usize::from(lock(&self.login).is_some());
-        if most.is_some_and(|most: usize| sessions >= most) {
-            // The words of a real router are not documented.
-            return Err(Trap::plain("failure: too many sessions"));
-        }
-        let (when, address, name) = (world.timestamp(), self.peer.ip().to_string(), text("name").to_owned());
-        let active = world.table_mut("/user/active").add([
-            ("when", when),
-            ("name", name),
-            ("address", address),
-            ("via", service.to_owned()),
-            ("group", group),
-            ("radius", "false".to_owned()),
-        ]);
-        Ok(Login { policies, active: active.id() })
-    }
-
-    async fn cancel(&self, request: &Request) {
-        let ended: Vec<String> = {
-            let mut running = lock(&self.running);
-            let tags: Vec<String> = match request.attribute("tag") {
-                Some(tag) => running.keys().filter(|key| *key == tag).cloned().collect(),
-                None => running.keys().cloned().collect(),
-            };
-            for tag in &tags {
-                if let Some(task) = running.remove(tag) {
-                    task.abort();
-                }
-            }
-            tags
-        };
-        for tag in &ended {
-            let mut replies = self.replies(Some(tag));
-            replies.trap(Some(2), "interrupted");
-            self.send(replies.bytes, false).await;
-        }
-        let mut replies = self.replies(request.tag.as_ref());
-        replies.say("!done", []);
-        self.send(replies.bytes, true).await;
-        for tag in &ended {
-            let mut replies = self.replies(Some(tag));
-            replies.say("!done", []);
-            self.send(replies.bytes, true).await;
-        }
-    }
-
-    fn note(&self, request: &Request) {
-        let hide = |(name, value): &(String, String)| {
-            let secret = SECRETS.contains(&name.as_str());
-            (name.clone(), if secret { "***".to_owned() } else { value.clone() })
-        };
-        lock(&self.inner.journal).push(Sentence {
-            connection: self.number,
-            path: request.path.clone(),
-            attributes: request.attributes.iter().map(hide).collect(),
-            queries: request.queries.clone(),
-        });
-    }
-
-    /// Waits for this command's place in time, if the router is slow.
-    async fn pace(&self) {
-        let Some(rate) = self.inner.options.requests_per_second.filter(|rate| *rate > 0) else { return };
-        let slot = {
-            let mut next = self.inner.next_slot.lock().await;
-            let now = Instant::now();
-            let slot = next.map_or(now, |next| next.max(now));
-            *next = Some(slot + Duration::from_secs(1) / rate);
-            slot
-        };
-        tokio::time::sleep_until(slot).await;
-    }
-
-    async fn command(self: &Arc<Self>, request: Request) {
-        self.note(&request);
-        self.pace().await;
-        let mut fault = None;
-        let mut after = Vec::new();
-        for struck in self.inner.strike(Moment::Command(&request.path)) {
-            match struck {
-                Fault::Call(hook) => self.call(&hook),
-                Fault::CallAfter(hook) => after.push(hook),
-                other => fault = Some(other),
-            }
-        }
-        match (fault, request.tag.clone()) {
-            (Some(Fault::Hang), tag) => {
-                self.received();
-                match tag {
-                    Some(tag) => self.beside(tag, pending::<()>()),
-                    None => pending().await,
-                }
-            }
-            (Some(Fault::Slow(time)), Some(tag)) => {
-                let link = Arc::clone(self);
-                let own = tag.clone();
-                self.beside(tag, async move {
-                    tokio::time::sleep(time).await;
-                    // From here on it can no longer be cancelled.
-                    if lock(&link.running).remove(&own).is_some() {
-                        tokio::spawn(async move { link.carry_out(request, None, after).await });
-                    }
-                });
-            }
-            (Some(Fault::Slow(time)), None) => {
-                tokio::time::sleep(time).await;
-                self.carry_out(request, None, after).await;
-            }
-            (fault, _) => self.carry_out(request, fault, after).await,
-        }
-    }
-
-    /// Runs something beside the other commands until it ends or is cancelled.
-    fn beside(&self, tag: String, task: impl Future<Output = ()> + Send + 'static) {
-        let mut running = lock(&self.running);
-        let handle = tokio::spawn(task).abort_handle();
-        if let Some(earlier) = running.insert(tag, handle) {
-            earlier.abort();
-        }
-    }
-
-    fn received(&self) {
-        self.inner.received.send_modify(|received| *received += 1);
-    }
-
-    async fn carry_out(self: &Arc<Self>, request: Request, fault: Option<Fault>, after: Vec<super::Hook>) {
-        self.before(fault.as_ref()).await;
-        let tag = request.tag.as_ref().filter(|_| !matches!(fault, Some(Fault::Untagged)));
-        let mut replies = self.replies(tag);
-        if matches!(fault, Some(Fault::UnknownReply)) {
-            replies.say("!news", [("message", "of a later version")]);
-        }
-        let policies = lock(&self.login).as_ref().map(|login| Arc::clone(&login.policies)).unwrap_or_default();
-        let outcome = match &fault {
-            Some(Fault::Trap(message, category)) => refusal([Trap { category: *category, message: message.clone() }]),
-            Some(Fault::TwoTraps(first, second)) => {
-                refusal([first, second].map(|message| Trap::new(0, message.as_str())))
-            }
-            _ => lock(&self.inner.world).execute(&request, &policies),
-        };
-        for hook in &after {
-            self.call(hook);
-        }
-        if let Then::Listen(menu) = outcome.then {
-            self.received();
-            return self.listen(menu, request.tag).await;
-        }
-        if matches!(fault, Some(Fault::EmptyDone)) {
-            replies.say("!done", []);
-        } else {
-            put(&mut replies, &outcome);
-        }
-        if outcome.then == Then::Reboot {
-            self.send(replies.bytes, true).await;
-            self.received();
-            return self.end(Out::Reboot).await;
-        }
-        self.answer(fault, replies).await;
-    }
-
-    /// Faults that strike before anything is done.
-    async fn before(&self, fault: Option<&Fault>) {
-        let announced = match fault {
-            Some(Fault::Refuse) => {
-                self.received();
-                return self.end(Out::Close).await;
-            }
-            Some(Fault::RebootBefore) => {
-                self.received();
-                return self.end(Out::Reboot).await;
-            }
-            Some(Fault::Hang | Fault::Silence) => {
-                self.received();
-                return pending().await;
-            }
-            Some(Fault::Garbage) => vec![0xFF; 64],
-            Some(Fault::HugeWord(size)) => {
-                let mut bytes = Vec::new();
-                put_length(&mut bytes, *size);
-                bytes.extend([b'!'; 64]);
-                bytes
-            }
-            _ => return,
-        };
-        self.send(announced, false).await;
-        self.received();
-        pending().await
-    }
-
-    /// Sends an answer as far as the fault lets it.
-    async fn answer(&self, fault: Option<Fault>, mut replies: Replies) {
-        let whole = replies.ends.len();
-        let (keep, after) = match fault {
-            Some(Fault::ApplyAndLoseReply) => (0, After::Close),
-            Some(Fault::RebootAfter) => (0, After::Reboot),
-            Some(Fault::ApplyThenSilence) => (0, After::Silence),
-            Some(Fault::CutAfterBytes(count)) => (count, After::Close),
-            Some(Fault::StallAfterBytes(count)) => (count, After::Silence),
-            Some(Fault::WithoutDone) => (end_of(&replies, whole - 1), After::Open),
-            Some(Fault::FatalMidway(reason)) => {
-                let half = end_of(&replies, whole / 2);
-                replies.bytes.truncate(half);
-                replies.fatal(&reason);
-                (usize::MAX, After::Close)
-            }
-            _ => (usize::MAX, After::Open),
-        };
-        let complete = keep >= replies.bytes.len();
-        replies.bytes.truncate(keep);
-        if !replies.bytes.is_empty() {
-            self.send(replies.bytes, complete).await;
-        }
-        self.received();
-        match after {
-            After::Open => {}
-            After::Close => self.end(Out::Close).await,
-            After::Reboot => self.end(Out::Reboot).await,
-            After::Silence => pending().await,
-        }
-    }
-
-    /// Tells of changes until it is cancelled.
-    async fn listen(self: &Arc<Self>, menu: &'static str, tag: Option<String>) {
-        let mut changes = lock(&self.inner.world).changes.subscribe();
-        let link = Arc::clone(self);
-        let own = tag.clone();
-        let task = async move {
-            // A listener that falls behind misses changes, and goes on with the next.
-            loop {
-                let change = match changes.recv().await {
-                    Ok(change) if change.menu == menu => change,
-                    Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => continue,
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-                };
-                let mut replies = link.replies(own.as_ref());
-                replies.say("!re", change.words.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-                link.send(replies.bytes, false).await;
-            }
-        };
-        match tag {
-            Some(tag) => self.beside(tag, task),
-            None => task.await,
-        }
-    }
-}
-
-fn end_of(replies: &Replies, sentences: usize) -> usize {
-    sentences.checked_sub(1).and_then(|last| replies.ends.get(last)).copied().unwrap_or(0)
-}
-
-fn refusal<const N: usize>(traps: [Trap; N]) -> Outcome {
-    Outcome { traps: traps.into(), ..Outcome::default() }
-}
-
-fn put(replies: &mut Replies, outcome: &Outcome) {
-    for row in &outcome.rows {
-        replies.say("!re", row.iter().map(|(name, value)| (*name, value.as_str())));
-    }
-    if outcome.empty {
-        replies.say("!empty", []);
-    }
-    for trap in &outcome.traps {
-        replies.trap(trap.category, &trap.message);
-    }
-    replies.say("!done", outcome.ret.iter().map(|ret| ("ret", ret.as_str())));
 }

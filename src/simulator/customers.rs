@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::table::{Counters, Row};
-use super::values::{holds, read_net};
+use super::values::{halves, holds, read_net, read_rate};
 use super::world::World;
 
 /// A live PPP session.
@@ -82,9 +82,9 @@ impl World {
         let free = ranges.split(',').filter_map(read_range).flatten().map(Ipv4Addr::from).find(|one| !in_use(*one));
         let address = free.ok_or("pool is empty")?;
         let user = secret.get("name").unwrap_or_default().to_owned();
-        let used =
+        let taken =
             [("pool", wanted.to_owned()), ("address", address.to_string()), ("owner", "PPP".into()), ("info", user)];
-        self.table_mut("/ip/pool/used").add(used);
+        self.table_mut("/ip/pool/used").add(taken);
         Ok(address)
     }
 
@@ -107,7 +107,8 @@ impl World {
         let (interface, binding) = self.interface_for(&user, service);
         let queue = profile.get("rate-limit").filter(|rate| !rate.is_empty()).map(|rate| {
             let first = profile.get("insert-queue-before") != Some("bottom");
-            let rate = rate.split(' ').next().unwrap_or_default().to_owned();
+            let (up, down) = halves(rate.split(' ').next().unwrap_or_default());
+            let rate = format!("{}/{}", read_rate(up).unwrap_or(0), read_rate(down).unwrap_or(0));
             self.dynamic_queue(&user, service, interface, &rate, first)
         });
         let since = self.uptime;

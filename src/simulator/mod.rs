@@ -7,8 +7,11 @@
 mod commands;
 mod connection;
 mod customers;
+mod edits;
 mod faults;
 mod ground;
+mod link;
+mod login;
 mod menus;
 mod query;
 mod schema;

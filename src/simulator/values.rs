@@ -155,8 +155,11 @@ pub fn duration(seconds: u64) -> String {
         (seconds / 60 % 60, "m"),
         (seconds % 60, "s"),
     ];
-    let text: String =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    let mut text = String::new();
+    for (count, unit) in parts.iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&count.to_string());
+        text.push_str(unit);
+    }
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
@@ -197,9 +200,8 @@ pub fn read_bool(text: &str) -> Option<bool> {
 pub fn normalise(kind: Kind, property: &str, value: &str, exists: impl Fn(&str, &str) -> bool) -> Result<String, Trap> {
     let invalid = || Trap::invalid(property);
     match kind {
-        Kind::Text => Ok(value.to_owned()),
         Kind::Name if value.is_empty() => Err(invalid()),
-        Kind::Name => Ok(value.to_owned()),
+        Kind::Name | Kind::Text => Ok(value.to_owned()),
         Kind::Bool => read_bool(value).map(|truth| truth.to_string()).ok_or_else(invalid),
         Kind::Int(most) => {
             let number = value.parse::<u64>().ok().filter(|number| *number <= most);
@@ -215,7 +217,7 @@ pub fn normalise(kind: Kind, property: &str, value: &str, exists: impl Fn(&str, 
             let (first, second) = halves(value);
             Ok(format!("{first}/{second}"))
         }
-        Kind::Ip => value.parse::<Ipv4Addr>().map(|address| address.to_string()).map_err(|_| invalid()),
+        Kind::Ip => value.parse::<Ipv4Addr>().ok().map(|address| address.to_string()).ok_or_else(invalid),
         Kind::IpOrPool => match value.parse::<Ipv4Addr>() {
             Ok(address) => Ok(address.to_string()),
             Err(_) if exists("/ip/pool", value) => Ok(value.to_owned()),

@@ -110,28 +110,39 @@ impl Inbox {
 /// Bytes as text. Bytes that are not UTF-8 (a comment typed in another code page) become private characters U+E0xx, and
 /// [`to_bytes`] turns them back, so that the simulator echoes what it was given, as RouterOS does.
 pub fn to_text(bytes: &[u8]) -> String {
+    let hidden = |byte: &u8| char::from_u32(0xE000 + u32::from(*byte));
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().filter_map(|&byte| char::from_u32(0xE000 + u32::from(byte))));
+        for c in chunk.valid().chars() {
+            if is_hidden(c) {
+                text.extend(c.encode_utf8(&mut [0; 4]).as_bytes().iter().filter_map(hidden));
+            } else {
+                text.push(c);
+            }
+        }
+        text.extend(chunk.invalid().iter().filter_map(hidden));
     }
     text
 }
 
 /// Text as bytes; the other way of [`to_text`].
 pub fn to_bytes(text: &str) -> Cow<'_, [u8]> {
-    let foreign = |c: char| (0xE080..=0xE0FF).contains(&u32::from(c));
-    if !text.contains(foreign) {
+    if !text.contains(is_hidden) {
         return Cow::Borrowed(text.as_bytes());
     }
     let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
         match u8::try_from(u32::from(c).wrapping_sub(0xE000)) {
-            Ok(byte) if foreign(c) => bytes.push(byte),
+            Ok(byte) if is_hidden(c) => bytes.push(byte),
             _ => bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
     Cow::Owned(bytes)
+}
+
+/// Whether the character stands for a byte from 0x80 up that was no UTF-8.
+fn is_hidden(c: char) -> bool {
+    ('\u{E080}'..='\u{E0FF}').contains(&c)
 }
 
 /// One command as the router read it.
