@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use tokio::time::timeout;
 use turnpike::simulator::{Options, Simulator};
 
-use crate::peer::Peer;
+use crate::peer::{PATIENCE, Peer};
 
 type Words = Vec<String>;
 
@@ -113,10 +114,16 @@ async fn play(name: &str, recording: Recording) {
         false => Peer::logged_in(&simulator).await,
     };
     let mut steps = recording.steps.into_iter().peekable();
+    let (mut received, mut commands) = (simulator.received(), 0);
     while let Some(step) = steps.next() {
         match step {
-            Step::Say(words) => peer.send(&words.iter().map(String::as_str).collect::<Vec<_>>()).await,
+            Step::Say(words) => {
+                commands += u64::from(!matches!(words[0].as_str(), "/login" | "/cancel" | "/quit"));
+                peer.send(&words.iter().map(String::as_str).collect::<Vec<_>>()).await;
+            }
             Step::Meanwhile(words) => {
+                timeout(PATIENCE, received.wait_for(|count| *count >= commands)).await.unwrap().unwrap();
+                commands += 1;
                 let mut other = Peer::logged_in(&simulator).await;
                 let heard = other.ask(&words.iter().map(String::as_str).collect::<Vec<_>>()).await;
                 assert_eq!(heard.last().unwrap()[0], "!done", "{name}: {heard:?}");
