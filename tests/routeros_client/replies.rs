@@ -2,7 +2,10 @@
 
 use crate::peer::{Conn, Heard, Peer, router_of, sentence, word};
 use std::time::Duration;
-use tokio::time::{Instant, pause};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, pause},
+};
 use turnpike::routeros::{Error, Refusal, Router, counters, profiles, secrets, sessions};
 
 /// Asks for the secrets and lets the peer answer by hand.
@@ -281,7 +284,6 @@ async fn an_endless_print_ends_at_its_total_limit() {
         let heard = conn.hear().await;
         let row = sentence(&["!re", &heard.tag, "=.id=*1", "=name=a"]);
         let rows = row.repeat(1000);
-        use tokio::io::AsyncWriteExt;
         while conn.stream.write_all(&rows).await.is_ok() && !conn.hears_more().await {}
     });
     assert!(matches!(answer, Err(Error::Unreachable { .. })), "{answer:?}");
