@@ -93,7 +93,7 @@ impl World {
         let Some(menu) = schema::menu(menu) else { return Err(no_such_menu(&request.path)) };
         let known = if matches!(command, "getall" | "listen") { "print" } else { command };
         if !schema::has_command(menu, known, self.version) {
-            return refuse(Trap::new(0, format!("no such command or directory ({command})")));
+            return refuse(Trap::new(0, "no such command"));
         }
         let meaning = menus::meaning(menu);
         may(if known == "print" { "read" } else { "write" })?;
@@ -214,5 +214,5 @@ fn no_such_menu(path: &str) -> Vec<Trap> {
         schema::menus().any(|menu| menu == head || menu.strip_prefix(&head).is_some_and(|rest| rest.starts_with('/')))
     };
     let wrong = (1..=parts.len()).find(|count| !leads_on(*count)).map_or("", |count| parts[count - 1]);
-    vec![Trap::new(0, format!("no such command or directory ({wrong})")), Trap::new(0, "no such command prefix")]
+    vec![Trap::new(0, format!("no such command or directory ({wrong})")), Trap::plain("no such command prefix")]
 }

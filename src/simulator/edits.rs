@@ -79,6 +79,12 @@ impl World {
         }
         match menu {
             "/ppp/secret" => row.put("last-logged-out", format!("{} {}", never.0, never.1)),
+            "/ip/address" => {
+                let net = row.get("address").and_then(values::read_net).map(values::network);
+                row.put("network", net.map(|(address, _)| address.to_string()).unwrap_or_default());
+                let interface = row.get("interface").unwrap_or_default().to_owned();
+                row.put("actual-interface", interface);
+            }
             "/ip/firewall/address-list" => {
                 row.put("creation-time", now);
                 if row.get("timeout").is_some() {

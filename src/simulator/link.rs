@@ -232,7 +232,6 @@ impl Link {
             self.call(hook);
         }
         if let Then::Listen(menu) = outcome.then {
-            self.received();
             return self.listen(menu, request.tag).await;
         }
         if matches!(fault, Some(Fault::EmptyDone)) {
@@ -312,6 +311,7 @@ impl Link {
     /// Tells of changes until it is cancelled.
     async fn listen(self: &Arc<Self>, menu: &'static str, tag: Option<String>) {
         let mut changes = lock(&self.inner.world).changes.subscribe();
+        self.received();
         let link = Arc::clone(self);
         let own = tag.clone();
         let task = async move {

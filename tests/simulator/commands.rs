@@ -4,28 +4,21 @@ use turnpike::simulator::{Options, Simulator};
 
 use crate::peer::Peer;
 
+async fn router(version: &str) -> (Simulator, Peer) {
+    let options = Options { version: version.to_owned(), ..Options::default() };
+    let simulator = Simulator::start(options).await.unwrap();
+    let peer = Peer::logged_in(&simulator).await;
+    (simulator, peer)
+}
+
 #[tokio::test]
-async fn a_secret_and_its_queue_live_and_die() {
-    let simulator = Simulator::start(Options::default()).await.unwrap();
-    let mut peer = Peer::logged_in(&simulator).await;
-    let secret = [
-        "/ppp/secret/add",
-        "=name=ada",
-        "=password=pw",
-        "=service=any",
-        "=profile=default",
-        "=remote-address=10.0.0.7",
-        "=comment=x|Product ID:7|ada@example.net",
-        ".tag=1",
-    ];
+async fn an_account_is_sold_used_reset_and_removed() {
+    let (simulator, mut peer) = router("7.18.2").await;
+    let comment = "=comment=x|Product ID:7|ada@example.net";
+    let secret = ["/ppp/secret/add", "=name=ada", "=password=pw", "=remote-address=10.0.0.7", comment, ".tag=1"];
     assert_eq!(peer.lines(&secret).await, ["!done .tag=1 =ret=*1"]);
-    assert_eq!(
-        peer.lines(&secret).await,
-        ["!trap .tag=1 =message=failure: secret with the same name already exists", "!done .tag=1"]
-    );
     let queue = ["/queue/simple/add", "=name=ada", "=target=10.0.0.7", "=max-limit=10M/50M"];
     assert_eq!(peer.lines(&queue).await, ["!done =ret=*1"]);
-    assert_eq!(simulator.connect("ada", "wrong", "pptp", "198.51.100.1"), Err("authentication failed".to_owned()));
     simulator.connect("ada", "pw", "pptp", "198.51.100.1").unwrap();
     assert!(simulator.carry("ada", 5_000, 700));
     assert_eq!(
@@ -40,19 +33,248 @@ async fn a_secret_and_its_queue_live_and_die() {
         ["!re =name=<pptp-ada> =rx-byte=700 =tx-byte=5000", "!done"]
     );
     assert_eq!(peer.lines(&["/queue/simple/reset-counters", "=numbers=*1"]).await, ["!done"]);
-    assert_eq!(
-        peer.lines(&["/ppp/active/print", "=.proplist=.id,name,address"]).await,
-        ["!re =.id=*1 =name=ada =address=10.0.0.7", "!done"]
-    );
+    let active = ["/ppp/active/print", "=.proplist=.id,name,address"];
+    assert_eq!(peer.lines(&active).await, ["!re =.id=*1 =name=ada =address=10.0.0.7", "!done"]);
     assert_eq!(peer.lines(&["/ppp/active/remove", "=.id=*1"]).await, ["!done"]);
     assert!(!simulator.is_online("ada"));
-    assert_eq!(peer.lines(&["/ppp/active/print"]).await, ["!empty", "!done"]);
+    assert_eq!(peer.lines(&active).await, ["!empty", "!done"]);
+    assert_eq!(peer.lines(&["/interface/print", "=count-only="]).await, ["!done =ret=2"]);
     assert_eq!(peer.lines(&["/queue/simple/print", "=.proplist=bytes"]).await, ["!re =bytes=0/0", "!done"]);
     assert_eq!(simulator.carried("ada"), (5_000, 700));
     assert_eq!(peer.lines(&["/queue/simple/remove", "=.id=*1"]).await, ["!done"]);
-    assert_eq!(
-        peer.lines(&["/queue/simple/remove", "=.id=*1"]).await,
-        ["!trap =category=0 =message=no such item (4)", "!done"]
-    );
-    assert_eq!(peer.lines(&queue).await, ["!done =ret=*2"]);
+    let stale = ["!trap =category=0 =message=no such item (4)", "!done"];
+    assert_eq!(peer.lines(&["/queue/simple/remove", "=.id=*1"]).await, stale);
+    assert_eq!(peer.lines(&queue).await, ["!done =ret=*2"], "ids are not given twice");
+}
+
+#[tokio::test]
+async fn a_secret_shows_what_a_real_one_shows() {
+    let (_simulator, mut peer) = router("7.9.2").await;
+    assert_eq!(peer.lines(&["/ppp/secret/add", "=name=ada", "=password=pw"]).await, ["!done =ret=*1"]);
+    let heard = peer.ask(&["/ppp/secret/print", "=detail="]).await;
+    let mut words = heard[0].clone();
+    words[1..].sort();
+    // The properties of a captured row, plus service and the id.
+    let mut expected = vec![
+        "!re",
+        "=.id=*1",
+        "=caller-id=",
+        "=disabled=false",
+        "=ipv6-routes=",
+        "=last-caller-id=",
+        "=last-disconnect-reason=",
+        "=last-logged-out=jan/01/1970 00:00:00",
+        "=limit-bytes-in=0",
+        "=limit-bytes-out=0",
+        "=name=ada",
+        "=password=pw",
+        "=profile=default",
+        "=routes=",
+        "=service=any",
+    ];
+    expected[1..].sort_unstable();
+    assert_eq!(words, expected);
+}
+
+#[tokio::test]
+async fn refusals_speak_routeros() {
+    let (_simulator, mut peer) = router("7.18.2").await;
+    peer.ask(&["/ppp/secret/add", "=name=ada", "=remote-address=10.0.0.7"]).await;
+    peer.ask(&["/queue/simple/add", "=name=ada", "=target=10.0.0.7"]).await;
+    let rows: [(&[&str], &str); 26] = [
+        (&["/ppp/secret/add", "=name=ada"], "=message=failure: secret with the same name already exists"),
+        (&["/queue/simple/add", "=name=ada", "=target=10.0.0.8"], "=message=failure: already have such name"),
+        (&["/ppp/secret/add", "=password=x"], "=category=1 =message=missing value(s) of argument(s) name"),
+        (&["/queue/simple/add", "=name=b"], "=category=1 =message=missing value(s) of argument(s) target"),
+        (
+            &["/ppp/secret/add", "=name=b", "=profile=gold"],
+            "=category=1 =message=input does not match any value of profile",
+        ),
+        (
+            &["/ppp/secret/add", "=name=b", "=service=ppptp"],
+            "=category=1 =message=input does not match any value of service",
+        ),
+        (
+            &["/ppp/secret/add", "=name=b", "=remote-address=10.0.0"],
+            "=category=1 =message=invalid value for argument remote-address",
+        ),
+        (
+            &["/ppp/secret/add", "=name=b", "=remote-address="],
+            "=category=1 =message=invalid value for argument remote-address",
+        ),
+        (
+            &["/ppp/secret/add", "=name=b", "=disabled=perhaps"],
+            "=category=1 =message=invalid value for argument disabled",
+        ),
+        (
+            &["/ppp/secret/add", "=name=b", "=remote-adress=10.0.0.8"],
+            "=category=0 =message=unknown parameter remote-adress",
+        ),
+        (
+            &["/queue/simple/add", "=target=10.0.0.8", "=max-limit=fast"],
+            "=category=1 =message=invalid value for argument max-limit",
+        ),
+        (
+            &["/queue/simple/add", "=target=10.0.0.8", "=max-limit=1M/1M", "=limit-at=2M/1M"],
+            "=message=failure: upload-max-limit less than upload-limit",
+        ),
+        (&["/ppp/secret/set", "=.id=*9", "=comment=x"], "=category=0 =message=no such item (4)"),
+        (&["/ppp/secret/set", "=comment=x"], "=category=1 =message=missing value(s) of argument(s) numbers"),
+        (&["/ppp/secret/set", "=.id=*1", "=colour=red"], "=category=0 =message=unknown parameter colour"),
+        (
+            &["/ppp/secret/set", "=.id=*1", "=profile=gold"],
+            "=category=1 =message=input does not match any value of profile",
+        ),
+        (&["/ppp/secret/remove", "=.id="], "=category=0 =message=no such item (4)"),
+        (&["/ppp/secret/print", "=where=name"], ""),
+        (&["/ppp/secret/print", "=colour="], "=category=0 =message=unknown parameter colour"),
+        (&["/ppp/secret/destroy", "=.id=*1"], "=category=0 =message=no such command"),
+        (&["/ppp/active/add", "=name=ada"], "=category=0 =message=no such command"),
+        (&["/ppp/profile/remove", "=numbers=default"], "=message=failure: can not remove default item"),
+        (&["/ip/pool/add", "=name=p"], "=category=1 =message=missing value(s) of argument(s) ranges"),
+        (&["/system/identity/set", "=name="], "=category=1 =message=invalid value for argument name"),
+        (&["/queue/simple/reset-counters", "=numbers=*1,*7"], "=category=0 =message=no such item (4)"),
+        (&["/queue/simple/reset", "=numbers=*1"], "=category=0 =message=no such command"),
+    ];
+    for (words, refusal) in rows {
+        let heard = peer.lines(words).await;
+        if refusal.is_empty() {
+            assert!(!heard[0].starts_with("!trap"), "{words:?}: {heard:?}");
+        } else {
+            assert_eq!(heard, [format!("!trap {refusal}"), "!done".to_owned()], "{words:?}");
+        }
+    }
+    assert_eq!(peer.lines(&["/ppp/secret/print", "=count-only="]).await, ["!done =ret=1"], "nothing was half done");
+    assert_eq!(peer.lines(&["/queue/simple/print", "=count-only="]).await, ["!done =ret=1"]);
+}
+
+#[tokio::test]
+async fn rows_are_set_unset_switched_moved_and_copied() {
+    let (simulator, mut peer) = router("7.18.2").await;
+    for name in ["a", "b", "c"] {
+        let (name, address) = (format!("=name={name}"), format!("=target=10.0.0.{}", name.as_bytes()[0]));
+        peer.ask(&["/queue/simple/add", &name, &address]).await;
+    }
+    assert_eq!(peer.lines(&["/queue/simple/disable", "=numbers=a,*2"]).await, ["!done"]);
+    let names = ["/queue/simple/print", "=.proplist=name", "?disabled=yes"];
+    assert_eq!(peer.lines(&names).await, ["!re =name=a", "!re =name=b", "!done"]);
+    assert_eq!(peer.lines(&["/queue/simple/enable", "=.id=*1,*2"]).await, ["!done"]);
+    assert_eq!(peer.lines(&["/queue/simple/move", "=numbers=c", "=destination=a"]).await, ["!done"]);
+    let add = ["/queue/simple/add", "=copy-from=a", "=name=d", "=place-before=b", "=comment=copy"];
+    assert_eq!(peer.lines(&add).await, ["!done =ret=*4"]);
+    let all = ["/queue/simple/print", "=.proplist=name,target"];
+    let target = "=target=10.0.0.97/32";
+    let expected = [
+        "!re =name=c =target=10.0.0.99/32".to_owned(),
+        format!("!re =name=a {target}"),
+        format!("!re =name=d {target}"),
+        "!re =name=b =target=10.0.0.98/32".to_owned(),
+        "!done".to_owned(),
+    ];
+    assert_eq!(peer.lines(&all).await, expected);
+    // A comment goes with an empty value, an address only with `unset` or `!`.
+    peer.ask(&["/queue/simple/set", "=.id=*4", "=comment="]).await;
+    assert_eq!(simulator.world(|world| world.get("/queue/simple", "d", "comment")), None);
+    peer.ask(&["/ppp/secret/add", "=name=ada", "=remote-address=10.0.0.7", "=local-address=10.0.0.1"]).await;
+    assert_eq!(peer.lines(&["/ppp/secret/set", "=.id=*1", "=!remote-address="]).await, ["!done"]);
+    let unset = ["/ppp/secret/unset", "=numbers=ada", "=value-name=local-address"];
+    assert_eq!(peer.lines(&unset).await, ["!done"]);
+    let lacking = ["/ppp/secret/print", "=.proplist=name", "?-remote-address", "?-local-address"];
+    assert_eq!(peer.lines(&lacking).await, ["!re =name=ada", "!done"]);
+    peer.ask(&["/ppp/profile/add", "=name=gold"]).await;
+    peer.ask(&["/ppp/secret/set", "=.id=ada", "=profile=gold", "=name=eve"]).await;
+    peer.ask(&["/ppp/profile/set", "=.id=gold", "=name=silver"]).await;
+    let profile = |simulator: &Simulator| simulator.world(|world| world.get("/ppp/secret", "eve", "profile"));
+    assert_eq!(profile(&simulator).as_deref(), Some("silver"), "references follow a new name");
+    peer.ask(&["/ppp/profile/remove", "=.id=silver"]).await;
+    assert_eq!(profile(&simulator).as_deref(), Some("*3"), "references to a removed row become its id");
+}
+
+#[tokio::test]
+async fn single_menus_have_one_row_and_no_id() {
+    let (simulator, mut peer) = router("7.24").await;
+    assert_eq!(peer.lines(&["/system/identity/set", "=name=gate"]).await, ["!done"]);
+    assert_eq!(peer.lines(&["/system/identity/print"]).await, ["!re =name=gate", "!done"]);
+    let resource = ["/system/resource/print", "=.proplist=uptime,version,board-name"];
+    let expected = ["!re =board-name=RB5009UG+S+ =uptime=1d =version=7.24 (stable)", "!done"];
+    assert_eq!(peer.lines(&resource).await, expected);
+    simulator.pass(std::time::Duration::from_secs(90_061));
+    assert_eq!(peer.lines(&["/system/resource/print", "=.proplist=uptime"]).await, ["!re =uptime=2d1h1m1s", "!done"]);
+    let clock = ["/system/clock/print", "=.proplist=date,time"];
+    assert_eq!(peer.lines(&clock).await, ["!re =time=01:01:01 =date=2026-01-02", "!done"]);
+    simulator.set_version("7.9.2");
+    assert_eq!(peer.lines(&clock).await, ["!re =time=01:01:01 =date=jan/02/2026", "!done"]);
+    let server = ["/interface/l2tp-server/server/set", "=enabled=no", "=use-ipsec=required"];
+    assert_eq!(peer.lines(&server).await, ["!done"]);
+    simulator.world(|world| world.add_row("/ppp/secret", &[("name", "ada"), ("remote-address", "10.0.0.7")]));
+    assert_eq!(simulator.connect("ada", "", "l2tp", ""), Err("the l2tp server is not enabled".to_owned()));
+}
+
+#[tokio::test]
+async fn policies_hold_back_what_they_do_not_grant() {
+    let (simulator, mut full) = router("7.21.5").await;
+    full.ask(&["/ppp/secret/add", "=name=ada", "=password=pw"]).await;
+    let only = |policies: &[&str]| policies.iter().map(|policy| (*policy).to_owned()).collect::<Vec<_>>();
+    simulator.world(|world| {
+        world.add_user("reader", "r", &only(&["read", "api"]));
+        world.add_user("outsider", "o", &only(&["read", "write"]));
+    });
+    let mut peer = Peer::connect(simulator.address()).await;
+    let refused = ["!trap =message=invalid user name or password (6)", "!done"];
+    assert_eq!(peer.lines(&["/login", "=name=outsider", "=password=o"]).await, refused, "no policy api");
+    assert_eq!(peer.lines(&["/login", "=name=reader", "=password=r"]).await, ["!done"]);
+    let not_enough = ["!trap =message=not enough permissions (9)", "!done"];
+    assert_eq!(peer.lines(&["/ppp/secret/add", "=name=b"]).await, not_enough);
+    assert_eq!(peer.lines(&["/ppp/active/remove", "=.id=*1"]).await, not_enough);
+    assert_eq!(peer.lines(&["/system/reboot"]).await, not_enough);
+    let print = ["/ppp/secret/print", "=.proplist=name,password"];
+    assert_eq!(peer.lines(&print).await, ["!re =name=ada", "!done"], "no policy sensitive");
+    assert_eq!(full.lines(&print).await, ["!re =name=ada =password=pw", "!done"]);
+    simulator.world(|world| world.quirks.ask_for_sensitive = true);
+    assert_eq!(full.lines(&print).await, ["!re =name=ada", "!done"]);
+    let asking = ["/ppp/secret/print", "=.proplist=name,password", "=show-sensitive="];
+    assert_eq!(full.lines(&asking).await, ["!re =name=ada =password=pw", "!done"]);
+    let who = ["/user/active/print", "=.proplist=name,via,group"];
+    let expected =
+        ["!re =name=turnpike =via=api =group=turnpike-group", "!re =name=reader =via=api =group=reader-group", "!done"];
+    assert_eq!(full.lines(&who).await, expected);
+}
+
+#[tokio::test]
+async fn switches_choose_between_behaviours_nobody_documented() {
+    let (simulator, mut peer) = router("7.18.2").await;
+    for name in ["=name=a", "=name=b"] {
+        peer.ask(&["/ppp/secret/add", name]).await;
+    }
+    let trap = ["!trap =category=0 =message=no such item (4)", "!done"];
+    let enabled = ["/ppp/secret/print", "=count-only=", "?disabled=false"];
+    assert_eq!(peer.lines(&["/ppp/secret/disable", "=numbers=*1,*9,*2"]).await, trap);
+    assert_eq!(peer.lines(&enabled).await, ["!done =ret=2"], "nothing done");
+    simulator.world(|world| world.quirks.partial_lists = true);
+    assert_eq!(peer.lines(&["/ppp/secret/disable", "=numbers=*1,*9,*2"]).await, trap);
+    assert_eq!(peer.lines(&enabled).await, ["!done =ret=1"], "the one before the bad id");
+    simulator.world(|world| {
+        world.quirks.tag_last = true;
+        world.quirks.set_restarts_counters = true;
+    });
+    assert_eq!(peer.lines(&["/ppp/secret/add", "=name=c", ".tag=z"]).await, ["!done =ret=*3 .tag=z"]);
+    simulator.world(|world| world.quirks.no_ret = true);
+    assert_eq!(peer.lines(&["/ppp/secret/add", "=name=d"]).await, ["!done"]);
+    simulator.populate(1, |_| String::new());
+    simulator.connect("user00001", "secret", "l2tp", "").unwrap();
+    simulator.carry("user00001", 10, 1);
+    peer.ask(&["/queue/simple/set", "=.id=user00001", "=max-limit=1M/1M"]).await;
+    assert_eq!(simulator.world(|world| world.counters("/queue/simple", "user00001")).unwrap().down, 0);
+}
+
+#[tokio::test]
+async fn words_of_any_bytes_and_lengths_come_back_unchanged() {
+    let (_simulator, mut peer) = router("7.18.2").await;
+    for size in [1, 0x70, 0x80, 0x3FFF, 0x4000, 0x1F_FFFF, 0x20_0000] {
+        let name = format!("=name=n{size}");
+        let comment = format!("=comment={}", "é=~".repeat(size / 4 + 1));
+        peer.ask(&["/ppp/secret/add", &name, &comment]).await;
+        let heard = peer.ask(&["/ppp/secret/print", "=.proplist=comment", &format!("?name=n{size}")]).await;
+        assert_eq!(heard[0][1], comment, "{size}");
+    }
 }

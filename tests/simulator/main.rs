@@ -6,3 +6,4 @@
 mod commands;
 mod foreign;
 mod peer;
+mod recordings;

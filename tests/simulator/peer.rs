@@ -10,6 +10,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Peer {
     pub socket: TcpStream,
+    /// The bytes of the last sentence heard.
+    pub raw: Vec<u8>,
 }
 
 /// `None` is the end of the connection.
@@ -17,7 +19,7 @@ pub type Heard = Option<Vec<String>>;
 
 impl Peer {
     pub async fn connect(address: std::net::SocketAddr) -> Peer {
-        Peer { socket: TcpStream::connect(address).await.unwrap() }
+        Peer { socket: TcpStream::connect(address).await.unwrap(), raw: Vec::new() }
     }
 
     pub async fn logged_in(simulator: &turnpike::simulator::Simulator) -> Peer {
@@ -45,7 +47,9 @@ impl Peer {
     }
 
     async fn byte(&mut self) -> Option<u8> {
-        self.socket.read_u8().await.ok()
+        let byte = self.socket.read_u8().await.ok()?;
+        self.raw.push(byte);
+        Some(byte)
     }
 
     /// The next sentence, or the end of the connection.
@@ -55,6 +59,7 @@ impl Peer {
 
     async fn sentence(&mut self) -> Heard {
         let mut words = Vec::new();
+        self.raw.clear();
         loop {
             let first = self.byte().await?;
             let more = first.leading_ones().min(4);
@@ -67,6 +72,7 @@ impl Peer {
             }
             let mut word = vec![0; size as usize];
             self.socket.read_exact(&mut word).await.ok()?;
+            self.raw.extend(&word);
             words.push(String::from_utf8_lossy(&word).into_owned());
         }
     }
