@@ -10,9 +10,9 @@ use tokio::time::Instant;
 /// The first pause after a connection that could not be made.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// The pause after a refused login.
-const LOGIN: Duration = Duration::from_secs(300);
+const LOGIN: Duration = Duration::from_mins(5);
 
 /// One router's breaker.
 pub(super) struct Breaker {

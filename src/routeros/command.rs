@@ -118,7 +118,7 @@ mod tests {
     fn queries_are_joined_by_or_in_pairs() {
         let wire =
             wire(Command::print("/queue/simple/print", ".id").any(".id", "*1").any(".id", "*2").any(".id", "*3"));
-        assert!(wire.ends_with("=.proplist=.id··?.id=*1··?.id=*2·?#|··?.id=*3·?#|·"), "{wire:?}");
+        assert!(wire.ends_with("=.proplist=.id·?.id=*1·?.id=*2·?#|·?.id=*3·?#|·"), "{wire:?}");
     }
 
     #[test]

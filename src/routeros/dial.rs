@@ -50,7 +50,7 @@ async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Fa
     let end = Instant::now() + limit;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let slow = || format!("no connection to {host}:{port} within {} s", limit.as_secs_f32());
-    let found = timeout_at(end, lookup_host((bare, port))).await.map_err(|_| Failure::Away(slow()))?;
+    let found = timeout_at(end, lookup_host((bare, port))).await.map_err(|_late| Failure::Away(slow()))?;
     let addresses: Vec<SocketAddr> = found.map_err(|e| Failure::Away(format!("{host}: {e}")))?.collect();
     let mut why = format!("{host} has no address");
     for (at, address) in addresses.iter().enumerate() {

@@ -34,7 +34,7 @@ const WAITING: usize = 64;
 /// How long a command that ran out of time may take to end.
 const ZOMBIE: Duration = Duration::from_secs(5);
 /// A connection that nobody used for so long is closed.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_mins(5);
 /// What is in flight gets so long when the connection is told to close.
 const PARTING: Duration = Duration::from_secs(5);
 /// Rows and bytes of one reply at most; a router of this size does not exist.
@@ -284,7 +284,7 @@ impl<'a> Link<'a> {
                 }
             }
             b"!trap" => {
-                command.traps.push(row.get("message").map_or_else(|| "no reason given".into(), text).into_owned())
+                command.traps.push(row.get("message").map_or_else(|| "no reason given".into(), text).into_owned());
             }
             // It says that there are no rows; the `!done` is still to come.
             b"!empty" => {}

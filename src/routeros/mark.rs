@@ -84,7 +84,7 @@ mod tests {
         fn a_mark_owns_its_own_comment(prefix in "[^|\\p{C}]{0,12}", id in any::<u64>(), email in ".{0,30}") {
             let mark = Mark { prefix: prefix.clone(), service_id: id, email };
             prop_assert!(mark.owns(&mark.comment()));
-            prop_assert!(!mark.comment().chars().any(|c| c.is_control()));
+            prop_assert!(!mark.comment().chars().any(char::is_control));
         }
     }
 }

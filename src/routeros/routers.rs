@@ -42,7 +42,7 @@ impl Default for Limits {
             connect: Duration::from_secs(5),
             login: Duration::from_secs(10),
             write: Duration::from_secs(15),
-            print: Duration::from_secs(60),
+            print: Duration::from_mins(1),
             print_idle: Duration::from_secs(20),
             extra_roots: None,
         }

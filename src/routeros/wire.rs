@@ -135,12 +135,12 @@ mod tests {
 
     /// An encoder of the test's own.
     fn word(word: &[u8]) -> Vec<u8> {
-        let n = word.len();
+        let n = u32::try_from(word.len()).unwrap();
         let mut out = match n {
             0..0x80 => vec![u8::try_from(n).unwrap()],
-            0x80..0x4000 => (n as u32 | 0x8000).to_be_bytes()[2..].to_vec(),
-            0x4000..0x20_0000 => (n as u32 | 0xC0_0000).to_be_bytes()[1..].to_vec(),
-            _ => (n as u32 | 0xE000_0000).to_be_bytes().to_vec(),
+            0x80..0x4000 => (n | 0x8000).to_be_bytes()[2..].to_vec(),
+            0x4000..0x20_0000 => (n | 0xC0_0000).to_be_bytes()[1..].to_vec(),
+            _ => (n | 0xE000_0000).to_be_bytes().to_vec(),
         };
         out.extend_from_slice(word);
         out
