@@ -36,6 +36,8 @@ pub struct ConfigError(String);
 /// All settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What relative paths are taken from: the file's folder, absolute.
+    pub folder: PathBuf,
     /// For the bridge.
     pub http: Http,
     /// For whoever watches.
@@ -94,7 +96,7 @@ pub struct Ops {
 /// `[database]`.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// `sqlite:<absolute path>`, `sqlite::memory:` or `mysql://…`; a secret because of the password in it.
+    /// `sqlite:<absolute path>` or `mysql://…`; a secret because of the password in it.
     pub url: SecretString,
     /// Whether `serve` brings the schema up to date.
     pub migrate: bool,

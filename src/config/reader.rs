@@ -5,7 +5,7 @@ use super::{
     Smtp, SmtpTls, TlsFiles, Traffic, Transport, decode,
     layers::{Layers, Leaf, Origin, SECRETS, pattern},
 };
-use crate::units::Gigabyte;
+use crate::{db::Address, units::Gigabyte};
 use base64::alphabet;
 use secrecy::{ExposeSecret, SecretString};
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
@@ -145,6 +145,7 @@ pub(super) fn config(from: &Reader<'_>) -> Result<Config, ConfigError> {
         return Err(from.wrong("ops.listen", "an address and port that http.listen does not use"));
     }
     Ok(Config {
+        folder: from.layers.folder.clone(),
         http,
         ops,
         database: Database { url: database_url(from)?, migrate: from.flag("database.migrate")? },
@@ -197,20 +198,15 @@ fn http(from: &Reader<'_>) -> Result<Http, ConfigError> {
 
 fn database_url(from: &Reader<'_>) -> Result<SecretString, ConfigError> {
     let key = "database.url";
-    let right = "\"sqlite:<file>\" or \"mysql://user:password@host:3306/name\"";
-    let text = from.text(key)?.trim();
-    if let Some(file) = text.strip_prefix("sqlite:") {
-        let file = file.strip_prefix("//").unwrap_or(file);
-        return match file {
-            "" => Err(from.wrong(key, right)),
-            ":memory:" => Ok(text.into()),
-            file => Ok(format!("sqlite:{}", from.layers.folder.join(file).display()).into()),
-        };
+    let url: SecretString = from.text(key)?.trim().into();
+    match Address::parse(&url, &from.layers.folder) {
+        Ok(Address::Sqlite(path)) => Ok(format!("sqlite:{}", path.display()).into()),
+        Ok(Address::Mysql(url)) => Ok(url),
+        Err(why) => {
+            let right = format!("\"sqlite:<file>\" or \"mysql://user:password@host:3306/name\" ({why})");
+            Err(from.wrong(key, &right))
+        }
     }
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "mysql" && url.has_host() && url.path().len() > 1);
-    // Its options are the driver's own, which says what it does not know.
-    let usable = url.is_some() && mysql_async::Opts::from_url(text).is_ok();
-    if usable { Ok(text.into()) } else { Err(from.wrong(key, right)) }
 }
 
 fn seal(from: &Reader<'_>) -> Result<SealKeys, ConfigError> {
