@@ -196,6 +196,7 @@ CREATE TABLE pending (
     kick INT NOT NULL,
     decided_at BIGINT NOT NULL,
     tries INT NOT NULL,
+    tried_at BIGINT,
     failure VARCHAR(512)
 ) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
 
@@ -203,7 +204,7 @@ CREATE INDEX pending_server ON pending (server_id, service_id);
 
 CREATE INDEX pending_service ON pending (service_id);
 
--- Letters, from the transaction that decided them until they are sent. state: waiting, sent, dead.
+-- Letters, from the transaction that decided them until they are sent. state: queued, sent, dead.
 CREATE TABLE mail_outbox (
     id INTEGER NOT NULL PRIMARY KEY /*! AUTO_INCREMENT */,
     service_id BIGINT NOT NULL,

@@ -5,15 +5,15 @@ use crate::{
     config::{self, Config},
     db::{self, Address, Db, migrate},
     mail::{Letters, MailSettings, Mailer, SmtpSettings, Tls, Transport},
+    meters::Meters,
     params,
     problem::{Code, Problem},
     router::{Server, Told},
-    routeros::{Fingerprint, Limits, Login, Router, Routers},
+    routeros::{Fingerprint, Limits, Login, NotAFingerprint, Router, Routers},
     seal::Seal,
     sql,
 };
 use chrono::NaiveDate;
-use secrecy::ExposeSecret;
 use std::{
     collections::HashMap,
     ops::Deref,
@@ -44,6 +44,8 @@ pub struct Parts {
     pub letters: Letters,
     /// How letters leave.
     pub mailer: Mailer,
+    /// What is counted.
+    pub meters: Meters,
     /// Who waits for whom.
     pub locks: Locks,
     /// This process, for leases.
@@ -81,17 +83,31 @@ impl App {
     pub async fn build(config: Config, clock: Clock, chance: Chance, runtime: Handle) -> Result<Self, StartError> {
         let db = open_database(&config, &clock).await?;
         let keys = &config.seal;
-        let seal = Seal::new(&keys.master_key, &keys.older_keys, chance.clone()).map_err(|e| StartError(e.to_string()))?;
+        let seal =
+            Seal::new(&keys.master_key, &keys.older_keys, chance.clone()).map_err(|e| StartError(e.to_string()))?;
         check_seal(&db, &seal).await?;
         let installation = installation_id(&db, &chance).await?;
         let letters = Letters::load(config.mail.templates.as_deref()).map_err(|error| StartError(error.to_string()))?;
-        let mailer = Mailer::new(mail_settings(&config, installation)).map_err(|error| StartError(error.to_string()))?;
+        let mailer =
+            Mailer::new(mail_settings(&config, installation)).map_err(|error| StartError(error.to_string()))?;
         let routers = Routers::new(limits(&config), runtime.clone());
         let owner = hex::encode(chance.bytes::<8>());
         let locks = Locks::default();
         let letters_queued = Notify::new();
         Ok(Self(Arc::new(Parts {
-            config, db, clock, chance, seal, routers, letters, mailer, locks, owner, letters_queued, runtime,
+            config,
+            db,
+            clock,
+            chance,
+            seal,
+            routers,
+            letters,
+            mailer,
+            meters: Meters::default(),
+            locks,
+            owner,
+            letters_queued,
+            runtime,
         })))
     }
 
@@ -117,13 +133,24 @@ impl App {
     }
 }
 
+/// The pinned fingerprint; empty is none.
+///
+/// # Errors
+/// `setting-invalid` where the text cannot be one.
+pub fn fingerprint(text: &str) -> Result<Option<Fingerprint>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |why: NotAFingerprint| Problem::field("server.certificate_sha256", why.to_string());
+    text.parse().map(Some).map_err(wrong)
+}
+
 /// How a router that WHMCS told of is logged in to.
 ///
 /// # Errors
 /// `setting-invalid` where the pinned fingerprint cannot be one.
 pub fn login(told: &Told) -> Result<Login, Problem> {
-    let fingerprint = Fingerprint::parse_optional(&told.certificate_sha256)
-        .map_err(|why| Problem::field("server.certificate_sha256", why))?;
+    let fingerprint = fingerprint(&told.certificate_sha256)?;
     Ok(Login {
         name: if told.name.is_empty() { told.host().to_owned() } else { told.name.clone() },
         host: told.host().to_owned(),
@@ -136,7 +163,7 @@ pub fn login(told: &Told) -> Result<Login, Problem> {
 }
 
 async fn open_database(config: &Config, clock: &Clock) -> Result<Db, StartError> {
-    let address = Address::parse(&config.database.url, &config.folder).map_err(StartError)?;
+    let address = Address::parse(&config.database.url, std::path::Path::new(".")).map_err(StartError)?;
     let wrong = |error: db::Error| StartError(format!("The database cannot be used: {error}. See database.url."));
     let db = Db::open(&address).await.map_err(wrong)?;
     if config.database.migrate {
@@ -192,7 +219,8 @@ async fn installation_id(db: &Db, chance: &Chance) -> Result<Uuid, StartError> {
 /// Writes a fact about the installation unless it is there; two processes may start at once.
 async fn put_fact(db: &Db, name: &str, value: &str) -> db::Result<bool> {
     let mut tx = db.begin().await?;
-    let new = tx.insert_once(sql!("INSERT INTO installation (name, value) VALUES (?, ?)"), params![name, value]).await?;
+    let new =
+        tx.insert_once(sql!("INSERT INTO installation (name, value) VALUES (?, ?)"), params![name, value]).await?;
     tx.commit().await?;
     Ok(new)
 }
@@ -209,6 +237,14 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
+/// How letters leave, without the rest of the service: for `turnpike check`.
+///
+/// # Errors
+/// One sentence about the setting at fault.
+pub fn mailer(config: &Config) -> Result<Mailer, StartError> {
+    Mailer::new(mail_settings(config, Uuid::nil())).map_err(|error| StartError(error.to_string()))
+}
+
 fn mail_settings(config: &Config, installation: Uuid) -> MailSettings {
     let smtp = || {
         let it = &config.mail.smtp;
@@ -218,12 +254,12 @@ fn mail_settings(config: &Config, installation: Uuid) -> MailSettings {
             port: it.port,
             tls: match it.tls {
                 config::SmtpTls::None => Tls::None,
-                config::SmtpTls::StartTls => Tls::StartTls,
+                config::SmtpTls::Starttls => Tls::StartTls,
                 config::SmtpTls::Implicit => Tls::Implicit,
             },
             username,
             password,
-            extra_roots: it.ca_file.as_deref().and_then(|path| std::fs::read(path).ok()),
+            extra_roots: None,
             timeout: std::time::Duration::from_secs(10),
         }
     };
@@ -278,9 +314,4 @@ async fn take(keyed: &Keyed, id: u64, until: tokio::time::Instant) -> Option<Gua
         lock
     };
     tokio::time::timeout_at(until, lock.lock_owned()).await.ok()
-}
-
-/// Text that must not be shown, for the few places that hand it on.
-pub fn exposed(secret: &secrecy::SecretString) -> String {
-    secret.expose_secret().to_owned()
 }

@@ -6,9 +6,11 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod http;
+
 pub mod jobs;
 pub mod log;
 pub mod mail;
+pub mod meters;
 pub mod pairing;
 pub mod plan;
 pub mod problem;

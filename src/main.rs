@@ -1,1 +1,86 @@
-fn main() {}
+//! The command line. Exit status 0, or 1 with one sentence on standard error that says what to do.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the program that people read")]
+
+mod cli;
+
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Sells, counts, throttles and blocks VPN accounts on MikroTik routers for WHMCS.
+#[derive(Parser)]
+#[command(name = "turnpike", version, about, disable_help_subcommand = true)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write turnpike.toml with fresh random keys and print the pairing code
+    Init {
+        /// The folder to write it to
+        #[arg(long, default_value = ".")]
+        dir: PathBuf,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the service
+    Serve(cli::Where),
+    /// Print the pairing code, to be pasted into WHMCS
+    Pair(cli::Where),
+    /// Check configuration, database, templates and mail server, and print the settings in force
+    Check(cli::Where),
+    /// Bring the database's schema up to date
+    Migrate(cli::Where),
+    /// Collect traffic now: read, book and reset the counters
+    Collect {
+        #[command(flatten)]
+        at: cli::Where,
+        /// Only this WHMCS server
+        #[arg(long, value_name = "ID")]
+        server: Option<u64>,
+    },
+    /// A simulated router on loopback, driven by JSON lines on standard input (for the bridge's tests)
+    #[command(hide = true)]
+    Simulate {
+        /// The port; 0 picks a free one
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+}
+
+fn main() -> ExitCode {
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("turnpike: no threads can be started: {error}.");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match line.command {
+            Command::Init { dir, json } => cli::init::run(&dir, json),
+            Command::Serve(at) => cli::serve::run(&at).await,
+            Command::Pair(at) => cli::pair::run(&at),
+            Command::Check(at) => cli::check::run(&at).await,
+            Command::Migrate(at) => cli::migrate::run(&at).await,
+            Command::Collect { at, server } => cli::collect::run(&at, server).await,
+            Command::Simulate { port } => cli::simulate::run(port).await,
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("turnpike: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -309,7 +309,7 @@ impl From<routeros::Error> for Problem {
                      fingerprint that the router itself shows, put it into the server's Access Hash to pin it."
                 ),
             )
-            .with("certificate_sha256", fingerprint.clone()),
+            .with("certificate_sha256", fingerprint.to_string()),
             Error::Refused { router, command, words, kind } => {
                 let advice = match kind {
                     Refusal::Policy => " Give the API user's group the policies read, write, api and sensitive.",
@@ -321,6 +321,7 @@ impl From<routeros::Error> for Problem {
             Error::Strange { router, what } => {
                 Self::new(Code::RouterStrange, format!("Router {router} answered something that cannot be understood: {what}."))
             }
+            Error::Unsendable { .. } => Self::internal(&error),
             Error::NameTaken { router, what, name } => Self::new(
                 Code::NameTaken,
                 format!(

@@ -98,14 +98,18 @@ pub async fn count(conn: &mut Conn, service_id: u64) -> Result<u64> {
 
 /// Services of a router that have changes waiting, those that waited longest first.
 pub async fn services_of(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
-    let sql = sql!("SELECT service_id, MIN(id) AS first_id FROM pending WHERE server_id = ? GROUP BY service_id ORDER BY first_id");
+    let sql = sql!(
+        "SELECT service_id, MIN(id) AS first_id FROM pending WHERE server_id = ? GROUP BY service_id ORDER BY first_id"
+    );
     conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("service_id")).collect()
 }
 
-/// Routers that have changes waiting.
-pub async fn servers(conn: &mut Conn) -> Result<Vec<u64>> {
-    let sql = sql!("SELECT DISTINCT server_id FROM pending ORDER BY server_id");
-    conn.rows(sql, vec![]).await?.iter().map(|row| row.get("server_id")).collect()
+/// Routers that have changes waiting which were not tried since `before`.
+pub async fn servers_due(conn: &mut Conn, before: DateTime<Utc>) -> Result<Vec<u64>> {
+    let sql = sql!(
+        "SELECT server_id FROM pending GROUP BY server_id HAVING MAX(COALESCE(tried_at, 0)) <= ? ORDER BY server_id"
+    );
+    conn.rows(sql, params![before]).await?.iter().map(|row| row.get("server_id")).collect()
 }
 
 /// They were made: all of the service's up to this id. Later ones stay.
@@ -115,14 +119,19 @@ pub async fn made(conn: &mut Conn, service_id: u64, up_to: u64) -> Result<()> {
 }
 
 /// They could not be made: remembered with the reason, for people to see.
-pub async fn failed(conn: &mut Conn, service_id: u64, up_to: u64, failure: &str) -> Result<()> {
+pub async fn failed(conn: &mut Conn, (service_id, up_to): (u64, u64), failure: &str, now: DateTime<Utc>) -> Result<()> {
     let short: String = failure.chars().take(500).collect();
-    let sql = sql!("UPDATE pending SET tries = tries + 1, failure = ? WHERE service_id = ? AND id <= ?");
-    conn.execute(sql, params![short, service_id, up_to]).await.map(|_| ())
+    let sql = sql!("UPDATE pending SET tries = tries + 1, tried_at = ?, failure = ? WHERE service_id = ? AND id <= ?");
+    conn.execute(sql, params![now, short, service_id, up_to]).await.map(|_| ())
 }
 
 /// One change is no longer wanted, or was made by itself.
 pub async fn withdraw(conn: &mut Conn, service_id: u64, id: u64) -> Result<()> {
     let sql = sql!("DELETE FROM pending WHERE service_id = ? AND id = ?");
     conn.execute(sql, params![service_id, id]).await.map(|_| ())
+}
+
+/// How many changes wait in all.
+pub async fn count_all(conn: &mut Conn) -> Result<u64> {
+    conn.one(sql!("SELECT COUNT(*) AS n FROM pending"), vec![]).await?.map_or(Ok(0), |row| row.get("n"))
 }

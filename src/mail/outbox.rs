@@ -227,6 +227,13 @@ pub async fn retry_dead(conn: &mut Conn, id: u64, now: DateTime<Utc>) -> Result<
     Ok(conn.execute(sql, params![now, id]).await? == 1)
 }
 
+/// Forgets letters that were sent before `before`; how many. Their keys are never used again: each holds its account's count
+/// of letters, which only grows.
+pub async fn forget_sent(db: &Db, before: DateTime<Utc>) -> Result<u64> {
+    let sql = sql!("DELETE FROM mail_outbox WHERE state = 'sent' AND sent_at < ?");
+    db.execute(sql, params![before]).await
+}
+
 /// A letter for WHMCS to send (`cron`'s `mails`).
 #[derive(Clone, Debug, Serialize)]
 pub struct Handout {

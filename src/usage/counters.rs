@@ -46,8 +46,11 @@ pub async fn baselines(conn: &mut Conn, server_id: u64) -> Result<HashMap<u64, B
     let sql = sql!("SELECT * FROM counter WHERE server_id = ? ORDER BY service_id");
     let rows = conn.rows(sql, params![server_id]).await?;
     let read = |row: &Row| {
-        let baseline =
-            Baseline { counter: counter(row)?, booked_at: row.get("booked_at")?, missing_since: row.get("missing_since")? };
+        let baseline = Baseline {
+            counter: counter(row)?,
+            booked_at: row.get("booked_at")?,
+            missing_since: row.get("missing_since")?,
+        };
         Ok((row.get("service_id")?, baseline))
     };
     rows.iter().map(read).collect()
@@ -59,12 +62,7 @@ pub async fn has_baseline(conn: &mut Conn, service_id: u64) -> Result<bool> {
 }
 
 /// Moves baselines, booked now; none of them is missing.
-pub async fn put(
-    conn: &mut Conn,
-    server_id: u64,
-    counters: &[(u64, Counter)],
-    now: DateTime<Utc>,
-) -> Result<()> {
+pub async fn put(conn: &mut Conn, server_id: u64, counters: &[(u64, Counter)], now: DateTime<Utc>) -> Result<()> {
     let sql = sql!(
         "INSERT INTO counter (service_id, server_id, ros_id, down_bytes, up_bytes, down_packets, up_packets, \
          booked_at, missing_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \

@@ -24,7 +24,6 @@ pub struct Booking {
     pub counted: Volume,
 }
 
-
 /// Adds bookings to their days and months.
 pub async fn add(conn: &mut Conn, bookings: &[Booking]) -> Result<()> {
     let columns = |it: &Booking, period: String| {

@@ -101,7 +101,9 @@ pub async fn sum(conn: &mut Conn, service_id: u64) -> Result<i64> {
 
 /// A service's latest entries, newest first.
 pub async fn latest(conn: &mut Conn, service_id: u64, limit: u32) -> Result<Vec<Entry>> {
-    let sql = sql!("SELECT kind, once, bytes, note, at FROM ledger WHERE service_id = ? ORDER BY at DESC, kind, once LIMIT ?");
+    let sql = sql!(
+        "SELECT kind, once, bytes, note, at FROM ledger WHERE service_id = ? ORDER BY at DESC, kind, once LIMIT ?"
+    );
     let rows = conn.rows(sql, params![service_id, limit]).await?;
     let entry = |row: &crate::db::Row| {
         Ok(Entry {

@@ -55,7 +55,10 @@ fn bytes(ask: &Ask) -> Result<i64, Problem> {
 fn key(ask: &Ask) -> Result<String, Problem> {
     let key = ask.hook_text("key")?;
     if key.trim().is_empty() {
-        return Err(Problem::malformed("hook.key", "is missing: what makes this entry one, such as an invoice item's number"));
+        return Err(Problem::malformed(
+            "hook.key",
+            "is missing: what makes this entry one, such as an invoice item's number",
+        ));
     }
     if key.chars().count() > LONGEST_KEY {
         return Err(Problem::field("hook.key", "must have 128 characters at the most"));

@@ -30,8 +30,10 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let shown = |bytes: i64| format!("{} GB", gb.display(bytes, 4));
     let balance = if account.is_metered() { shown(account.balance) } else { "unmetered".to_owned() };
     let read = baseline.as_ref().map_or_else(|| "never".to_owned(), |it| super::instant(it.booked_at));
-    let ledger: Vec<String> =
-        entries.iter().map(|it| format!("{} {} {} {}", super::instant(it.at), it.kind, it.once, shown(it.bytes))).collect();
+    let ledger: Vec<String> = entries
+        .iter()
+        .map(|it| format!("{} {} {} {}", super::instant(it.at), it.kind, it.once, shown(it.bytes)))
+        .collect();
     Ok(json!({
         "account": view::account(&mut conn, &account).await?,
         "fields": [
@@ -56,7 +58,8 @@ fn field(label: &str, value: &str) -> Value {
 
 fn why(account: &Account) -> String {
     let causes = &account.causes;
-    let told = |what: &str, reason: &str| if reason.is_empty() { what.to_owned() } else { format!("{what} ({reason})") };
+    let told =
+        |what: &str, reason: &str| if reason.is_empty() { what.to_owned() } else { format!("{what} ({reason})") };
     let mut lines = Vec::new();
     if causes.billing {
         lines.push(told("suspended by WHMCS", &causes.billing_reason));

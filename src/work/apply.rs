@@ -30,7 +30,7 @@ pub async fn service(app: &App, server: &Server, service_id: u64, until: Instant
         Err(error) => {
             let problem = refused_profile(error, &account);
             let mut tx = app.db.begin().await?;
-            pending::failed(&mut tx, service_id, last.id, &problem.detail).await?;
+            pending::failed(&mut tx, (service_id, last.id), &problem.detail, app.clock.now()).await?;
             tx.commit().await?;
             Err(problem)
         }
@@ -42,7 +42,12 @@ pub async fn service(app: &App, server: &Server, service_id: u64, until: Instant
 pub async fn or_later(app: &App, server: &Server, service_id: u64, until: Instant) -> Result<(), Problem> {
     match service(app, server, service_id, until).await {
         Err(problem) if problem.code == Code::RouterUnreachable => {
-            tracing::warn!(service.id = service_id, router.name = server.told.name, "a router change waits: {}", problem.detail);
+            tracing::warn!(
+                service.id = service_id,
+                router.name = server.told.name,
+                "a router change waits: {}",
+                problem.detail
+            );
             Ok(())
         }
         outcome => outcome,

@@ -99,8 +99,7 @@ impl Ask {
         if told.username.is_empty() {
             return Err(Problem::malformed("server.username", "is missing: the router's API user"));
         }
-        crate::routeros::Fingerprint::parse_optional(&told.certificate_sha256)
-            .map_err(|why| Problem::field("server.certificate_sha256", why))?;
+        crate::app::fingerprint(&told.certificate_sha256)?;
         Ok(told)
     }
 
@@ -146,7 +145,13 @@ impl Ask {
             "" => None,
             text => Some(text.parse().map_err(|_error: std::net::AddrParseError| wrong())?),
         };
-        Ok(Service { id: part.id("id")?, status: part.text("status")?, username, password: password.into(), dedicated_address })
+        Ok(Service {
+            id: part.id("id")?,
+            status: part.text("status")?,
+            username,
+            password: password.into(),
+            dedicated_address,
+        })
     }
 
     /// To whom and how it was sold, from `service` and `client`.
@@ -170,10 +175,9 @@ impl Ask {
         let text = self.part("service")?.text("next_due_date")?;
         match text.trim() {
             "" | "0000-00-00" => Ok(None),
-            text => text
-                .parse()
-                .map(Some)
-                .map_err(|_error: chrono::ParseError| Problem::field("service.next_due_date", "must be a date, YYYY-MM-DD")),
+            text => text.parse().map(Some).map_err(|_error: chrono::ParseError| {
+                Problem::field("service.next_due_date", "must be a date, YYYY-MM-DD")
+            }),
         }
     }
 
@@ -183,7 +187,8 @@ impl Ask {
         let options = self.part("options")?.all_texts()?;
         let cycle = self.part("service")?.text("billing_cycle")?;
         if let Some(plan) = crate::account::settings::plan_name(&settings, &options)? {
-            let whence = if options.get("plan").is_some_and(|it| !it.trim().is_empty()) { "options" } else { "settings" };
+            let whence =
+                if options.get("plan").is_some_and(|it| !it.trim().is_empty()) { "options" } else { "settings" };
             let why = format!("names a plan that does not exist: {plan}");
             return Err(Problem::field(format!("{whence}.plan"), why));
         }

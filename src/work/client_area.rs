@@ -28,14 +28,14 @@ enum Looked {
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let service_id = ask.service_id()?;
     let told_status = ask.status()?;
-    let account = Account::find(&mut *app.db.read().await?, service_id).await?;
+    let account = Account::find(&mut app.db.read().await?, service_id).await?;
     let account = account.filter(|account| account.state == State::Made);
     let Some(account) = account else {
         let state = if is_active(&told_status) { "missing" } else { "inactive" };
         return Ok(nothing_known(state));
     };
     let status = if told_status.is_empty() { &account.sold.status } else { &told_status };
-    let server = Server::find(&mut *app.db.read().await?, account.server_id).await?;
+    let server = Server::find(&mut app.db.read().await?, account.server_id).await?;
     let looked = match (&server, is_active(status)) {
         (Some(server), true) => look(app, server, &account).await?,
         _ => Looked::Unknown,
@@ -110,7 +110,8 @@ async fn connection(app: &App, account: &Account, looked: &Looked) -> Result<Val
     let now = app.clock.now();
     let online = !look.sessions.is_empty();
     // Written only when it says something new, or the page's every reload would be a write.
-    let fresh = |(was, at): (bool, chrono::DateTime<chrono::Utc>)| was == online && now - at < chrono::Duration::minutes(1);
+    let fresh =
+        |(was, at): (bool, chrono::DateTime<chrono::Utc>)| was == online && now - at < chrono::Duration::minutes(1);
     if !account.online.is_some_and(fresh) {
         let mut tx = app.db.begin().await?;
         Account::saw_online(&mut tx, account.service_id, online, now).await?;

@@ -14,6 +14,7 @@ use crate::{
     problem::{Code, Problem},
     router::{Server, lease::Lease},
     routeros::{self, Reading, Router},
+    units::Volume,
     usage::{
         counters::{self, Baseline, Intent},
         quarantine,
@@ -105,7 +106,7 @@ async fn lease(app: &App, server_id: u64, until: Instant) -> Result<Lease, Probl
 }
 
 async fn hold(app: &App, server_id: u64, scope: Scope, until: Instant, lease: &Lease) -> Result<Outcome, Problem> {
-    let Some(server) = Server::find(&mut *app.db.read().await?, server_id).await? else {
+    let Some(server) = Server::find(&mut app.db.read().await?, server_id).await? else {
         return Err(Problem::new(Code::NoSuchServer, format!("Server {server_id} is not known here.")));
     };
     let router = app.router(&server)?.within(until);
@@ -165,7 +166,11 @@ pub(super) fn lost_lease(server: &Server) -> Problem {
 }
 
 pub(super) fn counter_of(reading: &Reading) -> Counter {
-    Counter { ros_id: reading.id.clone(), volume: reading.volume, packets: reading.packets }
+    Counter {
+        ros_id: reading.id.clone(),
+        volume: reading.volume,
+        packets: Volume::new(reading.packets.down, reading.packets.up),
+    }
 }
 
 impl Sample<'_> {
@@ -277,7 +282,7 @@ impl Sample<'_> {
 }
 
 /// What a lost reset came to, as a volume and whether it is in doubt.
-pub(super) fn judged(after: AfterReset, account: &Account) -> (crate::units::Volume, bool) {
+pub(super) fn judged(after: AfterReset, account: &Account) -> (Volume, bool) {
     let doubtful = matches!(after, AfterReset::Ambiguous { .. });
     if doubtful {
         tracing::warn!(service.id = account.service_id, "a reset whose answer was lost stays in doubt");

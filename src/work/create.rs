@@ -6,13 +6,7 @@
 
 use super::{Ask, settle, view};
 use crate::{
-    account::{
-        Account, State,
-        addresses::AddressSpace,
-        allotment,
-        causes::Causes,
-        settings::Settings,
-    },
+    account::{Account, State, addresses::AddressSpace, allotment, causes::Causes, settings::Settings},
     app::App,
     problem::{Code, Problem},
     router::Server,
@@ -53,7 +47,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let service_id = wish.service.id;
     let _turn = app.locks.service(service_id, until).await?;
     let router = app.router(&server)?.patient().within(until);
-    let known = Account::find(&mut *app.db.read().await?, service_id).await?;
+    let known = Account::find(&mut app.db.read().await?, service_id).await?;
     check_same(&wish, &server, known.as_ref())?;
     let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
     let account = intend(app, &server, &wish, &free).await?;
@@ -77,12 +71,18 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 fn check_same(wish: &Wish, server: &Server, known: Option<&Account>) -> Result<(), Problem> {
     let Some(known) = known.filter(|known| known.state == State::Made) else { return Ok(()) };
     if known.server_id != server.told.id {
-        let why = format!("is not the server that this service lives on (server {}); terminate it there first", known.server_id);
+        let why = format!(
+            "is not the server that this service lives on (server {}); terminate it there first",
+            known.server_id
+        );
         return Err(Problem::field("server.id", why));
     }
     let given = &wish.service.username;
     if !given.is_empty() && *given != known.username {
-        let why = format!("differs from {}, as which this service exists; terminate it first, or put the name back", known.username);
+        let why = format!(
+            "differs from {}, as which this service exists; terminate it first, or put the name back",
+            known.username
+        );
         return Err(Problem::field("service.username", why));
     }
     Ok(())
@@ -99,7 +99,7 @@ async fn free_addresses(
     let service_id = wish.service.id;
     let living = known.filter(|known| known.state != State::Gone && known.server_id == server.told.id);
     let mark = Mark { prefix: wish.settings.comment_prefix.clone(), service_id, email: wish.sold.email.clone() };
-    let taken = allotment::taken(&mut *app.db.read().await?, server.told.id, service_id).await?;
+    let taken = allotment::taken(&mut app.db.read().await?, server.told.id, service_id).await?;
     if let Some(address) = wish.service.dedicated_address {
         let kept = living.is_some_and(|known| known.address == address);
         if !kept && !wish.space.contains(address) {
@@ -141,7 +141,9 @@ fn exhausted(server: &Server, of: usize) -> Problem {
     let name = &server.told.name;
     let text = match of {
         0 => format!("Server {name} has no addresses; fill in Assigned IP Addresses of this server in WHMCS."),
-        _ => format!("All {of} addresses of server {name} are in use; add more to Assigned IP Addresses of this server in WHMCS."),
+        _ => format!(
+            "All {of} addresses of server {name} are in use; add more to Assigned IP Addresses of this server in WHMCS."
+        ),
     };
     Problem::new(Code::AddressesExhausted, text)
 }
@@ -192,7 +194,8 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
 async fn name(app: &App, tx: &mut crate::db::Tx, wish: &Wish, account: &mut Account) -> Result<(), Problem> {
     let server_id = account.server_id;
     let taken = |name: &str| {
-        let text = format!("The user name {name} belongs to another service on this server; give this service another one.");
+        let text =
+            format!("The user name {name} belongs to another service on this server; give this service another one.");
         Problem::new(Code::NameTaken, text)
     };
     if !wish.service.username.is_empty() {
@@ -277,10 +280,11 @@ async fn answer(app: &App, service_id: u64) -> Result<Value, Problem> {
 pub(super) fn unknown_profile(error: routeros::Error, profile: &str) -> Problem {
     match &error {
         routeros::Error::Refused { router, kind: Refusal::UnknownProfile, .. } => {
-            let why = format!("names the PPP profile {profile}, which is not on router {router}; make it there or choose another");
+            let why = format!(
+                "names the PPP profile {profile}, which is not on router {router}; make it there or choose another"
+            );
             Problem::field("settings.profile", why).because(error)
         }
         _ => error.into(),
     }
 }
-

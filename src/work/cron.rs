@@ -26,7 +26,7 @@ const LETTERS: u32 = 100;
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     acknowledge(app, ask).await?;
-    let servers = Server::in_use(&mut *app.db.read().await?).await?;
+    let servers = Server::in_use(&mut app.db.read().await?).await?;
     let runs = stream::iter(servers).map(|server| one(app, server)).buffered(AT_ONCE).collect::<Vec<_>>().await;
     let (mut services, mut skipped) = (Vec::new(), Vec::new());
     for run in runs {
@@ -40,7 +40,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 /// Collects one router's cron accounts: figures, and what was left out.
 async fn one(app: &App, server: Server) -> Result<(Vec<Value>, Vec<Value>), Problem> {
     let id = server.told.id;
-    let accounts = Account::of_server(&mut *app.db.read().await?, id).await?;
+    let accounts = Account::of_server(&mut app.db.read().await?, id).await?;
     let with_cron: Vec<&Account> = accounts.iter().filter(|it| it.settings.collect == Collect::Cron).collect();
     if with_cron.is_empty() {
         return Ok((Vec::new(), Vec::new()));
@@ -48,7 +48,8 @@ async fn one(app: &App, server: Server) -> Result<(Vec<Value>, Vec<Value>), Prob
     match collect::run(app, id, Scope::Cron, super::deadline(super::COLLECTION)).await {
         Ok(outcome) => {
             let figures = usage_update::services(app, id, &outcome, |it| it.settings.collect == Collect::Cron).await?;
-            let mine = outcome.skipped.iter().filter(|it| with_cron.iter().any(|account| account.service_id == it.service_id));
+            let mine =
+                outcome.skipped.iter().filter(|it| with_cron.iter().any(|account| account.service_id == it.service_id));
             Ok((figures, mine.map(usage_update::skipped).collect()))
         }
         Err(problem) if problem.code == crate::problem::Code::DatabaseUnavailable => Err(problem),
@@ -61,19 +62,19 @@ async fn one(app: &App, server: Server) -> Result<(Vec<Value>, Vec<Value>), Prob
 }
 
 async fn acknowledge(app: &App, ask: &Ask) -> Result<(), Problem> {
-    let ids = |value: &Value| value.as_i64();
+    let ids = |value: &Value| value.as_u64();
     let wrong = |field: &str, what: &str| Problem::malformed(field, what);
-    let delivered: Vec<i64> = match ask.hook_value("delivered")? {
+    let delivered: Vec<u64> = match ask.hook_value("delivered")? {
         None => Vec::new(),
         Some(value) => {
             let list = value.as_array().and_then(|list| list.iter().map(ids).collect::<Option<_>>());
             list.ok_or_else(|| wrong("hook.delivered", "must be a list of letters' ids"))?
         }
     };
-    let failed: Vec<(i64, String)> = match ask.hook_value("failed")? {
+    let failed: Vec<(u64, String)> = match ask.hook_value("failed")? {
         None => Vec::new(),
         Some(value) => {
-            let pair = |it: &Value| Some((it.get("id")?.as_i64()?, it.get("error")?.as_str()?.to_owned()));
+            let pair = |it: &Value| Some((it.get("id")?.as_u64()?, it.get("error")?.as_str()?.to_owned()));
             let list = value.as_array().and_then(|list| list.iter().map(pair).collect::<Option<_>>());
             list.ok_or_else(|| wrong("hook.failed", "must be a list of {\"id\", \"error\"}"))?
         }
@@ -86,9 +87,7 @@ async fn letters(app: &App) -> Result<Vec<Value>, Problem> {
     if !matches!(app.mailer, Mailer::Whmcs) {
         return Ok(Vec::new());
     }
-    let letters = outbox::hand_out(&app.db, &app.owner, app.clock.now(), LETTERS).await?;
-    let letter = |it: outbox::Handout| {
-        json!({"id": it.id, "template": it.template, "service_id": it.service_id, "variables": it.variables})
-    };
+    let letters = outbox::hand_out(&app.db, app.clock.now(), LETTERS).await?;
+    let letter = |it: outbox::Handout| json!({"id": it.id, "template": it.template, "service_id": it.service_id, "variables": it.variables});
     Ok(letters.into_iter().map(letter).collect())
 }

@@ -13,7 +13,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let account = |it: &routeros::SecretRow| {
         json!({
             "username": it.name,
-            "service_id": routeros::Mark::parse(&it.comment).map(|mark| mark.service_id),
+            "service_id": routeros::Mark::parse(&it.comment).map(|(_, id, _)| id),
             "address": it.address.map(|address| address.to_string()),
             "enabled": !it.disabled,
             "profile": it.profile,

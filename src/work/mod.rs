@@ -18,6 +18,7 @@ pub mod housekeeping;
 pub mod list_accounts;
 pub mod metrics;
 pub mod options;
+pub mod readiness;
 pub mod renew;
 mod settle;
 pub mod terminate;
@@ -88,7 +89,7 @@ async fn told_server(app: &App, ask: &Ask) -> Result<Server, Problem> {
 }
 
 async fn remember(app: &App, told: &Told) -> Result<Server, Problem> {
-    let known = Server::find(&mut *app.db.read().await?, told.id).await?;
+    let known = Server::find(&mut app.db.read().await?, told.id).await?;
     if let Some(server) = known
         && server.is_as_told(told, &app.seal)
     {
@@ -109,7 +110,7 @@ async fn server_of(app: &App, ask: &Ask, account: &Account) -> Result<Server, Pr
             return remember(app, &told).await;
         }
     }
-    let server = Server::find(&mut *app.db.read().await?, account.server_id).await?;
+    let server = Server::find(&mut app.db.read().await?, account.server_id).await?;
     server.ok_or_else(|| Problem::new(Code::NoSuchServer, format!("Server {} is not known here.", account.server_id)))
 }
 
@@ -128,7 +129,7 @@ async fn living(tx: &mut crate::db::Tx, service_id: u64) -> Result<Account, Prob
 
 /// A living account, as it stands.
 async fn find_living(app: &App, service_id: u64) -> Result<Account, Problem> {
-    let account = Account::find(&mut *app.db.read().await?, service_id).await?;
+    let account = Account::find(&mut app.db.read().await?, service_id).await?;
     account.filter(|account| account.state == State::Made).ok_or_else(|| no_such_service(service_id))
 }
 

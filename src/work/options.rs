@@ -20,7 +20,9 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         match tokio::time::timeout(LOOK * 2, look).await {
             Ok(Ok(found)) => profiles.extend(found.into_iter().map(|it| it.name)),
             Ok(Err(error)) => warning = Some(Problem::from(error).detail),
-            Err(_elapsed) => warning = Some(format!("Router {} does not answer; these are the saved profiles.", told.name)),
+            Err(_elapsed) => {
+                warning = Some(format!("Router {} does not answer; these are the saved profiles.", told.name))
+            }
         }
     }
     Ok(json!({"profiles": profiles, "plans": Vec::<String>::new(), "warning": warning}))

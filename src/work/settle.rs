@@ -80,23 +80,23 @@ async fn write(
     let Some(template) = template.clone() else { return Ok(()) };
     account.letters += 1;
     let facts = Facts {
-        service_id: i64::try_from(account.service_id).unwrap_or(i64::MAX),
+        service_id: account.service_id,
         username: &account.username,
         client_name: &account.sold.client_name,
         balance_bytes: account.balance,
-        packet_bytes: terms.packet.map_or(0, crate::units::Bytes::signed),
-        threshold_bytes: terms.threshold.map(crate::units::Bytes::signed),
+        packet: terms.packet.unwrap_or_default(),
+        threshold: terms.threshold,
         next_due_date: account.sold.next_due_date,
         server_address: &server.told.hostname,
     };
     let new = NewLetter {
         service_id: account.service_id,
         purpose,
-        template,
-        to_name: account.sold.client_name.clone(),
-        to_address: account.sold.email.clone(),
-        variables: Variables::new(&facts, app.config.traffic.gb),
-        dedupe_key: format!("{}/{}/{}", account.service_id, purpose.as_str(), account.letters),
+        template: &template,
+        to_name: &account.sold.client_name,
+        to_address: &account.sold.email,
+        variables: &Variables::new(&facts, app.config.traffic.gb),
+        dedupe_key: &format!("{}/{}/{}", account.service_id, purpose.as_str(), account.letters),
     };
     outbox::queue(tx, new, now).await?;
     app.letters_queued.notify_one();

@@ -32,7 +32,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let until = super::deadline(super::LIFECYCLE);
     let service_id = ask.service_id()?;
     let _turn = app.locks.service(service_id, until).await?;
-    let Some(account) = Account::find(&mut *app.db.read().await?, service_id).await? else {
+    let Some(account) = Account::find(&mut app.db.read().await?, service_id).await? else {
         return Ok(json!({"account": null}));
     };
     if account.state != State::Gone {
@@ -45,7 +45,8 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 }
 
 async fn remove(app: &App, server: &Server, account: &Account, until: Instant) -> Result<(), Problem> {
-    collect::alone(app, server.told.id, until, async |lease| last_reading(app, server, account, lease, until).await).await?;
+    collect::alone(app, server.told.id, until, async |lease| last_reading(app, server, account, lease, until).await)
+        .await?;
     apply::service(app, server, account.service_id, until).await
 }
 

@@ -54,7 +54,8 @@ pub(super) async fn run(
 }
 
 async fn make(router: &Router, wanted: Vec<(u64, Counter)>) -> HashMap<u64, Fate> {
-    let services: HashMap<String, u64> = wanted.into_iter().map(|(service, counter)| (counter.ros_id, service)).collect();
+    let services: HashMap<String, u64> =
+        wanted.into_iter().map(|(service, counter)| (counter.ros_id, service)).collect();
     let mut ids: Vec<String> = services.keys().cloned().collect();
     ids.sort();
     let mut fates = HashMap::new();
@@ -70,13 +71,19 @@ async fn make(router: &Router, wanted: Vec<(u64, Counter)>) -> HashMap<u64, Fate
                     };
                 }
             }
-            Reset::NotSent(_) => fates.extend(batch.iter().filter_map(|id| Some((*services.get(id)?, Fate::Untouched)))),
+            Reset::NotSent(_) => {
+                fates.extend(batch.iter().filter_map(|id| Some((*services.get(id)?, Fate::Untouched))))
+            }
             // A refusal may have come after some of the batch: nothing is known of it either.
             Reset::Unknown | Reset::Refused(_) => unknown.extend(batch),
         }
     }
     if !unknown.is_empty() {
-        tracing::warn!(router.name = router.name(), counters = unknown.len(), "resets of unknown outcome are read again");
+        tracing::warn!(
+            router.name = router.name(),
+            counters = unknown.len(),
+            "resets of unknown outcome are read again"
+        );
         if let Ok(readings) = routeros::counters(router).await {
             let readings: HashMap<&str, &Reading> = readings.iter().map(|it| (it.id.as_str(), it)).collect();
             for id in &unknown {

@@ -1,0 +1,47 @@
+//! The commands, a file each.
+
+pub mod check;
+pub mod collect;
+pub mod init;
+pub mod migrate;
+pub mod pair;
+pub mod serve;
+pub mod simulate;
+
+use anyhow::{Result, anyhow};
+use std::path::PathBuf;
+use tokio::runtime::Handle;
+use turnpike::{
+    app::App,
+    clock::{Chance, Clock},
+    config::{Config, Origins},
+};
+
+/// Where the settings are, and how the answer is written.
+#[derive(clap::Args)]
+pub struct Where {
+    /// The settings; without it ./turnpike.toml, then /etc/turnpike/turnpike.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Where {
+    /// Reads the settings; what is only worth a warning is said.
+    pub fn load(&self) -> Result<(Config, Origins)> {
+        let (config, origins) =
+            Config::load(self.config.as_deref(), Config::environment()).map_err(|e| anyhow!("{e}"))?;
+        turnpike::log::start(&config.log, Clock::System);
+        for warning in &origins.warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok((config, origins))
+    }
+}
+
+/// The service's parts, on the machine's own clock.
+pub async fn app(config: Config) -> Result<App> {
+    App::build(config, Clock::System, Chance::System, Handle::current()).await.map_err(|error| anyhow!("{error}"))
+}

@@ -1,0 +1,36 @@
+//! `turnpike serve`: runs until told to stop; SIGTERM and SIGINT finish what is in hand.
+
+use super::Where;
+use anyhow::{Result, anyhow};
+use tokio::signal::unix::{SignalKind, signal};
+use turnpike::{http::serve::Service, jobs::Jobs};
+
+/// Runs the command.
+pub async fn run(at: &Where) -> Result<()> {
+    let (config, _) = at.load()?;
+    // Caught from here on: a stop that comes while starting is not lost.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let app = super::app(config).await?;
+    let service = Service::start(app.clone()).await.map_err(|error| anyhow!("{error}"))?;
+    let jobs =
+        Jobs::start(service.front.clone()).await.map_err(|error| anyhow!("the jobs cannot be started: {error}."))?;
+    tracing::info!(address = %service.address, ops = %service.ops_address, database = app.db.kind(), "turnpike serves");
+    if at.json {
+        println!(
+            "{}",
+            serde_json::json!({"listen": service.address.to_string(), "ops": service.ops_address.to_string()})
+        );
+    } else {
+        println!("Turnpike serves at {} (health and metrics at {}).", service.address, service.ops_address);
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("told to stop: finishing what is in hand");
+    service.stop().await;
+    jobs.stop().await;
+    app.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Build and run are two calls: bind (port 0 for tests), then serve until told to stop.
+
+use super::{Front, any, ops};
+use crate::{
+    app::{App, StartError},
+    config::TlsFiles,
+    http::{nonces::Remembered, signed::Signing},
+    params, sql,
+};
+use actix_web::{HttpServer, dev::ServerHandle, web};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Threads that read requests and write answers; the work itself runs on the service's runtime.
+const WORKERS: usize = 2;
+/// The longest that a stop waits for requests in hand: a lifecycle hook's and a collection's own limit fit in.
+const GRACE_SECONDS: u64 = 30;
+
+/// A service that is bound and not yet stopped.
+pub struct Service {
+    /// What it stands on.
+    pub front: Front,
+    /// Where the bridge calls.
+    pub address: SocketAddr,
+    /// Where `/healthz` and its kin are.
+    pub ops_address: SocketAddr,
+    handles: Vec<ServerHandle>,
+    tasks: Vec<tokio::task::JoinHandle<std::io::Result<()>>>,
+}
+
+impl Service {
+    /// Binds both ports and begins to answer.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong and what to do.
+    pub async fn start(app: App) -> Result<Self, StartError> {
+        let signing = Arc::new(Signing::new(&app.config.bridge, app.clock.clone()));
+        recall_nonces(&app, &signing).await?;
+        let front = Front { app, signing };
+        let http = &front.app.config.http;
+        let tls = http.tls.as_ref().map(tls).transpose()?;
+        let (listener, address) = bind(http.listen, "http.listen")?;
+        let (ops_listener, ops_address) = bind(front.app.config.ops.listen, "ops.listen")?;
+        let data = web::Data::new(front.clone());
+        let server = HttpServer::new({
+            let data = data.clone();
+            move || actix_web::App::new().app_data(data.clone()).default_service(web::to(any))
+        })
+        .workers(WORKERS)
+        .max_connections(1024)
+        .client_request_timeout(Duration::from_secs(10))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(GRACE_SECONDS)
+        .disable_signals();
+        let broken = |error: std::io::Error| StartError(format!("Turnpike cannot listen: {error}."));
+        let server = match tls {
+            Some(config) => server.listen_rustls_0_23(listener, config).map_err(broken)?,
+            None => server.listen(listener).map_err(broken)?,
+        }
+        .run();
+        let ops = HttpServer::new(move || actix_web::App::new().app_data(data.clone()).configure(ops::routes))
+            .workers(1)
+            .shutdown_timeout(1)
+            .disable_signals()
+            .listen(ops_listener)
+            .map_err(broken)?
+            .run();
+        let handles = vec![server.handle(), ops.handle()];
+        let tasks = vec![tokio::spawn(server), tokio::spawn(ops)];
+        Ok(Self { front, address, ops_address, handles, tasks })
+    }
+
+    /// Takes no more requests, answers those in hand, and remembers their nonces.
+    pub async fn stop(self) {
+        for handle in &self.handles {
+            handle.stop(true).await;
+        }
+        for task in self.tasks {
+            if let Ok(Err(error)) = task.await {
+                tracing::error!(%error, "a server ended with an error");
+            }
+        }
+        if let Err(error) = keep_nonces(&self.front).await {
+            tracing::error!(%error, "the nonces of the last two minutes could not be kept");
+        }
+    }
+}
+
+fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let broken = |error: std::io::Error| {
+        StartError(format!("Turnpike cannot listen at {address}: {error}; is it running already? See {key}."))
+    };
+    let listener = TcpListener::bind(address).map_err(broken)?;
+    let bound = listener.local_addr().map_err(broken)?;
+    Ok((listener, bound))
+}
+
+fn tls(files: &TlsFiles) -> Result<ServerConfig, StartError> {
+    let wrong = |what: &str, path: &std::path::Path, why: String| {
+        StartError(format!("The {what} in {} cannot be used: {why}.", path.display()))
+    };
+    let certificates = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong("TLS certificate", &files.certificate, error.to_string()))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong("TLS key", &files.key, error.to_string()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
+        .map_err(|error| wrong("TLS certificate", &files.certificate, error.to_string()))
+}
+
+/// Nonces that an earlier run wrote down: a restart must not let a request in twice.
+async fn recall_nonces(app: &App, signing: &Signing) -> Result<(), StartError> {
+    let wrong = |error: crate::db::Error| StartError(format!("The database cannot be used: {error}."));
+    let now = app.clock.now().timestamp();
+    let mut conn = app.db.read().await.map_err(wrong)?;
+    let sql = sql!("SELECT key_id, nonce, expires_at FROM nonce WHERE expires_at >= ? ORDER BY expires_at");
+    let rows = conn.rows(sql, params![now]).await.map_err(wrong)?;
+    let remembered = rows
+        .iter()
+        .map(|row| Ok(Remembered { key: row.get("key_id")?, hash: row.get("nonce")?, until: row.get("expires_at")? }));
+    let remembered: Vec<Remembered> = remembered.collect::<crate::db::Result<_>>().map_err(wrong)?;
+    signing.nonces.import(remembered, now);
+    Ok(())
+}
+
+/// Writes down the nonces that could still be replayed, and forgets those that could not. Called at every tick and at the
+/// end; a kill between two ticks forgets what came since the last one.
+pub async fn keep_nonces(front: &Front) -> crate::db::Result<()> {
+    let now = front.app.clock.now().timestamp();
+    let remembered = front.signing.nonces.export(now);
+    let mut tx = front.app.db.begin().await?;
+    tx.execute(sql!("DELETE FROM nonce WHERE expires_at < ?"), params![now]).await?;
+    let sql = sql!(
+        "INSERT INTO nonce (key_id, nonce, expires_at) VALUES (?, ?, ?) \
+         ON CONFLICT (key_id, nonce) DO UPDATE SET expires_at = excluded.expires_at"
+    );
+    tx.batch(sql, remembered.into_iter().map(|it| params![it.key, it.hash, it.until]).collect()).await?;
+    tx.commit().await
+}

@@ -1,0 +1,201 @@
+//! What is due, by comparison with stored time (law 8): the loop and the step apart, so that a test calls the step.
+//!
+//! tokio-cron-scheduler is only the ticker: its jobs forget their time zone's offset at DST, may overlap and die after a
+//! stall, so nothing is asked of it but a tick every second.
+
+use crate::{
+    app::App,
+    http::{Front, serve::keep_nonces},
+    mail, params,
+    problem::{Code, Problem},
+    router::Server,
+    sql,
+    work::{apply, collect, housekeeping},
+};
+use chrono::{DateTime, Utc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::Notify, time::Instant};
+use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// A poll of one router ends within this.
+const POLL: Duration = Duration::from_secs(100);
+/// After a failure a router is polled again no sooner than this; the connection's own breaker grows from there.
+const AGAIN: chrono::Duration = chrono::Duration::seconds(5);
+
+/// The background work of a service.
+pub struct Jobs {
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Jobs {
+    /// Begins to tick.
+    ///
+    /// # Errors
+    /// Where the ticker cannot be started.
+    pub async fn start(front: Front) -> Result<Self, String> {
+        let (stop, tracker, tick) = (CancellationToken::new(), TaskTracker::new(), Arc::new(Notify::new()));
+        let mut scheduler = JobScheduler::new().await.map_err(|error| error.to_string())?;
+        let bell = Arc::clone(&tick);
+        let job = Job::new_async("* * * * * *", move |_id, _scheduler| {
+            let bell = Arc::clone(&bell);
+            Box::pin(async move { bell.notify_one() })
+        });
+        scheduler.add(job.map_err(|error| error.to_string())?).await.map_err(|error| error.to_string())?;
+        scheduler.start().await.map_err(|error| error.to_string())?;
+        let (stopped, tasks) = (stop.clone(), tracker.clone());
+        tracker.spawn(async move {
+            let running = Running::default();
+            loop {
+                tokio::select! {
+                    () = stopped.cancelled() => break,
+                    () = tick.notified() => {}
+                    () = front.app.letters_queued.notified() => {}
+                }
+                begin(&front, &tasks, &running).await;
+            }
+            let _ = scheduler.shutdown().await;
+        });
+        Ok(Self { stop, tracker })
+    }
+
+    /// Begins nothing more and waits for what is in hand.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+/// Jobs in hand, by name: a job that is still running is not begun again.
+#[derive(Clone, Default)]
+struct Running(Arc<Mutex<HashSet<String>>>);
+
+impl Running {
+    fn begin(
+        &self,
+        tasks: &TaskTracker,
+        name: String,
+        job: impl Future<Output = Result<(), Problem>> + Send + 'static,
+    ) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !names.insert(name.clone()) {
+            return;
+        }
+        let all = self.clone();
+        tasks.spawn(async move {
+            // A panic must not leave the name behind.
+            let outcome = tokio::spawn(job).await;
+            match outcome {
+                Ok(Ok(())) => {}
+                Ok(Err(problem)) if problem.code == Code::Busy => tracing::debug!(job = name, "{}", problem.detail),
+                Ok(Err(problem)) => tracing::warn!(job = name, code = problem.code.as_str(), "{}", problem.detail),
+                Err(error) => tracing::error!(job = name, %error, "a job broke off"),
+            }
+            all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        });
+    }
+}
+
+/// Begins everything that is due, each on a task of its own: one silent router delays no other.
+async fn begin(front: &Front, tasks: &TaskTracker, running: &Running) {
+    let app = &front.app;
+    let own = front.clone();
+    running.begin(tasks, "nonces".to_owned(), async move { Ok(keep_nonces(&own).await?) });
+    let own = app.clone();
+    running.begin(tasks, "letters".to_owned(), async move { letters(&own).await });
+    let own = app.clone();
+    running.begin(tasks, "housekeeping".to_owned(), async move { daily(&own).await });
+    match due(app).await {
+        Ok(due) => {
+            for (server_id, what) in due {
+                let own = app.clone();
+                running.begin(tasks, format!("router {server_id}"), async move { visit(&own, server_id, what).await });
+            }
+        }
+        Err(problem) => tracing::warn!(code = problem.code.as_str(), "{}", problem.detail),
+    }
+}
+
+/// Everything that is due, once, to its end. For tests and the demo, which hold the clock.
+pub async fn step(app: &App) -> Result<(), Problem> {
+    for (server_id, what) in due(app).await? {
+        if let Err(problem) = visit(app, server_id, what).await {
+            tracing::warn!(code = problem.code.as_str(), "{}", problem.detail);
+        }
+    }
+    letters(app).await?;
+    daily(app).await
+}
+
+/// Why a router is visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Visit {
+    /// Its counters are due; changes are made along the way.
+    Poll,
+    /// Changes wait for it.
+    Changes,
+}
+
+async fn visit(app: &App, server_id: u64, what: Visit) -> Result<(), Problem> {
+    let until = Instant::now() + POLL;
+    match what {
+        Visit::Poll => collect::run(app, server_id, collect::Scope::Poll, until).await.map(|_| ()),
+        Visit::Changes => {
+            apply::server(app, server_id, until).await;
+            Ok(())
+        }
+    }
+}
+
+async fn due(app: &App) -> Result<Vec<(u64, Visit)>, Problem> {
+    let now = app.clock.now();
+    let mut conn = app.db.read().await?;
+    let polled = match app.config.collect.poll {
+        Some(every) => Server::in_use(&mut conn)
+            .await?
+            .into_iter()
+            .filter(|it| is_due(it, every, now))
+            .map(|it| it.told.id)
+            .collect(),
+        None => Vec::new(),
+    };
+    let changes = crate::account::pending::servers_due(&mut conn, now - AGAIN).await?;
+    let changes = changes.into_iter().filter(|id| !polled.contains(id)).map(|id| (id, Visit::Changes));
+    Ok(polled.iter().map(|id| (*id, Visit::Poll)).chain(changes).collect())
+}
+
+fn is_due(server: &Server, every: Duration, now: DateTime<Utc>) -> bool {
+    let every = chrono::Duration::from_std(every).unwrap_or(chrono::Duration::MAX);
+    let read = server.seen_at.is_none_or(|at| now - at >= every || now < at);
+    let rested = server.failed.as_ref().is_none_or(|(at, _)| now - *at >= AGAIN || now < *at);
+    read && rested
+}
+
+async fn letters(app: &App) -> Result<(), Problem> {
+    while mail::send_due(&app.db, &app.letters, &app.mailer, &app.clock, &app.owner).await?.more {}
+    Ok(())
+}
+
+const LAST: &str = "housekeeping";
+
+/// Once a local day, whenever in it the service runs.
+async fn daily(app: &App) -> Result<(), Problem> {
+    let today = app.today().to_string();
+    let get = sql!("SELECT value FROM installation WHERE name = ?");
+    let last = app.db.read().await?.one(get, params![LAST]).await?;
+    if last.map(|row| row.get::<String>("value")).transpose()?.as_deref() == Some(today.as_str()) {
+        return Ok(());
+    }
+    housekeeping::run(app).await?;
+    let put = sql!(
+        "INSERT INTO installation (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    );
+    app.db.execute(put, params![LAST, today]).await?;
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! What this process counts, for Prometheus. What the database knows is asked when `/metrics` is read.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use std::sync::Mutex;
+
+/// Labels of a request.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Request {
+    /// The hook, or `other`.
+    pub hook: String,
+    /// The HTTP status.
+    pub status: u16,
+}
+
+/// A label with one of a few values.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Kind {
+    /// Which.
+    pub kind: &'static str,
+}
+
+/// The counters of this process. A registry of its own, so that tests can run several services in one process.
+#[derive(Debug)]
+pub struct Meters {
+    registry: Mutex<Registry>,
+    /// Requests answered.
+    pub requests: Family<Request, Counter>,
+    /// How long they took, seconds.
+    pub seconds: Histogram,
+    /// Readings of routers: `read`, `failed`.
+    pub readings: Family<Kind, Counter>,
+    /// Bytes booked to accounts.
+    pub booked_bytes: Counter,
+    /// Doubts, each of which may be an under-charge: `restart`, `reset`, `quarantine`, `missing`.
+    pub doubts: Family<Kind, Counter>,
+    /// Counters reset: `done`, `unknown`.
+    pub resets: Family<Kind, Counter>,
+    /// What the database knows, set when asked: mails by state, pending changes, accounts by state, quarantine.
+    pub stored: Family<Kind, Gauge>,
+    /// Routers by state: `idle`, `connected`, `down`.
+    pub routers: Family<Kind, Gauge>,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("turnpike");
+        let meters = Self {
+            registry: Mutex::default(),
+            requests: Family::default(),
+            seconds: Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 8.0, 30.0]),
+            readings: Family::default(),
+            booked_bytes: Counter::default(),
+            doubts: Family::default(),
+            resets: Family::default(),
+            stored: Family::default(),
+            routers: Family::default(),
+        };
+        registry.register("requests", "Requests answered", meters.requests.clone());
+        registry.register("request_seconds", "How long requests took", meters.seconds.clone());
+        registry.register("readings", "Readings of routers", meters.readings.clone());
+        registry.register("booked_bytes", "Bytes booked to accounts", meters.booked_bytes.clone());
+        registry.register("doubts", "Readings that left a doubt", meters.doubts.clone());
+        registry.register("resets", "Counters reset", meters.resets.clone());
+        registry.register("stored", "What the database knows", meters.stored.clone());
+        registry.register("routers", "Routers by state of their connection", meters.routers.clone());
+        Self { registry: Mutex::new(registry), ..meters }
+    }
+}
+
+impl Meters {
+    /// Counts one of a kind.
+    pub fn count(family: &Family<Kind, Counter>, kind: &'static str, by: u64) {
+        family.get_or_create(&Kind { kind }).inc_by(by);
+    }
+
+    /// Sets a figure of a kind.
+    pub fn set(family: &Family<Kind, Gauge>, kind: &'static str, to: u64) {
+        family.get_or_create(&Kind { kind }).set(i64::try_from(to).unwrap_or(i64::MAX));
+    }
+
+    /// All of it in OpenMetrics text.
+    pub fn render(&self) -> String {
+        let registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}
