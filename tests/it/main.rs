@@ -1,4 +1,5 @@
 //! One binary of tests through the front door: real sockets, real databases, a simulated router.
 
 mod db;
+mod story;
 mod world;

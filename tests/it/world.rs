@@ -1,19 +1,32 @@
-//! What every test stands on: a database of its own, on SQLite or on MariaDB.
+//! What every test stands on: a service of its own on real sockets, with a database of its own (SQLite, or MariaDB where
+//! `TURNPIKE_TEST_MYSQL` names a server), a simulated router, mails written to a folder, and a clock that stands still.
 
+use chrono::{DateTime, Duration, Utc};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use turnpike::{
+    app::App,
     clock::{Chance, Clock},
+    config::Config,
     db::{Address, Db, migrate},
+    http::{caller::Caller, serve::Service},
+    jobs,
+    pairing::Pairing,
+    simulator::{Options, Simulator},
 };
 
 /// The server on which each test makes a schema of its own, `mysql://root@127.0.0.1:3306/`. Unset: SQLite.
 const MYSQL: &str = "TURNPIKE_TEST_MYSQL";
 
-/// A fresh, migrated database; gone when dropped.
+pub const GB: u64 = 1_073_741_824;
+pub const MB: u64 = 1_048_576;
+
+/// A fresh database; its folder is gone when dropped.
 pub struct Database {
     pub address: Address,
     pub db: Db,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl Database {
@@ -25,7 +38,7 @@ impl Database {
             Err(_) => Address::Sqlite(folder.path().join("test.db")),
         };
         let db = Db::open(&address).await.unwrap();
-        Self { address, db, _folder: folder }
+        Self { address, db, folder }
     }
 
     pub async fn new() -> Self {
@@ -34,8 +47,11 @@ impl Database {
         database
     }
 
-    pub fn folder(&self) -> PathBuf {
-        self._folder.path().to_owned()
+    pub fn url(&self) -> String {
+        match &self.address {
+            Address::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Address::Mysql(url) => url.expose_secret().to_owned(),
+        }
     }
 }
 
@@ -48,4 +64,227 @@ async fn fresh_schema(server: &str) -> String {
     drop(conn);
     pool.disconnect().await.unwrap();
     format!("{}/{name}", server.trim_end_matches('/'))
+}
+
+/// An answer, its signature checked.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body of a success.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.body
+    }
+
+    /// The code of a problem.
+    #[track_caller]
+    pub fn code(&self) -> &str {
+        assert!(self.status >= 400, "a success: {}", self.body);
+        assert_eq!(self.body["status"], self.status);
+        self.body["code"].as_str().unwrap()
+    }
+}
+
+/// A service of its own.
+pub struct TestApp {
+    pub service: Option<Service>,
+    pub app: App,
+    pub clock: Clock,
+    pub router: Simulator,
+    pub database: Database,
+    pub caller: Caller,
+    config: String,
+    http: reqwest::Client,
+}
+
+/// Friday, the 20th of November 2026, noon.
+pub fn noon() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With more settings, a TOML text of whole sections that the test needs otherwise.
+    pub async fn with(more: &str) -> Self {
+        let router = Simulator::start(Options::default()).await.unwrap();
+        let database = Database::bare().await;
+        let mut config = format!(
+            "http.listen = \"127.0.0.1:0\"\nops.listen = \"127.0.0.1:0\"\ndatabase.url = \"{}\"\n\
+             seal.master_key = \"{}\"\nbridge.key = [{{ id = \"whmcs\", secret = \"{}\" }}]\n",
+            database.url(),
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            "c2VjcmV0LW9mLXRoZS1icmlkZ2Utc2VjcmV0LW9mLXRoZS1icmlkZ2U",
+        );
+        if !more.contains("mail.") {
+            config += "mail.transport = \"file\"\nmail.from = \"VPN <vpn@example.net>\"\n";
+        }
+        // Bodies of tests move a day's traffic in an instant: the cap is a test of its own.
+        if !more.contains("sanity_factor") {
+            config += "collect.sanity_factor = 0\n";
+        }
+        config += more;
+        let clock = Clock::fixed(noon());
+        let (app, service, caller) = start(&config, database.folder.path().to_owned(), &clock).await;
+        Self { service: Some(service), app, clock, router, database, caller, config, http: reqwest::Client::new() }
+    }
+
+    /// The service, stopped and started again on the same database.
+    pub async fn restart(&mut self) {
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+        self.app.close().await;
+        let (app, service, caller) = start(&self.config, self.folder(), &self.clock).await;
+        (self.app, self.service, self.caller) = (app, Some(service), caller);
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.database.folder.path().to_owned()
+    }
+
+    pub fn ops(&self) -> String {
+        format!("http://{}", self.service.as_ref().unwrap().ops_address)
+    }
+
+    /// Time passes, for us and for the router.
+    pub fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        self.router.pass(time.to_std().unwrap());
+    }
+
+    /// Everything that is due, done.
+    pub async fn step(&self) {
+        jobs::step(&self.app).await.unwrap();
+    }
+
+    /// A signed call; the answer's signature is checked too.
+    pub async fn send(&self, method: &str, target: &str, body: &Value) -> Answer {
+        let bytes = serde_json::to_vec(body).unwrap();
+        let headers = self.caller.headers(method, target, &bytes);
+        let mut request = self
+            .http
+            .request(method.parse().unwrap(), format!("{}{target}", self.caller.base_url))
+            .header("Content-Type", "application/json");
+        for (name, value) in &headers {
+            request = request.header(name, value);
+        }
+        let answer = request.body(bytes).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let got = answer.headers().clone();
+        let body = answer.bytes().await.unwrap();
+        let header = |name: &str| got.get(name).map(|value| value.to_str().unwrap().to_owned());
+        self.caller.verify(status, header, &body, &headers).unwrap();
+        Answer { status, body: serde_json::from_slice(&body).unwrap() }
+    }
+
+    pub async fn hook(&self, hook: &str, body: &Value) -> Answer {
+        self.send("POST", &format!("/v1/hooks/{hook}"), body).await
+    }
+
+    /// WHMCS's body about a service, as the bridge sends it.
+    pub fn body(&self, service_id: u64) -> Value {
+        let address = self.router.address();
+        let login = Options::default();
+        json!({
+            "whmcs": {"version": "8.13.1", "bridge": "1.0.0"},
+            "server": {
+                "id": 3, "name": "core-1", "hostname": "vpn1.example.net", "address": address.ip().to_string(),
+                "port": address.port(), "tls": false, "username": login.username, "password": login.password,
+                "certificate_sha256": "", "addresses": ["10.8.0.2", "10.8.0.16/28", "10.8.1.10-10.8.1.50"],
+            },
+            "service": {
+                "id": service_id, "client_id": 7, "product_id": 2, "status": "Active", "username": "", "password": "",
+                "dedicated_address": "", "billing_cycle": "Monthly", "next_due_date": "2026-12-01",
+            },
+            "client": {"id": 7, "name": "Ada Byron", "email": "ada@example.net", "language": "english"},
+            "settings": {
+                "download_mbps": "10", "upload_mbps": "5", "traffic_gb_monthly": "10", "threshold_gb": "2",
+                "threshold_template": "threshold", "suspension_template": "suspension",
+                "support_pptp": "on", "support_l2tp": "on", "l2tp_psk": "shared-by-all",
+            },
+            "options": {},
+            "hook": {},
+        })
+    }
+
+    /// The same with some members laid over: `{"settings": {"profile": "gold"}}`.
+    pub fn body_with(&self, service_id: u64, over: &Value) -> Value {
+        let mut body = self.body(service_id);
+        for (part, members) in over.as_object().unwrap() {
+            for (name, value) in members.as_object().unwrap() {
+                body[part][name] = value.clone();
+            }
+        }
+        body
+    }
+
+    /// Creates the service and dials in as its customer; its user name.
+    pub async fn create(&self, service_id: u64) -> String {
+        let made = self.hook("create", &self.body(service_id)).await.ok();
+        let username = made["service"]["username"].as_str().unwrap().to_owned();
+        self.dial(&made);
+        username
+    }
+
+    pub fn dial(&self, made: &Value) {
+        let (name, password) =
+            (made["service"]["username"].as_str().unwrap(), made["service"]["password"].as_str().unwrap());
+        self.router.connect(name, password, "l2tp", "198.51.100.7").unwrap();
+    }
+
+    /// One collection by WHMCS.
+    pub async fn collect(&self) -> Value {
+        self.hook("usage-update", &self.body(1)).await.ok()
+    }
+
+    pub async fn client_area(&self, service_id: u64) -> Value {
+        self.hook("client-area", &self.body(service_id)).await.ok()
+    }
+
+    /// The balance by the page.
+    pub async fn balance(&self, service_id: u64) -> i64 {
+        self.client_area(service_id).await["traffic"]["balance_bytes"].as_i64().unwrap()
+    }
+
+    /// Letters that left, as text, oldest first.
+    pub fn mails(&self) -> Vec<String> {
+        let Ok(folder) = std::fs::read_dir(self.folder().join("mail")) else { return Vec::new() };
+        let mut files: Vec<PathBuf> =
+            folder.map(|it| it.unwrap().path()).filter(|it| it.extension().is_some_and(|e| e == "eml")).collect();
+        files.sort_by_key(|path| path.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap_or(0));
+        files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    }
+
+    /// How many commands of that path the router has had.
+    pub fn commands(&self, path: &str) -> usize {
+        self.router.journal().iter().filter(|it| it.path == path).count()
+    }
+
+    /// A property of the customer's secret on the router.
+    pub fn secret(&self, name: &str, property: &str) -> Option<String> {
+        self.router.world(|world| world.get("/ppp/secret", name, property))
+    }
+
+    /// A property of the customer's queue on the router.
+    pub fn queue(&self, name: &str, property: &str) -> Option<String> {
+        self.router.world(|world| world.get("/queue/simple", name, property))
+    }
+}
+
+async fn start(config: &str, folder: PathBuf, clock: &Clock) -> (App, Service, Caller) {
+    let config = Config::from_text(config, &folder).unwrap();
+    let app = App::build(config, clock.clone(), Chance::System, tokio::runtime::Handle::current()).await.unwrap();
+    let service = Service::start(app.clone()).await.unwrap();
+    let mut pairing = Pairing::of(&app.config).unwrap();
+    pairing.url = format!("http://{}", service.address);
+    let caller = Caller::new(&pairing, clock.clone(), Chance::System);
+    (app, service, caller)
 }
