@@ -32,12 +32,13 @@ pub(super) enum Out {
     Reboot,
 }
 
-/// Counts the connection as long as it is open.
-struct Counted(Arc<Inner>);
+/// Counts the connection as long as it is open, and tidies up after it.
+struct Counted(Arc<Link>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.open.send_modify(|open| *open -= 1);
+        self.0.forget();
+        self.0.inner.open.send_modify(|open| *open -= 1);
     }
 }
 
@@ -48,15 +49,14 @@ pub(super) async fn serve(inner: Arc<Inner>, socket: TcpStream, peer: SocketAddr
         *numbers += 1;
         *numbers
     };
-    inner.open.send_modify(|open| *open += 1);
-    let _counted = Counted(Arc::clone(&inner));
     let (out, queue) = mpsc::channel(64);
-    let link = Arc::new(Link::new(Arc::clone(&inner), out, number, peer));
+    let link = Arc::new(Link::new(inner, out, number, peer));
+    link.inner.open.send_modify(|open| *open += 1);
+    let _counted = Counted(Arc::clone(&link));
     tokio::select! {
         _ = cut.changed() => {}
         () = talk(&link, socket, queue) => {}
     }
-    link.forget();
 }
 
 async fn talk(link: &Arc<Link>, mut socket: TcpStream, queue: mpsc::Receiver<Out>) {

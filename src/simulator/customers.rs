@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::menus::meaning;
 use super::table::{Counters, Row};
 use super::values::{halves, holds, read_net, read_rate};
 use super::world::World;
@@ -168,11 +169,9 @@ impl World {
         let name = format!("<{service}-{user}>");
         let queues = self.table_mut("/queue/simple");
         let front = queues.rows().first().map(Row::number);
-        let row = queues.add(super::menus::meaning("/queue/simple").defaults.iter().copied());
-        row.put("name", name);
-        row.put("target", target);
-        row.put("max-limit", rate);
-        row.put("dynamic", "true");
+        let rate = rate.to_owned();
+        let row = queues.add([("name", name), ("target", target), ("max-limit", rate), ("dynamic", "true".to_owned())]);
+        row.fill(meaning("/queue/simple").defaults);
         let id = row.number();
         if first {
             queues.place(id, front);
@@ -216,7 +215,7 @@ impl World {
     }
 
     /// Moves traffic over the customer's first session, in bytes: the interface counts it, and the queue that holds its
-    /// address. False when the customer is not online.
+    /// address, unless FastTrack passes by the queues. False when the customer is not online.
     pub fn carry(&mut self, user: &str, down: u64, up: u64) -> bool {
         let Some(place) = self.sessions.iter().position(|session| session.user == user) else { return false };
         let session = &mut self.sessions[place];
@@ -229,7 +228,7 @@ impl World {
         if let Some(row) = self.table_mut("/interface").get_mut(interface) {
             row.counters.count(down, up);
         }
-        if !self.quirks.fast_track {
+        if !self.passes_by_queues() {
             self.count_in_queues(queue, address, down, up);
         }
         let secret = self.table("/ppp/secret").named(user);
@@ -241,14 +240,20 @@ impl World {
         true
     }
 
+    /// A rule of FastTrack takes established connections past all queues.
+    fn passes_by_queues(&self) -> bool {
+        let tracks = |row: &Row| row.get("action") == Some("fasttrack-connection") && !row.is("disabled");
+        self.quirks.fast_track || self.table("/ip/firewall/filter").rows().iter().any(tracks)
+    }
+
     /// A packet goes to the first queue, in strict order, whose target holds it, and from there down to its children.
     fn count_in_queues(&mut self, dynamic: Option<u32>, address: Ipv4Addr, down: u64, up: u64) {
         let mut parent = "none".to_owned();
         loop {
             let fits = |row: &&mut Row| {
-                row.get("parent").unwrap_or("none") == parent
+                (dynamic == Some(row.number()) || row.nets().iter().any(|net| holds(*net, address)))
+                    && row.get("parent").unwrap_or("none") == parent
                     && !row.is("disabled")
-                    && (dynamic == Some(row.number()) || row.nets().iter().any(|net| holds(*net, address)))
             };
             let Some(row) = self.table_mut("/queue/simple").rows_mut().iter_mut().find(fits) else { return };
             row.counters.count(down, up);
@@ -291,20 +296,21 @@ impl World {
         for number in 1..=count {
             let (name, address) = (format!("user{number:05}"), Ipv4Addr::from(first + number));
             let comment = comment(number);
-            let secret = self.table_mut("/ppp/secret").add([("name", name.clone())]);
-            for (word, value) in super::menus::meaning("/ppp/secret").defaults {
-                secret.put(word, *value);
-            }
-            secret.put("password", "secret");
-            secret.put("remote-address", address.to_string());
-            secret.put("comment", comment.clone());
-            let queue = self.table_mut("/queue/simple").add([("name", name)]);
-            for (word, value) in super::menus::meaning("/queue/simple").defaults {
-                queue.put(word, *value);
-            }
-            queue.put("target", format!("{address}/32"));
-            queue.put("max-limit", "10000000/50000000");
-            queue.put("comment", comment);
+            let owned = |text: &str| text.to_owned();
+            let secret = self.table_mut("/ppp/secret").add([
+                ("name", name.clone()),
+                ("password", owned("secret")),
+                ("remote-address", address.to_string()),
+                ("comment", comment.clone()),
+            ]);
+            secret.fill(meaning("/ppp/secret").defaults);
+            let queue = self.table_mut("/queue/simple").add([
+                ("name", name),
+                ("target", format!("{address}/32")),
+                ("max-limit", owned("10000000/50000000")),
+                ("comment", comment),
+            ]);
+            queue.fill(meaning("/queue/simple").defaults);
         }
     }
 }

@@ -72,11 +72,7 @@ impl World {
                 row.put(name, value);
             }
         }
-        for (name, value) in meaning.defaults {
-            if row.get(name).is_none() {
-                row.put(name, *value);
-            }
-        }
+        row.fill(meaning.defaults);
         match menu {
             "/ppp/secret" => row.put("last-logged-out", format!("{} {}", never.0, never.1)),
             "/ip/address" => {

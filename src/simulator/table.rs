@@ -68,6 +68,15 @@ impl Row {
         }
     }
 
+    /// Stores those values that the row lacks.
+    pub fn fill(&mut self, defaults: &[(&'static str, &str)]) {
+        for (name, value) in defaults {
+            if self.get(name).is_none() {
+                self.put(name, *value);
+            }
+        }
+    }
+
     /// Takes a value away.
     pub fn take(&mut self, name: &str) {
         self.values.retain(|(key, _)| *key != name);

@@ -25,7 +25,8 @@ pub struct Quirks {
     pub partial_lists: bool,
     /// From 7.21 on, passwords are shown only to a `print` with `=show-sensitive=`.
     pub ask_for_sensitive: bool,
-    /// FastTrack, offload, or the bug seen on 7.25: simple queues count nothing, interfaces do.
+    /// Simple queues count nothing, interfaces do: offload, or the bug seen on 7.25. (A FastTrack rule in
+    /// `/ip/firewall/filter` does the same without this.)
     pub fast_track: bool,
     /// `set`, `enable` and `disable` of a queue restart its counters.
     pub set_restarts_counters: bool,
@@ -161,11 +162,7 @@ impl World {
     pub fn add_row(&mut self, menu: &str, values: &[(&str, &str)]) -> String {
         let defaults = menus::meaning(menu).defaults;
         let row = self.table_mut(menu).add(values.iter().map(|(name, value)| (word(name), *value)));
-        for (name, value) in defaults {
-            if row.get(name).is_none() {
-                row.put(name, *value);
-            }
-        }
+        row.fill(defaults);
         row.id()
     }
 

@@ -14,7 +14,7 @@ async fn run(mut command: Command, program: &str, simulator: &Simulator) -> Valu
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign");
     let (host, port) = (simulator.address().ip().to_string(), simulator.address().port().to_string());
     command.arg(folder.join(program)).args([&host, &port, "turnpike", "router-password"]).kill_on_drop(true);
-    let run = tokio::time::timeout(std::time::Duration::from_secs(120), command.output());
+    let run = tokio::time::timeout(std::time::Duration::from_mins(2), command.output());
     let output = run.await.expect("the foreign client hangs").unwrap_or_else(|error| panic!("{HELP} ({error})"));
     let complaint = String::from_utf8_lossy(&output.stderr);
     let missing = ["ModuleNotFoundError", "Cannot find module"].iter().any(|word| complaint.contains(word));

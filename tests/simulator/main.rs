@@ -4,6 +4,9 @@
 #![expect(clippy::cast_possible_truncation, reason = "the peer checks each size before it narrows it")]
 
 mod commands;
+mod customers;
+mod faults;
 mod foreign;
+mod lifecycle;
 mod peer;
 mod recordings;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use tokio::time::timeout;
-use turnpike::simulator::{Options, Simulator};
+use turnpike::simulator::{Options, Simulator, World};
 
 use crate::peer::{PATIENCE, Peer};
 
@@ -91,28 +91,39 @@ fn tag(words: &[String]) -> String {
     words.iter().find(|word| word.starts_with(".tag=")).cloned().unwrap_or_default()
 }
 
+/// Puts the rows into the world that the recording starts from.
+fn furnish(name: &str, world: &mut World, recording: &Recording) {
+    world.quirks.tag_last = recording.tag.as_deref() == Some("last");
+    for (directive, rest) in &recording.world {
+        let (first, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        match directive.as_str() {
+            "@user" => world.add_user(first, rest, &["api".to_owned(), "read".to_owned()]),
+            "@without" => assert!(world.remove_row(first, rest), "{name}: nothing to take away"),
+            _ => {
+                let values: Vec<_> = rest.split(';').filter_map(|pair| pair.split_once('=')).collect();
+                world.add_row(first, &values);
+            }
+        }
+    }
+}
+
+fn compare(name: &str, tag: &str, expected: &[Words], heard: &[Words], last: bool) {
+    let same =
+        expected.len() == heard.len() && expected.iter().zip(heard).all(|(expected, heard)| agrees(expected, heard));
+    assert!(same, "{name}, {tag}\nrecorded: {expected:#?}\nheard: {heard:#?}");
+    for words in heard.iter().filter(|words| words.iter().any(|word| word.starts_with(".tag="))) {
+        let place = if last { words.len() - 1 } else { 1 };
+        assert!(words[place].starts_with(".tag="), "{name}: {words:?}");
+    }
+}
+
 async fn play(name: &str, recording: Recording) {
     let options = Options { version: recording.version.clone(), ..Options::default() };
     let simulator = Simulator::start(options).await.unwrap();
     let last = recording.tag.as_deref() == Some("last");
-    simulator.world(|world| {
-        world.quirks.tag_last = last;
-        for (directive, rest) in &recording.world {
-            let (first, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-            match directive.as_str() {
-                "@user" => world.add_user(first, rest, &["api".to_owned(), "read".to_owned()]),
-                "@without" => assert!(world.remove_row(first, rest), "{name}: nothing to take away"),
-                _ => {
-                    let values: Vec<_> = rest.split(';').filter_map(|pair| pair.split_once('=')).collect();
-                    world.add_row(first, &values);
-                }
-            }
-        }
-    });
-    let mut peer = match recording.anonymous {
-        true => Peer::connect(simulator.address()).await,
-        false => Peer::logged_in(&simulator).await,
-    };
+    simulator.world(|world| furnish(name, world, &recording));
+    let mut peer =
+        if recording.anonymous { Peer::connect(simulator.address()).await } else { Peer::logged_in(&simulator).await };
     let mut steps = recording.steps.into_iter().peekable();
     let (mut received, mut commands) = (simulator.received(), 0);
     while let Some(step) = steps.next() {
@@ -145,14 +156,7 @@ async fn play(name: &str, recording: Recording) {
                     };
                 }
                 for (tag, expected) in expected {
-                    let heard = heard.remove(&tag).unwrap_or_default();
-                    let same = expected.len() == heard.len()
-                        && expected.iter().zip(&heard).all(|(expected, heard)| agrees(expected, heard));
-                    assert!(same, "{name}, {tag}\nrecorded: {expected:#?}\nheard: {heard:#?}");
-                    for words in heard.iter().filter(|words| words.iter().any(|word| word.starts_with(".tag="))) {
-                        let place = if last { words.len() - 1 } else { 1 };
-                        assert!(words[place].starts_with(".tag="), "{name}: {words:?}");
-                    }
+                    compare(name, &tag, &expected, &heard.remove(&tag).unwrap_or_default(), last);
                 }
             }
         }
