@@ -94,7 +94,7 @@ async fn log_in(stream: &mut dyn Stream, framer: &mut Framer, login: &Login) -> 
             match row.kind() {
                 b"!done" => {
                     if let Some(words) = refused {
-                        return Err(Failure::Login(words));
+                        return Err(refusal(words));
                     }
                     // The challenge of the login before 6.43: an answer in MD5 that we do not give.
                     return match row.get("ret") {
@@ -119,8 +119,16 @@ async fn log_in(stream: &mut dyn Stream, framer: &mut Framer, login: &Login) -> 
         if stream.read_buf(framer.room()).await.map_err(away)? == 0 {
             return Err(refused.map_or_else(
                 || Failure::Away("it closed the connection during the login".to_owned()),
-                Failure::Login,
+                refusal,
             ));
         }
     }
+}
+
+/// A refused login pauses for long; a router that has too many sessions just now may have fewer in a moment.
+fn refusal(words: String) -> Failure {
+    if words.to_ascii_lowercase().contains("too many") {
+        return Failure::Away(format!("it refused the login for now: {words}"));
+    }
+    Failure::Login(words)
 }

@@ -8,7 +8,9 @@
 mod connections;
 mod logins;
 mod peer;
+mod recordings;
 mod replies;
 mod resets;
+mod simulated;
 mod tls;
 mod writes;
