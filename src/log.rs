@@ -19,6 +19,9 @@ use tracing_subscriber::{
     layer::SubscriberExt,
 };
 
+/// The target of all our own lines.
+const OWN: &str = "turnpike";
+
 /// Whether a text is a level, or levels by target: `info,turnpike::routeros=debug`. A bare word that is no level would
 /// be taken for a target by `Targets`, and a slip of the pen would silence the log; so it is refused.
 pub fn is_level(text: &str) -> bool {
@@ -47,8 +50,17 @@ where
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    let filter = Targets::from_str(&log.level).unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
-    tracing_subscriber::registry().with(lines.with_filter(filter))
+    tracing_subscriber::registry().with(lines.with_filter(filter(&log.level)))
+}
+
+/// A bare level is for Turnpike's own lines. Libraries say no more than warnings unless named: what they tell at
+/// `debug` is not under the laws above, and some tell what they send.
+fn filter(level: &str) -> Targets {
+    let asked = Targets::from_str(level).unwrap_or_default();
+    let own = asked.default_level().unwrap_or(LevelFilter::INFO);
+    let named = asked.iter().any(|(target, _)| target == OWN);
+    let quiet = asked.with_default(own.min(LevelFilter::WARN));
+    if named { quiet } else { quiet.with_target(OWN, own) }
 }
 
 /// The clock's instant, RFC 3339 UTC with milliseconds.
@@ -120,6 +132,22 @@ mod tests {
         });
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.contains("but this") && text.contains("and this"), "{text}");
+    }
+
+    #[test]
+    fn libraries_say_no_more_than_warnings_unless_they_are_named() {
+        let story = || {
+            tracing::debug!("ours");
+            tracing::debug!(target: "lettre::transport", "C: AUTH PLAIN");
+            tracing::warn!(target: "lettre::transport", "trouble");
+        };
+        let text = written(LogFormat::Text, "debug", story);
+        assert!(text.contains("ours") && text.contains("trouble") && !text.contains("AUTH"), "{text}");
+        assert!(written(LogFormat::Text, "debug,lettre=debug", story).contains("AUTH"));
+        assert!(!written(LogFormat::Text, "debug,turnpike=info", story).contains("ours"));
+        assert!(!written(LogFormat::Text, "error", story).contains("trouble"));
+        assert_eq!(written(LogFormat::Text, "off", || tracing::error!("anything")), "");
+        assert!(written(LogFormat::Text, "lettre=trace", || tracing::info!("ours")).contains("ours"));
     }
 
     #[test]

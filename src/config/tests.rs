@@ -226,6 +226,7 @@ fn what_cannot_be_is_refused_by_a_sentence_that_names_the_key_and_what_would_be_
     for (text, key, right) in [
         ("[http]\nlisten = \"localhost\"", "http.listen", "127.0.0.1:8780"),
         ("[http]\nlisten = \"0.0.0.0:8780\"", "http.listen", "http.allow_plain"),
+        ("[http]\nlisten = \"192.0.2.1:8780\"", "http.listen", "http.allow_plain"),
         ("[http]\nlisten = \"[::]:8780\"", "http.listen", "http.tls_certificate"),
         ("[http]\ntls_key = \"k\"", "http.tls_certificate", "http.tls_key"),
         ("[http]\npublic_url = \"https://example.net/turnpike\"", "http.public_url", "host and port alone"),

@@ -163,6 +163,15 @@ async fn a_hundred_and_twenty_seconds_either_way_are_taken() {
 }
 
 #[tokio::test]
+async fn requests_may_come_in_another_order_than_they_were_signed_in() {
+    let door = Door::open();
+    for (number, (pass, created)) in (0..).zip([(0, T), (60, T + 60), (0, T - 10), (1, T + 150), (0, T - 59)]) {
+        door.clock.advance(TimeDelta::seconds(pass));
+        assert_accepted(&door, &Draft { params: params(created, number), ..draft(number) }).await;
+    }
+}
+
+#[tokio::test]
 async fn a_signature_is_good_until_it_expires() {
     let door = Door::open();
     let mut draft = draft(1);

@@ -14,6 +14,10 @@ use turnpike::{
 
 fn caller(door: &Door, key: usize) -> Caller {
     let (id, secret) = KEYS[key];
+    caller_as(door, id, secret)
+}
+
+fn caller_as(door: &Door, id: &str, secret: &str) -> Caller {
     let key = BridgeKey { id: id.to_owned(), secret: secret.into() };
     let pairing = Pairing { url: format!("http://{}/", door.address), key, hint: None };
     Caller::new(&pairing, Clock::fixed(DateTime::from_timestamp(T, 0).unwrap()), Chance::seeded(5))
@@ -44,6 +48,8 @@ async fn an_answer_is_trusted_as_it_was_given_to_this_request_and_not_otherwise(
     assert_ne!(other, sent, "each request has its own nonce");
     assert!(caller.verify(200, header, &answer.body, &other).is_err());
     assert!(self::caller(&door, 1).verify(200, header, &answer.body, &sent).is_err());
+    let renamed = caller_as(&door, "other", KEYS[0].1);
+    assert_eq!(renamed.verify(200, header, &answer.body, &sent), Err("the answer is signed with another key"));
     for missing in ["Content-Digest", "Signature", "Signature-Input"] {
         let header = |name: &str| (name != missing).then(|| answer.header(name)).flatten();
         assert!(caller.verify(200, header, &answer.body, &sent).is_err(), "{missing}");

@@ -151,7 +151,8 @@ async fn what_is_signed_with_another_secret_or_over_something_else_does_not_fit(
     assert_refused(&door, &base.bytes_with(&headers), 401, "signature-wrong").await;
     let put = Draft { method: "PUT".into(), ..base.clone() };
     assert_refused(&door, &put.bytes_with(&base.headers()), 401, "signature-wrong").await;
-    for mac in ["", "AAAA", &base.mac()[4..]] {
+    let longer = format!("AAAA{}", base.mac());
+    for mac in ["", "AAAA", &base.mac()[..4], &base.mac()[..40], &base.mac()[4..], &longer] {
         let mut headers = base.headers();
         headers[2].1 = format!("turnpike=:{mac}:");
         assert_refused(&door, &base.bytes_with(&headers), 401, "signature-wrong").await;
