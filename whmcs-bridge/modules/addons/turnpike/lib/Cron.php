@@ -1,0 +1,130 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Addon\Turnpike;
+
+use WHMCS\Database\Capsule;
+use WHMCS\Module\Server\Turnpike\Effects;
+use WHMCS\Module\Server\Turnpike\Pairing;
+use WHMCS\Module\Server\Turnpike\Params;
+use WHMCS\Module\Server\Turnpike\Sidecar;
+use WHMCS\Module\Server\Turnpike\SidecarError;
+use WHMCS\Module\Server\Turnpike\Module;
+use WHMCS\Module\Server\Turnpike\Text;
+
+/**
+ * Every cron run of WHMCS: tells Turnpike what became of the mails it handed out, writes the usage it collected, and
+ * sends the mails it hands out now. One call a run; those mails are acknowledged by the next run's call.
+ */
+final class Cron
+{
+    /** While the same trouble lasts, the Activity Log gets one line in this time. */
+    private const QUIET_SECONDS = 3600;
+
+    public static function run(): void
+    {
+        try {
+            Outbox::install('');
+            $told = Outbox::pending();
+            $body = ['whmcs' => Params::whmcs(), 'hook' => $told];
+            $answer = (new Sidecar(Pairing::stored()))->hook('cron', $body, Sidecar::USAGE_MS);
+            Outbox::forget($told);
+            $known = array_merge($told['delivered'], array_column($told['failed'], 'id'));
+            Effects::usage($answer->rows('services'), null);
+            foreach ($answer->rows('mails') as $mail) {
+                self::send($mail, $known);
+            }
+            self::recovered();
+        } catch (\Throwable $cause) {
+            $error = SidecarError::from($cause);
+            self::trouble($error);
+        }
+    }
+
+    /**
+     * @param array<string, mixed> $mail
+     * @param array<int|string> $known ids that this very call acknowledged
+     */
+    private static function send(array $mail, array $known): void
+    {
+        $id = $mail['id'] ?? null;
+        if ((!is_int($id) && !is_string($id)) || $id === '' || strlen((string) $id) > 64 || in_array($id, $known, true)) {
+            return;
+        }
+        if (!Outbox::take($id)) {
+            return;
+        }
+        $error = '';
+        try {
+            $error = self::deliver($mail);
+        } catch (\Throwable $cause) {
+            $error = 'WHMCS failed while sending (' . get_class($cause) . ')';
+        }
+        Outbox::settle($id, Text::sentence($error));
+        if ($error !== '') {
+            Module::note('a mail was not sent, Turnpike will hand it out again: ' . $error);
+        }
+    }
+
+    /**
+     * @param array<string, mixed> $mail
+     * @return string '' when WHMCS sent it, else why not
+     */
+    private static function deliver(array $mail): string
+    {
+        $template = $mail['template'] ?? null;
+        $service = $mail['service_id'] ?? null;
+        if (!is_string($template) || !is_int($service)) {
+            return 'the mail names no template or no service';
+        }
+        if (!Effects::isOurs($service)) {
+            return "service $service is not one of the Turnpike module in WHMCS";
+        }
+        $exists = Capsule::table('tblemailtemplates')->where('type', 'product')->where('name', $template)->exists();
+        if (!$exists) {
+            return "WHMCS has no product e-mail template named $template; create it under Email Templates, or choose"
+                . " another one in the product's settings";
+        }
+        $variables = array_filter(is_array($mail['variables'] ?? null) ? $mail['variables'] : [], 'is_scalar');
+        $result = localAPI('SendEmail', [
+            'messagename' => $template,
+            'id' => $service,
+            'customvars' => base64_encode(serialize($variables)),
+        ]);
+        if (is_array($result) && ($result['result'] ?? '') === 'success') {
+            return '';
+        }
+        $why = is_array($result) ? Text::sentence($result['message'] ?? '') : '';
+        return "WHMCS could not send the template $template for service $service: " . ($why === '' ? 'no reason' : $why);
+    }
+
+    private static function trouble(SidecarError $error): void
+    {
+        $last = explode('|', (string) self::setting()->value('value'), 2);
+        if ($last[0] === $error->kind() && (int) ($last[1] ?? 0) > time() - self::QUIET_SECONDS) {
+            return;
+        }
+        Module::note('the cron run could not be completed: ' . $error->forAdmin());
+        Capsule::table('tbladdonmodules')->updateOrInsert(
+            ['module' => 'turnpike', 'setting' => 'cron_trouble'],
+            ['value' => $error->kind() . '|' . time()]
+        );
+    }
+
+    private static function recovered(): void
+    {
+        if ((string) self::setting()->value('value') !== '') {
+            self::setting()->delete();
+            Module::note('the cron run works again');
+        }
+    }
+
+    /**
+     * @return \Illuminate\Database\Query\Builder
+     */
+    private static function setting()
+    {
+        return Capsule::table('tbladdonmodules')->where('module', 'turnpike')->where('setting', 'cron_trouble');
+    }
+}

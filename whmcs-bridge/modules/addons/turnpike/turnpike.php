@@ -1,0 +1,54 @@
+<?php
+
+/**
+ * Turnpike's addon: connects WHMCS with the Turnpike service and carries the cron hook.
+ *
+ * It shares its name, and so its function names, with the server module; PHP does not tell upper from lower case in
+ * them, so there must be no `turnpike_clientarea` here.
+ */
+
+declare(strict_types=1);
+
+use WHMCS\Module\Addon\Turnpike\Outbox;
+use WHMCS\Module\Addon\Turnpike\PairingPage;
+
+// phpcs:disable PSR1.Files.SideEffects -- WHMCS wants each module file to refuse direct calls
+if (!defined('WHMCS')) {
+    die('This file cannot be accessed directly');
+}
+
+require_once dirname(__DIR__, 2) . '/servers/turnpike/lib/autoload.php';
+// phpcs:enable PSR1.Files.SideEffects
+
+function turnpike_config()
+{
+    return [
+        'name' => 'Turnpike',
+        'description' => 'Connects WHMCS with Turnpike, the service that keeps VPN accounts on MikroTik routers.',
+        'version' => '0.1.0',
+        'author' => 'Turnpike',
+        'language' => 'english',
+        'fields' => [],
+    ];
+}
+
+function turnpike_activate()
+{
+    return Outbox::install('Turnpike is active. Open Addons, Turnpike and paste the code that `turnpike pair` prints.');
+}
+
+/** The pairing and the mails on their way stay: deactivating by mistake loses nothing that is kept here. */
+function turnpike_deactivate()
+{
+    return ['status' => 'success', 'description' => 'Turnpike is off. The accounts on the routers were not touched.'];
+}
+
+function turnpike_upgrade($vars = [])
+{
+    Outbox::install('');
+}
+
+function turnpike_output($vars = [])
+{
+    echo PairingPage::output(is_array($vars) ? $vars : []);
+}

@@ -1,0 +1,360 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Turnpike;
+
+/**
+ * One method a function of the server module. Each maps WHMCS's call to a hook of Turnpike's and the answer to what
+ * WHMCS documents for that function, and lets nothing escape: WHMCS would print an exception with every password of
+ * the call, and an escaping one in the cron stops the cron.
+ */
+final class Module
+{
+    public const VERSION = '0.1.0';
+    public const PLAIN_PORT = 8728;
+    public const TLS_PORT = 8729;
+
+    /** @var array<string, Answer> answers of `options` in this page view: two drop-downs ask the same */
+    private static $drawn = [];
+
+    /**
+     * @return array<string, mixed>
+     */
+    public static function metaData(): array
+    {
+        return [
+            'DisplayName' => 'Turnpike VPN (MikroTik)',
+            'APIVersion' => '1.1',
+            'RequiresServer' => true,
+            'DefaultNonSSLPort' => (string) self::PLAIN_PORT,
+            'DefaultSSLPort' => (string) self::TLS_PORT,
+            'ListAccountsUniqueIdentifierDisplayName' => 'Username',
+            'ListAccountsUniqueIdentifierField' => 'username',
+            'ListAccountsProductField' => 'configoption1',
+        ];
+    }
+
+    /**
+     * @return array<string, array<string, mixed>>
+     */
+    public static function configOptions(): array
+    {
+        try {
+            return Settings::fields(Lang::ofAdmin());
+        } catch (\Throwable $cause) {
+            ModuleLog::defect('ConfigOptions', $cause, []);
+            return Settings::fields(new Lang('english', ''));
+        }
+    }
+
+    /**
+     * The plans for the product's drop-down; the first one stands for none.
+     *
+     * @param mixed $params
+     * @return array<string, string>
+     * @throws \Exception WHMCS shows its message beside the field
+     */
+    public static function loadPlans($params): array
+    {
+        return self::load('LoadPlans', $params, static function (Answer $answer): array {
+            $plans = $answer->texts('plans');
+            return ['' => Lang::ofAdmin()->get('no_plan')] + array_combine($plans, $plans);
+        });
+    }
+
+    /**
+     * The router's PPP profiles for the product's drop-down.
+     *
+     * @param mixed $params
+     * @return array<string, string>
+     * @throws \Exception WHMCS shows its message beside the field
+     */
+    public static function loadProfiles($params): array
+    {
+        return self::load('LoadProfiles', $params, static function (Answer $answer): array {
+            $profiles = $answer->texts('profiles');
+            $warning = $answer->get('warning');
+            if ($profiles === []) {
+                throw new SidecarError(
+                    'no-profiles',
+                    is_string($warning) && $warning !== '' ? $warning : 'Turnpike knows no PPP profile yet: choose a'
+                    . ' server group with a Turnpike server in it, and press Test Connection on that server'
+                );
+            }
+            return array_combine($profiles, $profiles);
+        });
+    }
+
+    /**
+     * @param mixed $params
+     * @return array{success: bool, error: string}
+     */
+    public static function testConnection($params): array
+    {
+        try {
+            $body = Params::serverBody(self::given($params));
+            self::needServer($body);
+            $answer = self::sidecar()->hook('test-connection', $body, Sidecar::TEST_MS);
+            foreach ($answer->texts('warnings') as $warning) {
+                self::note('router ' . ($body['server']['name'] ?? '') . ': ' . $warning);
+            }
+            return ['success' => true, 'error' => ''];
+        } catch (\Throwable $cause) {
+            return ['success' => false, 'error' => self::error('TestConnection', $cause, $params)->forAdmin()];
+        }
+    }
+
+    /**
+     * @param mixed $params
+     */
+    public static function createAccount($params): string
+    {
+        return self::command('create', $params, [], static function (Answer $answer, array $body): void {
+            Effects::credentials($body['service'], $answer->part('service'));
+        });
+    }
+
+    /**
+     * @param mixed $params
+     */
+    public static function suspendAccount($params): string
+    {
+        $reason = is_array($params) ? Text::decode($params['suspendreason'] ?? '') : '';
+        return self::command('suspend', $params, ['reason' => $reason]);
+    }
+
+    /**
+     * @param mixed $params
+     */
+    public static function unsuspendAccount($params): string
+    {
+        return self::command('unsuspend', $params, ['reason' => '']);
+    }
+
+    /**
+     * @param mixed $params
+     */
+    public static function terminateAccount($params): string
+    {
+        return self::command('terminate', $params);
+    }
+
+    /**
+     * @param mixed $params
+     */
+    public static function renew($params): string
+    {
+        return self::command('renew', $params);
+    }
+
+    /**
+     * @param mixed $params
+     */
+    public static function changePackage($params): string
+    {
+        return self::command('change-package', $params);
+    }
+
+    /**
+     * WHMCS shows this function's errors to customers too, so they get the sentence that was written for them.
+     *
+     * @param mixed $params
+     */
+    public static function changePassword($params): string
+    {
+        try {
+            self::run('change-password', self::given($params), []);
+            return 'success';
+        } catch (\Throwable $cause) {
+            $error = self::error('ChangePassword', $cause, $params);
+            if (defined('ADMINAREA')) {
+                return $error->forAdmin();
+            }
+            $service = is_array($params) ? (int) ($params['serviceid'] ?? 0) : 0;
+            self::note("the password of service $service was not changed: " . $error->forAdmin());
+            return $error->forClient(Lang::ofClient(is_array($params) ? $params : [])->get('password_unchanged'));
+        }
+    }
+
+    /**
+     * The admin's button: ends every session of the account; the customer's device may dial again at once.
+     *
+     * @param mixed $params
+     */
+    public static function resetConnection($params): string
+    {
+        return self::command('disconnect', $params);
+    }
+
+    /**
+     * One collection of one server. WHMCS uses no return value here; it is for whoever calls it by hand.
+     *
+     * @param mixed $params
+     */
+    public static function usageUpdate($params): string
+    {
+        try {
+            $body = Params::serverBody(self::given($params));
+            self::needServer($body);
+            $answer = self::sidecar()->hook('usage-update', $body, Sidecar::USAGE_MS);
+            Effects::usage($answer->rows('services'), $body['server']['id']);
+            $skipped = $answer->rows('skipped');
+            if ($skipped !== []) {
+                $reason = Text::sentence($skipped[0]['reason'] ?? '');
+                self::note(sprintf(
+                    'usage of %d service(s) on %s was not read, their figures stay (first: service %d, %s)',
+                    count($skipped),
+                    $body['server']['name'],
+                    (int) ($skipped[0]['service_id'] ?? 0),
+                    $reason
+                ));
+            }
+            return 'success';
+        } catch (\Throwable $cause) {
+            $error = self::error('UsageUpdate', $cause, $params);
+            self::note('usage was not read: ' . $error->forAdmin());
+            return $error->forAdmin();
+        }
+    }
+
+    /**
+     * The customer's page. When Turnpike is silent it shows what WHMCS itself knows, and says so.
+     *
+     * @param mixed $params
+     * @return array<string, mixed>
+     */
+    public static function clientArea($params): array
+    {
+        try {
+            $params = self::given($params);
+            $page = new Page($params, Lang::ofClient($params));
+            $id = (int) ($params['serviceid'] ?? 0);
+            if ($id <= 0 || (int) ($params['addonId'] ?? 0) > 0) {
+                return [];
+            }
+            if ($page->status() !== 'Active') {
+                return $page->error('inactive');
+            }
+            try {
+                $answer = self::sidecar()->hook('client-area', Params::body($params), Sidecar::PAGE_MS);
+            } catch (\Throwable $cause) {
+                $error = self::error('ClientArea', $cause, $params);
+                return $error->isVerified() && $error->kind() === 'no-such-service'
+                    ? $page->error('missing')
+                    : $page->unavailable($error->reference());
+            }
+            return $page->answered($answer, $_GET['customAction'] ?? '');
+        } catch (\Throwable $cause) {
+            self::error('ClientArea', $cause, $params);
+            return [];
+        }
+    }
+
+    /** One line in the Activity Log, which is always on. */
+    public static function note(string $sentence, int $clientId = 0): void
+    {
+        if (function_exists('logActivity')) {
+            logActivity('Turnpike: ' . Text::sentence($sentence), $clientId);
+        }
+    }
+
+    /**
+     * @param mixed $params
+     * @param array<string, mixed> $hook
+     * @param callable(Answer, array<string, mixed>): void|null $after what the answer changes in WHMCS
+     */
+    private static function command(string $name, $params, array $hook = [], ?callable $after = null): string
+    {
+        try {
+            self::run($name, self::given($params), $hook, $after);
+            return 'success';
+        } catch (\Throwable $cause) {
+            return self::error($name, $cause, $params)->forAdmin();
+        }
+    }
+
+    /**
+     * @param array<mixed> $params
+     * @param array<string, mixed> $hook
+     * @throws \Throwable
+     */
+    private static function run(string $name, array $params, array $hook, ?callable $after = null): void
+    {
+        if ((int) ($params['addonId'] ?? 0) > 0) {
+            throw new SidecarError(
+                'addon-unsupported',
+                'A Turnpike VPN cannot be sold as a product addon; sell it as a product of its own'
+            );
+        }
+        $body = Params::body($params, $hook);
+        self::needServer($body);
+        $answer = self::sidecar()->hook($name, $body, Sidecar::LIFECYCLE_MS);
+        if ($after !== null) {
+            $after($answer, $body);
+        }
+    }
+
+    /**
+     * @param mixed $params
+     * @param callable(Answer): array<string, string> $choose
+     * @return array<string, string>
+     * @throws \Exception
+     */
+    private static function load(string $name, $params, callable $choose): array
+    {
+        try {
+            $body = Params::serverBody(self::given($params));
+            if ($body['server'] === null) {
+                unset($body['server']);
+            }
+            $key = md5((string) json_encode($body));
+            if (!isset(self::$drawn[$key])) {
+                self::$drawn[$key] = self::sidecar()->hook('options', $body, Sidecar::TEST_MS);
+            }
+            return $choose(self::$drawn[$key]);
+        } catch (\Throwable $cause) {
+            throw new \Exception(self::error($name, $cause, $params)->forAdmin());
+        }
+    }
+
+    /**
+     * @param array<string, mixed> $body
+     * @throws SidecarError
+     */
+    private static function needServer(array $body): void
+    {
+        if ($body['server'] === null) {
+            throw new SidecarError(
+                'no-server',
+                'No server with a hostname or an IP address belongs to this; choose one of the Turnpike module in WHMCS'
+            );
+        }
+    }
+
+    private static function sidecar(): Sidecar
+    {
+        return new Sidecar(Pairing::stored());
+    }
+
+    /**
+     * @param mixed $params
+     * @return array<mixed>
+     */
+    private static function given($params): array
+    {
+        return is_array($params) ? $params : [];
+    }
+
+    /**
+     * @param mixed $params
+     */
+    private static function error(string $name, \Throwable $cause, $params): SidecarError
+    {
+        $error = SidecarError::from($cause);
+        if ($error !== $cause) {
+            ModuleLog::defect($name, $cause, self::given($params), $error->forAdmin());
+        }
+        return $error;
+    }
+}

@@ -1,0 +1,264 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Turnpike;
+
+/**
+ * The signed HTTP client. Nothing in an answer is trusted before its signature is checked, and no call outlives its
+ * time limit, whatever listens at the other end.
+ */
+final class Sidecar
+{
+    public const CONNECT_MS = 1500;
+    public const PAGE_MS = 3000;
+    public const TEST_MS = 8000;
+    public const LIFECYCLE_MS = 25000;
+    public const USAGE_MS = 30000;
+
+    /** An answer longer than this is not read to its end. */
+    private const MAX_BYTES = 8388608;
+
+    /** What an unsigned refusal may call itself; its other words are not shown. */
+    private const UNSIGNED = [
+        'signature-wrong' => 'Turnpike does not accept the signature: the secret here is not the one it has',
+        'signature-missing' => 'Turnpike did not see the signature: something between WHMCS and it removes headers',
+        'key-unknown' => 'Turnpike does not know the key that WHMCS signs with',
+        'too-large' => 'The request was larger than Turnpike accepts',
+        'slow-down' => 'Turnpike refuses this address for a while, after too many wrongly signed requests from it',
+    ];
+
+    /** @var Pairing */
+    private $pairing;
+
+    public function __construct(Pairing $pairing)
+    {
+        $this->pairing = $pairing;
+    }
+
+    /**
+     * Calls one hook and logs the exchange without its secrets.
+     *
+     * @param array<string, mixed> $body
+     * @param int $limitMs the whole call takes no longer
+     * @throws SidecarError
+     */
+    public function hook(string $hook, array $body, int $limitMs): Answer
+    {
+        $json = self::encode($body);
+        $log = new ModuleLog($hook, $body, [$this->pairing->key()]);
+        try {
+            return $this->post("/v1/hooks/$hook", $json, $limitMs, $log);
+        } catch (SidecarError $error) {
+            $log->failed($error);
+            throw $error;
+        }
+    }
+
+    /**
+     * @throws SidecarError
+     */
+    private function post(string $path, string $json, int $limitMs, ModuleLog $log): Answer
+    {
+        $sentAt = time();
+        $path = (string) parse_url($this->pairing->url(), PHP_URL_PATH) . $path;
+        $signed = Signature::request(
+            'POST',
+            $path,
+            '',
+            $json,
+            $this->pairing->keyId(),
+            $this->pairing->key(),
+            $sentAt,
+            bin2hex(random_bytes(16))
+        );
+        $lines = ['Content-Type: application/json', 'Accept: application/json, application/problem+json', 'Expect:'];
+        foreach ($signed as $name => $value) {
+            $lines[] = "$name: $value";
+        }
+        [$status, $headers, $body] = $this->exchange($path, $lines, $json, $limitMs);
+        $verdict = Signature::answer(
+            $status,
+            $headers,
+            $body,
+            $signed['Signature'],
+            $this->pairing->keyId(),
+            $this->pairing->key(),
+            time()
+        );
+        if ($verdict['fault'] !== '') {
+            $log->unverified($status, $body);
+            throw $this->unverified($status, $body, $verdict['fault']);
+        }
+        $data = json_decode($body, true, 64);
+        $log->answered($status, $body, is_array($data) ? $data : []);
+        if ($status >= 200 && $status < 300 && is_array($data)) {
+            return new Answer($data, max(0, $verdict['created'] - time()) + min(0, $verdict['created'] - $sentAt));
+        }
+        throw $this->refused($status, is_array($data) ? $data : []);
+    }
+
+    /**
+     * @param string[] $lines header lines
+     * @return array{int, array<string, string>, string} status, lower-case headers, body
+     * @throws SidecarError
+     */
+    private function exchange(string $path, array $lines, string $json, int $limitMs): array
+    {
+        $headers = [];
+        $body = '';
+        $tooLarge = false;
+        $origin = (string) preg_replace('~^(https?://[^/]+).*$~', '$1', $this->pairing->url());
+        $curl = curl_init($origin . $path);
+        if ($curl === false) {
+            throw new SidecarError('bridge-failed', 'PHP could not start a request; is its curl extension complete?');
+        }
+        curl_setopt_array($curl, [
+            CURLOPT_POST => true,
+            CURLOPT_POSTFIELDS => $json,
+            CURLOPT_HTTPHEADER => $lines,
+            CURLOPT_CONNECTTIMEOUT_MS => min(self::CONNECT_MS, $limitMs),
+            CURLOPT_TIMEOUT_MS => $limitMs,
+            CURLOPT_NOSIGNAL => true,
+            CURLOPT_FOLLOWLOCATION => false,
+            CURLOPT_PROTOCOLS => CURLPROTO_HTTP | CURLPROTO_HTTPS,
+            CURLOPT_PROXY => '',
+            CURLOPT_SSL_VERIFYPEER => true,
+            CURLOPT_SSL_VERIFYHOST => 2,
+            CURLOPT_HEADERFUNCTION => static function ($curl, string $line) use (&$headers): int {
+                if (strncmp($line, 'HTTP/', 5) === 0) {
+                    $headers = [];
+                } elseif (strpos($line, ':') !== false && count($headers) < 200) {
+                    [$name, $value] = explode(':', $line, 2);
+                    $name = strtolower(trim($name));
+                    $value = trim($value);
+                    $headers[$name] = isset($headers[$name]) ? $headers[$name] . ', ' . $value : $value;
+                }
+                return strlen($line);
+            },
+            CURLOPT_WRITEFUNCTION => static function ($curl, string $part) use (&$body, &$tooLarge): int {
+                if (strlen($body) + strlen($part) > self::MAX_BYTES) {
+                    $tooLarge = true;
+                    return 0;
+                }
+                $body .= $part;
+                return strlen($part);
+            },
+        ]);
+        curl_exec($curl);
+        $code = curl_errno($curl);
+        $words = curl_error($curl);
+        $status = (int) curl_getinfo($curl, CURLINFO_RESPONSE_CODE);
+        $connected = curl_getinfo($curl, CURLINFO_PRETRANSFER_TIME) > 0;
+        if (PHP_VERSION_ID < 80000) {
+            curl_close($curl);
+        }
+        if ($tooLarge) {
+            throw $this->foreign('answer-too-large', 'answered more than 8 MiB');
+        }
+        if ($code !== 0) {
+            throw $this->unreached($code, $words, $connected, $limitMs);
+        }
+        return [$status, $headers, $body];
+    }
+
+    private function unreached(int $code, string $words, bool $connected, int $limitMs): SidecarError
+    {
+        $url = $this->pairing->url();
+        $seconds = rtrim(rtrim(number_format($limitMs / 1000, 1, '.', ''), '0'), '.');
+        if ($connected) {
+            $late = $code === CURLE_OPERATION_TIMEDOUT;
+            return new SidecarError(
+                $late ? 'timeout' : 'connection-lost',
+                "Turnpike at $url " . ($late ? "did not answer within $seconds s" : "broke off its answer ($words)")
+                . '; what was asked may have been done all the same, and asking again is safe'
+            );
+        }
+        $certificate = [CURLE_SSL_CACERT, 51, 58, CURLE_SSL_CONNECT_ERROR, 77, 83, 90];
+        if (in_array($code, $certificate, true)) {
+            return new SidecarError(
+                'tls',
+                "The TLS certificate of Turnpike at $url could not be verified ($words); give it one that this machine"
+                . ' trusts, or pair again with the right address'
+            );
+        }
+        return new SidecarError(
+            'unreachable',
+            "Turnpike does not answer at $url ($words); start it, or look whether a firewall is between WHMCS and it,"
+            . ' then try again'
+        );
+    }
+
+    private function unverified(int $status, string $body, string $fault): SidecarError
+    {
+        if ($fault !== 'missing') {
+            return $this->foreign(
+                'answer-not-genuine',
+                "answered HTTP $status with a signature that does not hold ($fault)"
+            );
+        }
+        $problem = json_decode($body, true, 8);
+        $code = is_array($problem) && is_string($problem['code'] ?? null) ? $problem['code'] : '';
+        if (isset(self::UNSIGNED[$code])) {
+            return new SidecarError(
+                $code,
+                self::UNSIGNED[$code] . ' (at ' . $this->pairing->url() . '); run `turnpike pair` there and paste its'
+                . ' code under Addons, Turnpike'
+            );
+        }
+        return $this->foreign('answer-unsigned', "answered HTTP $status without Turnpike's signature");
+    }
+
+    private function foreign(string $kind, string $what): SidecarError
+    {
+        return new SidecarError(
+            $kind,
+            'What listens at ' . $this->pairing->url() . " $what; it is not the Turnpike that WHMCS was paired with, or"
+            . ' a proxy in between changes answers: check the address, or pair again'
+        );
+    }
+
+    /**
+     * @param array<string, mixed> $problem a verified answer
+     */
+    private function refused(int $status, array $problem): SidecarError
+    {
+        $text = static function (string $name) use ($problem): string {
+            return is_string($problem[$name] ?? null) ? $problem[$name] : '';
+        };
+        $code = preg_match('/^[a-z0-9-]{1,40}$/', $text('code')) === 1 ? $text('code') : 'answer-strange';
+        $detail = Text::sentence($text('detail'));
+        if ($code === 'clock-skew') {
+            $skew = $problem['skew_seconds'] ?? null;
+            $detail = 'The clocks of WHMCS and Turnpike differ'
+                . (is_int($skew) || is_float($skew) ? ' by ' . (int) abs($skew) . ' s' : '')
+                . ' and more than 120 s is refused; set the clock of both machines by NTP';
+        } elseif ($detail === '') {
+            $detail = "Turnpike answered HTTP $status without saying why; its log says more";
+        }
+        return new SidecarError(
+            $code,
+            $detail,
+            Text::reference($problem['reference'] ?? null),
+            $text('customer_detail'),
+            $problem,
+            true
+        );
+    }
+
+    /**
+     * @param array<string, mixed> $body
+     * @throws SidecarError when a value is not UTF-8: a password changed on its way would lock its owner out
+     */
+    private static function encode(array $body): string
+    {
+        $json = json_encode($body, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
+        if ($json === false) {
+            throw new SidecarError(
+                'bridge-failed',
+                'A value of this service, its customer or its server in WHMCS is not valid UTF-8 text; save it anew'
+            );
+        }
+        return $json;
+    }
+}

@@ -1,0 +1,104 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Turnpike;
+
+/**
+ * Why a call to Turnpike came to nothing, told once for staff and once for customers.
+ */
+final class SidecarError extends \RuntimeException
+{
+    /** @var string what kind: one of ours (`not-paired`, `unreachable`, `timeout`, …) or a code of Turnpike's */
+    private $kind;
+
+    /** @var string finds the log line: Turnpike's when it signed the answer, else made here */
+    private $reference;
+
+    /** @var string what a customer may be told, or '' */
+    private $customerDetail;
+
+    /** @var array<string, mixed> the verified answer's members; empty when nothing was verified */
+    private $members;
+
+    /** @var bool whether Turnpike itself said so, by a signature that was checked */
+    private $verified;
+
+    /**
+     * @param array<string, mixed> $members of a verified answer
+     */
+    public function __construct(
+        string $kind,
+        string $sentence,
+        string $reference = '',
+        string $customerDetail = '',
+        array $members = [],
+        bool $verified = false
+    ) {
+        parent::__construct(Text::sentence($sentence));
+        $this->kind = $kind;
+        $this->reference = $reference !== '' ? $reference : self::newReference();
+        $this->customerDetail = Text::sentence($customerDetail);
+        $this->members = $members;
+        $this->verified = $verified;
+    }
+
+    /** Any throwable as one of these: a defect of the bridge keeps its message for the module log alone. */
+    public static function from(\Throwable $cause): self
+    {
+        if ($cause instanceof self) {
+            return $cause;
+        }
+        $error = new self(
+            'bridge-failed',
+            'The Turnpike module in WHMCS failed (' . get_class($cause) . ' in ' . basename($cause->getFile())
+            . ' line ' . $cause->getLine() . '); the Module Log says more, and trying again is safe'
+        );
+        return $error;
+    }
+
+    public static function newReference(): string
+    {
+        return 'whmcs-' . bin2hex(random_bytes(4));
+    }
+
+    public function kind(): string
+    {
+        return $this->kind;
+    }
+
+    public function reference(): string
+    {
+        return $this->reference;
+    }
+
+    public function isVerified(): bool
+    {
+        return $this->verified;
+    }
+
+    /**
+     * @return mixed a member of the verified answer, or null
+     */
+    public function member(string $name)
+    {
+        return $this->members[$name] ?? null;
+    }
+
+    /** One plain sentence for WHMCS staff: what failed, where, what to do, `[code reference]`. */
+    public function forAdmin(): string
+    {
+        return $this->getMessage() . ' [' . $this->kind . ' ' . $this->reference . ']';
+    }
+
+    /**
+     * One plain sentence that names no router, address or cause.
+     *
+     * @param string $otherwise used when Turnpike gave none for customers
+     */
+    public function forClient(string $otherwise): string
+    {
+        $sentence = $this->customerDetail !== '' ? $this->customerDetail : $otherwise;
+        return $sentence . ' [' . $this->kind . ' ' . $this->reference . ']';
+    }
+}
