@@ -6,11 +6,12 @@ namespace WHMCS\Module\Addon\Turnpike;
 
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\Effects;
+use WHMCS\Module\Server\Turnpike\Module;
+use WHMCS\Module\Server\Turnpike\ModuleLog;
 use WHMCS\Module\Server\Turnpike\Pairing;
 use WHMCS\Module\Server\Turnpike\Params;
 use WHMCS\Module\Server\Turnpike\Sidecar;
 use WHMCS\Module\Server\Turnpike\SidecarError;
-use WHMCS\Module\Server\Turnpike\Module;
 use WHMCS\Module\Server\Turnpike\Text;
 
 /**
@@ -38,6 +39,9 @@ final class Cron
             self::recovered();
         } catch (\Throwable $cause) {
             $error = SidecarError::from($cause);
+            if ($error !== $cause) {
+                ModuleLog::defect('AfterCronJob', $cause, [], $error->forAdmin());
+            }
             self::trouble($error);
         }
     }
@@ -49,10 +53,8 @@ final class Cron
     private static function send(array $mail, array $known): void
     {
         $id = $mail['id'] ?? null;
-        if ((!is_int($id) && !is_string($id)) || $id === '' || strlen((string) $id) > 64 || in_array($id, $known, true)) {
-            return;
-        }
-        if (!Outbox::take($id)) {
+        $usable = is_int($id) || (is_string($id) && $id !== '' && strlen($id) <= 64);
+        if (!$usable || in_array($id, $known, true) || !Outbox::take($id)) {
             return;
         }
         $error = '';
@@ -96,7 +98,8 @@ final class Cron
             return '';
         }
         $why = is_array($result) ? Text::sentence($result['message'] ?? '') : '';
-        return "WHMCS could not send the template $template for service $service: " . ($why === '' ? 'no reason' : $why);
+        $why = $why === '' ? 'it gave no reason' : $why;
+        return "WHMCS could not send the template $template for service $service: $why";
     }
 
     private static function trouble(SidecarError $error): void

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace WHMCS\Module\Addon\Turnpike;
 
 use WHMCS\Module\Server\Turnpike\Module;
+use WHMCS\Module\Server\Turnpike\ModuleLog;
 use WHMCS\Module\Server\Turnpike\Pairing;
 use WHMCS\Module\Server\Turnpike\Params;
 use WHMCS\Module\Server\Turnpike\Sidecar;
@@ -52,6 +53,7 @@ final class PairingPage
             $page = new self($vars);
             return $page->page($page->submitted());
         } catch (\Throwable $cause) {
+            ModuleLog::defect('Pairing', $cause, []);
             return '<div class="alert alert-danger">' . self::html(SidecarError::from($cause)->forAdmin()) . '</div>';
         }
     }

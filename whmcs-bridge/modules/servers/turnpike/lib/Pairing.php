@@ -123,7 +123,8 @@ final class Pairing
     public function isPlainOverNetwork(): bool
     {
         $host = strtolower(trim((string) parse_url($this->url, PHP_URL_HOST), '[]'));
-        $loopback = $host === 'localhost' || $host === '::1' || strncmp($host, '127.', 4) === 0;
+        $loopback = in_array($host, ['localhost', '::1'], true)
+            || (filter_var($host, FILTER_VALIDATE_IP) !== false && strncmp($host, '127.', 4) === 0);
         return strncmp($this->url, 'http://', 7) === 0 && !$loopback;
     }
 

@@ -1,0 +1,355 @@
+<?php
+
+/**
+ * The part of WHMCS that modules see, from its public documentation: enough to run ours under real PHP, with the real
+ * query builder on SQLite or MariaDB and the real Smarty. It does what WHMCS promises and nothing kinder: form values
+ * arrive entity-encoded, the module log scrubs only what it is given, and nothing is escaped in templates.
+ */
+
+declare(strict_types=1);
+
+namespace WHMCS\Database {
+    require_once 'Illuminate/Database/autoload.php';
+
+    class Capsule extends \Illuminate\Database\Capsule\Manager
+    {
+    }
+}
+
+namespace {
+    use Turnpike\Tests\Kernel;
+    use WHMCS\Database\Capsule;
+
+    define('WHMCS', true);
+
+    function add_hook(string $point, int $priority, callable $function): void
+    {
+        Kernel::$hooks[$point][$priority][] = $function;
+    }
+
+    /** @return array<mixed> what each hook returned */
+    function run_hook(string $point, array $vars = []): array
+    {
+        $results = [];
+        $priorities = Kernel::$hooks[$point] ?? [];
+        ksort($priorities);
+        foreach ($priorities as $functions) {
+            foreach ($functions as $function) {
+                $results[] = $function($vars);
+            }
+        }
+        return $results;
+    }
+
+    function logModuleCall($module, $action, $request, $response, $processed = '', $replaceVars = []): void
+    {
+        $text = static function ($part) use ($replaceVars): string {
+            $part = is_string($part) ? $part : print_r($part, true);
+            return str_replace((array) $replaceVars, '********', $part);
+        };
+        Kernel::$moduleLog[] = [
+            'action' => (string) $action,
+            'request' => $text($request),
+            'response' => $text($response),
+            'processed' => $text($processed),
+        ];
+    }
+
+    function logActivity(string $message, int $clientId = 0): void
+    {
+        Kernel::$activity[] = $message;
+    }
+
+    /** WHMCS's own encryption differs; what holds for both: twice is not the same, and only decrypt() undoes it. */
+    function encrypt(string $text): string
+    {
+        $nonce = random_bytes(12);
+        $sealed = openssl_encrypt($text, 'aes-256-gcm', Kernel::KEY, OPENSSL_RAW_DATA, $nonce, $tag);
+        return base64_encode($nonce . $tag . $sealed);
+    }
+
+    function decrypt(string $sealed): string
+    {
+        $bytes = (string) base64_decode($sealed, true);
+        $nonce = substr($bytes, 0, 12);
+        $tag = substr($bytes, 12, 16);
+        $text = strlen($tag) === 16
+            ? openssl_decrypt(substr($bytes, 28), 'aes-256-gcm', Kernel::KEY, OPENSSL_RAW_DATA, $nonce, $tag)
+            : '';
+        return (string) $text;
+    }
+
+    function generate_token(string $type = 'form'): string
+    {
+        $_SESSION['tkval'] = $_SESSION['tkval'] ?? bin2hex(random_bytes(20));
+        $token = $_SESSION['tkval'];
+        $forms = ['form' => "<input type=\"hidden\" name=\"token\" value=\"$token\" />", 'link' => "&token=$token"];
+        return $forms[$type] ?? $token;
+    }
+
+    function check_token(string $namespace = 'WHMCS.default'): bool
+    {
+        return hash_equals((string) ($_SESSION['tkval'] ?? ''), (string) ($_POST['token'] ?? ''));
+    }
+
+    /** @return array<string, mixed> */
+    function localAPI(string $command, array $values, string $admin = ''): array
+    {
+        if ($command !== 'SendEmail') {
+            return ['result' => 'error', 'message' => "Command $command is not here"];
+        }
+        $name = $values['messagename'] ?? '';
+        if (!Capsule::table('tblemailtemplates')->where('type', 'product')->where('name', $name)->exists()) {
+            return ['result' => 'error', 'message' => 'Email Template not found'];
+        }
+        $variables = $values['customvars'] ?? [];
+        $variables = is_array($variables)
+            ? $variables
+            : unserialize((string) base64_decode($variables), ['allowed_classes' => false]);
+        $hook = ['messagename' => $name, 'relid' => $values['id'], 'mergefields' => $variables];
+        foreach (run_hook('EmailPreSend', $hook) as $more) {
+            if (is_array($more) && !empty($more['abortsend'])) {
+                return ['result' => 'error', 'message' => 'Sending Failed'];
+            }
+            $variables = is_array($more) ? $more + $variables : $variables;
+        }
+        if (Kernel::$mailFails !== null) {
+            (Kernel::$mailFails)($values);
+            return ['result' => 'error', 'message' => 'Sending Failed'];
+        }
+        Kernel::$mails[] = ['template' => $name, 'service_id' => $values['id'], 'variables' => $variables];
+        return ['result' => 'success'];
+    }
+}
+
+namespace Turnpike\Tests {
+    use WHMCS\Database\Capsule;
+
+    /**
+     * One WHMCS at a time, in static fields, as WHMCS itself is one.
+     */
+    final class Kernel
+    {
+        public const KEY = 'the kernel of the tests, 32 bytes';
+        public const MODULES = __DIR__ . '/../modules';
+
+        /** @var array<string, array<int, callable[]>> */
+        public static $hooks = [];
+        /** @var array<int, array<string, string>> */
+        public static $moduleLog = [];
+        /** @var string[] */
+        public static $activity = [];
+        /** @var array<int, array<string, mixed>> */
+        public static $mails = [];
+        /** @var callable|null runs in the middle of SendEmail, which then fails */
+        public static $mailFails;
+        /** @var string[] notices, warnings and deprecations inside modules/ */
+        public static $notices = [];
+        /** @var string[] WHMCS's Module Queue: failed commands */
+        public static $queue = [];
+        /** @var bool whether form values arrive entity-encoded, as they do in most versions */
+        public static $encodes = true;
+
+        /** A fresh WHMCS: empty tables, no hooks, nobody logged in. */
+        public static function boot(): void
+        {
+            self::$hooks = self::$moduleLog = self::$activity = self::$mails = self::$notices = self::$queue = [];
+            self::$mailFails = null;
+            self::$encodes = true;
+            $_SESSION = $_POST = $_GET = [];
+            $_SERVER['REQUEST_METHOD'] = 'GET';
+            $GLOBALS['CONFIG'] = ['Language' => 'english', 'Version' => '8.13.1-release.1'];
+            self::database((string) getenv('TURNPIKE_TEST_MYSQL'));
+            spl_autoload_register([self::class, 'load']);
+            require_once self::MODULES . '/servers/turnpike/turnpike.php';
+            require_once self::MODULES . '/addons/turnpike/turnpike.php';
+            self::strict();
+        }
+
+        /** WHMCS's documented autoloader for module classes. */
+        public static function load(string $class): void
+        {
+            if (preg_match('/^WHMCS\\\\Module\\\\(Server|Addon)\\\\Turnpike\\\\([A-Za-z]+)$/', $class, $match) === 1) {
+                $file = self::MODULES . '/' . strtolower($match[1]) . "s/turnpike/lib/$match[2].php";
+                if (is_file($file)) {
+                    require_once $file;
+                }
+            }
+        }
+
+        /** Any notice inside the modules is a defect: it becomes an exception, and is remembered if that is caught. */
+        private static function strict(): void
+        {
+            set_error_handler(static function (int $level, string $text, string $file, int $line): bool {
+                if (strpos((string) realpath($file), (string) realpath(self::MODULES)) !== 0) {
+                    return true;
+                }
+                if ((error_reporting() & $level) === 0) {
+                    return false;
+                }
+                self::$notices[] = "$text in $file:$line";
+                throw new \ErrorException($text, 0, $level, $file, $line);
+            });
+        }
+
+        private static function database(string $url): void
+        {
+            $capsule = new Capsule();
+            $parts = $url === '' ? [] : parse_url($url);
+            $capsule->addConnection($url === '' ? ['driver' => 'sqlite', 'database' => ':memory:'] : [
+                'driver' => 'mysql',
+                'host' => $parts['host'],
+                'port' => $parts['port'] ?? 3306,
+                'database' => ltrim($parts['path'], '/'),
+                'username' => rawurldecode($parts['user'] ?? ''),
+                'password' => rawurldecode($parts['pass'] ?? ''),
+                'charset' => 'utf8mb4',
+                'collation' => 'utf8mb4_unicode_ci',
+            ]);
+            $capsule->setAsGlobal();
+            $tables = [
+                'tblhosting' => 'userid server packageid:int; domain username dedicatedip domainstatus billingcycle'
+                    . ' suspendreason lastupdate nextduedate:string; password notes:text; diskusage disklimit bwusage'
+                    . ' bwlimit:int',
+                'tblproducts' => 'servergroup:int; name type servertype:string',
+                'tblservers' => 'disabled port:int; name type hostname ipaddress username secure:string; password'
+                    . ' accesshash assignedips:text',
+                'tbladdonmodules' => 'module setting:string; value:text',
+                'tblconfiguration' => 'setting:string; value:text',
+                'tblemailtemplates' => 'type name subject language:string; message:text; custom disabled:int',
+                'tblclients' => 'firstname lastname email language:string',
+            ];
+            Capsule::schema()->dropIfExists('mod_turnpike_mails');
+            foreach ($tables as $name => $columns) {
+                Capsule::schema()->dropIfExists($name);
+                Capsule::schema()->create($name, static function ($table) use ($columns): void {
+                    $table->increments('id');
+                    foreach (explode(';', $columns) as $group) {
+                        [$names, $type] = explode(':', trim($group));
+                        foreach (explode(' ', $names) as $column) {
+                            $made = $type === 'string' ? $table->string($column)->default('')
+                                : ($type === 'int' ? $table->integer($column)->default(0) : $table->text($column));
+                            $type === 'text' ? $made->nullable() : null;
+                        }
+                    }
+                });
+            }
+            Capsule::table('tblconfiguration')->insert(['setting' => 'Version', 'value' => '8.13.1-release.1']);
+        }
+
+        /** A value as a form would have stored it. */
+        public static function typed(string $value): string
+        {
+            return self::$encodes ? htmlentities($value, ENT_QUOTES, 'UTF-8') : $value;
+        }
+
+        /**
+         * `$params` for a service, as documented: every value a string from the database.
+         *
+         * @param array<string, string> $settings configoption by Turnpike's name
+         * @param array<string, mixed> $more
+         * @return array<string, mixed>
+         */
+        public static function params(int $serviceId, array $settings = [], array $more = []): array
+        {
+            $service = Capsule::table('tblhosting')->where('id', $serviceId)->first();
+            $client = Capsule::table('tblclients')->where('id', $service->userid)->first();
+            $params = self::serverParams((int) $service->server) + [
+                'whmcsVersion' => '8.13.1-release.1',
+                'accountid' => $serviceId,
+                'serviceid' => $serviceId,
+                'addonId' => 0,
+                'userid' => (int) $service->userid,
+                'domain' => $service->domain,
+                'username' => self::typed($service->username),
+                'password' => $service->password === '' ? '' : self::typed(decrypt($service->password)),
+                'packageid' => (int) $service->packageid,
+                'pid' => (int) $service->packageid,
+                'status' => $service->domainstatus,
+                'type' => 'other',
+                'producttype' => 'other',
+                'moduletype' => 'turnpike',
+                'customfields' => [],
+                'configoptions' => [],
+                'model' => new \stdClass(),
+                'clientsdetails' => [
+                    'id' => (int) $client->id,
+                    'firstname' => self::typed($client->firstname),
+                    'lastname' => self::typed($client->lastname),
+                    'email' => $client->email,
+                    'language' => $client->language,
+                ],
+            ];
+            foreach (\WHMCS\Module\Server\Turnpike\Settings::NAMES as $index => $name) {
+                $params['configoption' . ($index + 1)] = self::typed($settings[$name] ?? '');
+            }
+            return $more + $params;
+        }
+
+        /** @return array<string, mixed> */
+        public static function serverParams(int $serverId): array
+        {
+            $server = Capsule::table('tblservers')->where('id', $serverId)->first();
+            return [
+                'server' => true,
+                'serverid' => $serverId,
+                'serverip' => $server->ipaddress,
+                'serverhostname' => $server->hostname,
+                'serverusername' => self::typed($server->username),
+                'serverpassword' => self::typed(decrypt($server->password)),
+                'serveraccesshash' => $server->accesshash,
+                'serversecure' => $server->secure === 'on',
+                'serverhttpprefix' => $server->secure === 'on' ? 'https' : 'http',
+                'serverport' => $server->port === 0 ? '' : (string) $server->port,
+            ];
+        }
+
+        /**
+         * A module command as WHMCS runs it: Pre hook, function, then status and After hook, or queue and Failed hook.
+         *
+         * @param array<string, string> $settings
+         * @param array<string, mixed> $more
+         * @return mixed what the function returned
+         */
+        public static function command(string $name, int $serviceId, array $settings = [], array $more = [])
+        {
+            $params = self::params($serviceId, $settings, $more);
+            $point = str_replace('Account', '', $name);
+            foreach (run_hook("PreModule$point", ['params' => $params]) as $more) {
+                if (is_array($more) && !empty($more['abortcmd'])) {
+                    return 'Function Aborted by Action Hook Code';
+                }
+            }
+            $result = ('turnpike_' . $name)($params);
+            if ($result !== 'success') {
+                self::$queue[] = "$name $serviceId: $result";
+                run_hook("AfterModule{$point}Failed", ['params' => $params, 'failureResponseMessage' => $result]);
+                return $result;
+            }
+            $states = ['CreateAccount' => 'Active', 'UnsuspendAccount' => 'Active', 'SuspendAccount' => 'Suspended',
+                'TerminateAccount' => 'Terminated'];
+            if (isset($states[$name])) {
+                Capsule::table('tblhosting')->where('id', $serviceId)->update(['domainstatus' => $states[$name]]);
+            }
+            run_hook("AfterModule$point", ['params' => $params]);
+            return $result;
+        }
+
+        /**
+         * Smarty as WHMCS sets it up for pages: nothing escaped by itself, `{lang key=…}`, the path of the root.
+         *
+         * @return \Smarty
+         */
+        public static function smarty(int $major, string $folder)
+        {
+            require_once "smarty$major/Smarty.class.php";
+            $smarty = new \Smarty();
+            $smarty->setCompileDir($folder);
+            $smarty->assign('WEB_ROOT', '/billing');
+            $smarty->registerPlugin('function', 'lang', static function (array $arguments): string {
+                return (string) ($arguments['key'] ?? '');
+            });
+            return $smarty;
+        }
+    }
+}
