@@ -1,0 +1,223 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Turnpike\Tests;
+
+/**
+ * Every function against a Turnpike that is down, silent, strange or not the right one.
+ */
+final class TroubleTest extends BridgeTestCase
+{
+    private const COMMANDS = ['CreateAccount', 'SuspendAccount', 'UnsuspendAccount', 'TerminateAccount', 'Renew',
+        'ChangePackage', 'ChangePassword', 'ResetConnection'];
+
+    private const SETTINGS = ['l2tp_psk' => self::PSK, 'support_l2tp' => 'on', 'instruction_url' => 'https://x.example'];
+
+    /**
+     * @dataProvider manners
+     */
+    public function testAMisbehavingTurnpikeIsToldApartAndNothingLeaks(string $manner, string $kind, string $says): void
+    {
+        $this->peer($manner)->answer('create', ['service' => ['username' => 'evil', 'password' => 'evil',
+            'dedicated_address' => '10.9.9.9']]);
+        $before = $this->row(41);
+        $sentences = $this->callEverything();
+        foreach ($sentences as $name => $sentence) {
+            self::assertMatchesRegularExpression('/^[^<>\n]+ \[' . $kind . ' (whmcs-[0-9a-f]{8}|ref-4711)\]$/u', $sentence);
+            if ($name !== 'ChangePassword') {
+                self::assertStringContainsString($says, $sentence, $name);
+            }
+        }
+        self::assertEquals($before, $this->row(41), 'nothing was written');
+        self::assertSame([], Kernel::$mails);
+        $this->assertNoSecretsIn($this->logs() . implode($sentences));
+        self::assertStringNotContainsString('nobody may believe', implode(Kernel::$activity) . implode($sentences));
+    }
+
+    /**
+     * @return array<string, array{string, string, string}>
+     */
+    public function manners(): array
+    {
+        return [
+            'an answer without a signature' => ['unsigned', 'answer-unsigned', 'without Turnpike\'s signature'],
+            'signed with another secret' => ['other-secret', 'answer-not-genuine', 'does not hold'],
+            'signed for another request' => ['other-request', 'answer-not-genuine', 'does not hold'],
+            'a body changed on the way' => ['changed-body', 'answer-not-genuine', 'the body is not'],
+            'the secret here is wrong' => ['wrong-secret', 'signature-wrong', 'turnpike pair'],
+            'the clocks differ' => ['clock', 'clock-skew', 'differ by 340 s'],
+            'a defect in Turnpike' => ['internal', 'internal', 'because of a defect'],
+            'a signed body that is no JSON' => ['no-json', 'answer-strange', 'HTTP 200'],
+            'a web server\'s error page' => ['error-page', 'answer-unsigned', 'HTTP 500'],
+            'a web server\'s front page' => ['front-page', 'answer-unsigned', 'HTTP 200'],
+            'a redirect' => ['redirect', 'answer-unsigned', 'HTTP 302'],
+            'an endless answer' => ['huge', 'answer-too-large', 'more than 8 MiB'],
+        ];
+    }
+
+    public function testARedirectIsNotFollowed(): void
+    {
+        $peer = $this->peer('redirect');
+        Kernel::command('Renew', 41);
+        self::assertCount(1, $peer->requests());
+    }
+
+    public function testNobodyListeningIsSaidWithTheAddress(): void
+    {
+        $this->pairWithNobody();
+        foreach ($this->callEverything() as $name => $sentence) {
+            self::assertMatchesRegularExpression('/ \[unreachable whmcs-[0-9a-f]{8}\]$/', $sentence);
+            if ($name !== 'ChangePassword') {
+                self::assertMatchesRegularExpression('~http://127\.0\.0\.1:\d+~', $sentence);
+            }
+        }
+        $this->assertNoSecretsIn($this->logs());
+    }
+
+    public function testSilenceEndsAtTheLimitOfEachFunction(): void
+    {
+        $silence = $this->pairWithSilence();
+        Limits::$shorten = 50;
+        $start = microtime(true);
+        foreach ($this->callEverything() as $sentence) {
+            self::assertMatchesRegularExpression('/ \[timeout whmcs-[0-9a-f]{8}\]$/', $sentence);
+        }
+        $page = turnpike_ClientArea(Kernel::params(41, self::SETTINGS));
+        self::assertNotSame('', $page['templateVariables']['turnpike']['unavailable']);
+        $allowed = array_sum(array_column(Limits::$set, 1)) / 50 / 1000;
+        self::assertLessThan($allowed + 10, microtime(true) - $start, 'no call outlives its limit');
+        self::assertSame([8000, 25000, 30000, 3000], array_values(array_unique(array_column(Limits::$set, 1))));
+        fclose($silence);
+    }
+
+    public function testAPageWaitsNoLongerThanItsThreeSecondsForSilence(): void
+    {
+        $silence = $this->pairWithSilence();
+        $start = microtime(true);
+        $page = turnpike_ClientArea(Kernel::params(41, self::SETTINGS));
+        self::assertLessThan(6, microtime(true) - $start);
+        self::assertSame('templates/overview.tpl', $page['tabOverviewModuleOutputTemplate']);
+        fclose($silence);
+    }
+
+    public function testAnAnswerThatTricklesIsCutOff(): void
+    {
+        $this->peer('slow');
+        Limits::$shorten = 50;
+        self::assertMatchesRegularExpression('/ \[timeout /', Kernel::command('Renew', 41));
+    }
+
+    public function testARefusalIsGivenToStaffInTurnpikesWordsWithItsReference(): void
+    {
+        $this->peer()->refuse('create', 409, 'name-taken', 'The secret 7-41 on core-1 is not ours; rename or remove it.');
+        self::assertSame(
+            'The secret 7-41 on core-1 is not ours; rename or remove it. [name-taken ref-4711]',
+            Kernel::command('CreateAccount', 41)
+        );
+        self::assertCount(1, Kernel::$queue);
+    }
+
+    public function testARoutersOwnWordsCarryNoMarkupAndNoSecretIntoTheLog(): void
+    {
+        $this->peer('echo');
+        $sentence = Kernel::command('CreateAccount', 41, self::SETTINGS);
+        self::assertStringContainsString("bad \u{2039}b\u{203a}password", $sentence);
+        self::assertStringContainsString('router-refused', print_r(Kernel::$moduleLog, true));
+        $this->assertNoSecretsIn(print_r(Kernel::$moduleLog, true));
+    }
+
+    public function testACustomerWhosePasswordWasNotChangedIsToldNoMoreThanThat(): void
+    {
+        $peer = $this->peer();
+        $peer->refuse('change-password', 503, 'router-unreachable', 'core-1 (10.0.0.1) does not answer; look at it.');
+        self::assertSame(
+            'The password could not be changed right now and nothing was altered; please try again later.'
+            . ' [router-unreachable ref-4711]',
+            Kernel::command('ChangePassword', 41)
+        );
+        self::assertStringContainsString('10.0.0.1', implode(Kernel::$activity), 'staff read it in the Activity Log');
+        $peer->refuse('change-password', 422, 'setting-invalid', 'service.password holds a NUL', [
+            'customer_detail' => 'This password cannot be used; please choose another one.',
+        ]);
+        self::assertSame(
+            'This password cannot be used; please choose another one. [setting-invalid ref-4711]',
+            Kernel::command('ChangePassword', 41)
+        );
+        $this->pairWithNobody();
+        self::assertStringNotContainsString('127.0.0.1', Kernel::command('ChangePassword', 41));
+    }
+
+    /**
+     * @runInSeparateProcess
+     * @preserveGlobalState disabled
+     */
+    public function testStaffWhoChangeAPasswordAreToldTheCause(): void
+    {
+        define('ADMINAREA', true);
+        $this->peer()->refuse('change-password', 503, 'router-unreachable', 'core-1 does not answer; look at it.');
+        self::assertSame(
+            'core-1 does not answer; look at it. [router-unreachable ref-4711]',
+            Kernel::command('ChangePassword', 41)
+        );
+    }
+
+    public function testAnUnpairedWhmcsSaysWhatToDoEverywhere(): void
+    {
+        foreach ($this->callEverything() as $name => $sentence) {
+            self::assertMatchesRegularExpression('/ \[not-paired whmcs-[0-9a-f]{8}\]$/', $sentence);
+            self::assertSame($name !== 'ChangePassword', strpos($sentence, 'turnpike pair') !== false);
+        }
+        self::assertSame([], Limits::$set, 'and nothing is called');
+    }
+
+    public function testADefectOfTheBridgeIsOneSentenceWithoutAnybodysValues(): void
+    {
+        $this->peer();
+        $params = Kernel::params(41, self::SETTINGS);
+        \WHMCS\Database\Capsule::schema()->drop('tblservers');
+        foreach (self::COMMANDS as $command) {
+            $sentence = ('turnpike_' . $command)($params);
+            self::assertMatchesRegularExpression('/^[^<>\n]+ \[bridge-failed whmcs-[0-9a-f]{8}\]$/', $sentence);
+        }
+        self::assertStringContainsString('tblservers', $this->logs(), 'the module log names the cause');
+        $this->assertNoSecretsIn($this->logs());
+    }
+
+    public function testAPasswordThatIsNoTextIsNotSentChanged(): void
+    {
+        $peer = $this->peer();
+        $sentence = turnpike_ChangePackage(['password' => "abc\xff"] + Kernel::params(41));
+        self::assertStringContainsString('not valid UTF-8', $sentence);
+        self::assertSame([], $peer->requests());
+    }
+
+    /**
+     * Each function that returns a sentence, and what it returned; also checks the kinds of the others.
+     *
+     * @return array<string, string>
+     */
+    private function callEverything(): array
+    {
+        $said = [];
+        $test = turnpike_TestConnection(Kernel::serverParams(3));
+        self::assertSame(['success', 'error'], array_keys($test));
+        self::assertFalse($test['success']);
+        $said['TestConnection'] = $test['error'];
+        foreach (['LoadPlans', 'LoadProfiles'] as $loader) {
+            try {
+                ('turnpike_' . $loader)(['serverip' => '192.0.2.' . random_int(1, 250)] + Kernel::serverParams(3));
+                self::fail("$loader must throw");
+            } catch (\Exception $told) {
+                $said[$loader] = $told->getMessage();
+            }
+        }
+        foreach (self::COMMANDS as $command) {
+            $said[$command] = ('turnpike_' . $command)(Kernel::params(41, self::SETTINGS));
+        }
+        $said['UsageUpdate'] = turnpike_UsageUpdate(Kernel::serverParams(3));
+        self::assertStringContainsString($said['UsageUpdate'], implode("\n", Kernel::$activity));
+        self::assertCount(24, turnpike_ConfigOptions());
+        return $said;
+    }
+}
