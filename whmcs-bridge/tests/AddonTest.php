@@ -27,7 +27,8 @@ final class AddonTest extends BridgeTestCase
     public function testActivatingTwiceAndUpgradingKeepWhatIsThere(): void
     {
         self::assertSame('success', turnpike_activate()['status']);
-        Capsule::table('mod_turnpike_mails')->insert(['mail_id' => '5', 'state' => 'delivered', 'error' => '', 'at' => 1]);
+        $mail = ['mail_id' => '5', 'state' => 'delivered', 'error' => '', 'at' => 1];
+        Capsule::table('mod_turnpike_mails')->insert($mail);
         self::assertSame('success', turnpike_activate()['status']);
         turnpike_upgrade(['version' => '0.0.9']);
         self::assertSame('success', turnpike_deactivate()['status']);
@@ -116,7 +117,8 @@ final class AddonTest extends BridgeTestCase
         $peer = $this->peer();
         $good = $peer->url();
         $this->page();
-        foreach ([['token' => 'x'], ['turnpike_form' => 'x'], ['turnpike_form' => ['x']], ['token' => '', 'turnpike_form' => '']] as $bad) {
+        $nothing = ['token' => '', 'turnpike_form' => ''];
+        foreach ([['token' => 'x'], ['turnpike_form' => 'x'], ['turnpike_form' => ['x']], $nothing] as $bad) {
             self::assertStringContainsString('had expired', $this->paste($peer->code('clock'), $bad));
             self::assertSame($good, Pairing::stored()->url());
         }
@@ -203,7 +205,7 @@ final class AddonTest extends BridgeTestCase
         ]);
         run_hook('AfterCronJob');
         $failed = $peer->requests()[0]['body']['hook']['failed'];
-        self::assertSame([8], array_column($failed, 'id'), 'the other one may be in the hands of a run beside this one');
+        self::assertSame([8], array_column($failed, 'id'), 'the other may be in the hands of a run beside this');
         self::assertSame(['9'], Capsule::table('mod_turnpike_mails')->pluck('mail_id')->all());
     }
 
@@ -212,8 +214,9 @@ final class AddonTest extends BridgeTestCase
         $this->service(45, 'Active');
         Capsule::table('tblhosting')->where('id', 45)->update(['packageid' => 9]);
         $mails = [];
-        foreach ([['Password Reset', 41], ['no such', 41], ['VPN traffic low', 45], ['VPN traffic low', 999], [7, 41],
-            ['VPN traffic low', '41']] as $index => [$template, $service]) {
+        $wrong = [['Password Reset', 41], ['no such', 41], ['VPN traffic low', 45], ['VPN traffic low', 999], [7, 41],
+            ['VPN traffic low', '41']];
+        foreach ($wrong as $index => [$template, $service]) {
             $mails[] = ['id' => 20 + $index, 'template' => $template, 'service_id' => $service, 'variables' => []];
         }
         $mails[] = ['id' => null, 'template' => 'VPN traffic low', 'service_id' => 41];

@@ -83,7 +83,8 @@ final class ClientAreaTest extends BridgeTestCase
         $page = turnpike_ClientArea(Kernel::params(41, self::SETTINGS));
         self::assertSame('templates/statistics.tpl', $page['tabOverviewModuleOutputTemplate']);
         $html = $this->render($smarty, $page);
-        self::assertStringContainsString('src="data:image/svg+xml;base64,' . base64_encode('<svg id="days"></svg>'), $html);
+        $image = 'src="data:image/svg+xml;base64,' . base64_encode('<svg id="days"></svg>');
+        self::assertStringContainsString($image, $html);
         self::assertStringContainsString('<td>2026-11-19</td><td>1.5 GB</td><td>0.0001 GB</td>', $html);
         self::assertStringContainsString('no reading yet', $html, 'months have none');
         self::assertStringNotContainsString(self::PSK, html_entity_decode($html));
@@ -174,7 +175,8 @@ final class ClientAreaTest extends BridgeTestCase
 
     public function testAnAnswerWithHolesStillMakesAPage(): void
     {
-        foreach ([['state' => 'active'], ['state' => 'active', 'information' => 'x', 'traffic' => [1], 'charts' => 7]] as $answer) {
+        $odd = ['state' => 'active', 'information' => 'x', 'traffic' => [1], 'charts' => 7];
+        foreach ([['state' => 'active'], $odd] as $answer) {
             $this->peer()->answer('client-area', $answer);
             foreach (['', 'statistics'] as $view) {
                 $_GET['customAction'] = $view;

@@ -68,7 +68,7 @@ final class FunctionsTest extends BridgeTestCase
         Kernel::$encodes = $encodes;
         $peer = $this->peer();
         $peer->answer('renew', ['account' => []]);
-        $settings = ['plan' => 'Gold & Silver', 'download_mbps' => '12.5', 'support_l2tp' => 'on', 'l2tp_psk' => self::PSK];
+        $settings = ['plan' => 'Gold & Silver', 'download_mbps' => '12.5', 'l2tp_psk' => self::PSK];
         self::assertSame('success', Kernel::command('Renew', 41, $settings, ['configoptions' => [
             'traffic_gb|Traffic' => '200|200 GB a month', 'Disk Space' => '5', 'support_pptp' => 1,
         ]]));

@@ -62,7 +62,8 @@ final class Peer
     /** Forgets what was asked and what to answer. */
     public function clear(): void
     {
-        array_map('unlink', array_filter(["$this->folder/requests", "$this->folder/answers", "$this->folder/ahead"], 'is_file'));
+        $files = ["$this->folder/requests", "$this->folder/answers", "$this->folder/ahead"];
+        array_map('unlink', array_filter($files, 'is_file'));
     }
 
     public function url(string $manner = 'ok'): string

@@ -34,7 +34,8 @@ final class SignatureTest extends TestCase
     public function testARequestIsSignedLineForLineAsTheContractSays(): void
     {
         $headers = $this->request();
-        $input = '("@method" "@path" "@query" "content-digest");created=1795000000;nonce="00112233445566778899aabbccddeeff"'
+        $input = '("@method" "@path" "@query" "content-digest");created=1795000000'
+            . ';nonce="00112233445566778899aabbccddeeff"'
             . ';keyid="whmcs";alg="hmac-sha256";tag="turnpike"';
         self::assertSame("turnpike=$input", $headers['Signature-Input']);
         $lines = "\"@method\": POST\n\"@path\": /v1/hooks/cron\n\"@query\": ?\n\"content-digest\": "
@@ -120,7 +121,8 @@ final class SignatureTest extends TestCase
         foreach (['', '{"a":"ü"}'] as $body) {
             $now = time();
             $nonce = bin2hex(random_bytes(16));
-            $headers = Signature::request('POST', '/base/v1/hooks/cron', 'a=1&b=', $body, 'whmcs', $secret, $now, $nonce);
+            $path = '/base/v1/hooks/cron';
+            $headers = Signature::request('POST', $path, 'a=1&b=', $body, 'whmcs', $secret, $now, $nonce);
             $answer = $this->python($python, [
                 'secret' => base64_encode($secret),
                 'url' => 'http://127.0.0.1:8780/base/v1/hooks/cron?a=1&b=',

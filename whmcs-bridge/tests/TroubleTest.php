@@ -12,7 +12,7 @@ final class TroubleTest extends BridgeTestCase
     private const COMMANDS = ['CreateAccount', 'SuspendAccount', 'UnsuspendAccount', 'TerminateAccount', 'Renew',
         'ChangePackage', 'ChangePassword', 'ResetConnection'];
 
-    private const SETTINGS = ['l2tp_psk' => self::PSK, 'support_l2tp' => 'on', 'instruction_url' => 'https://x.example'];
+    private const SETTINGS = ['l2tp_psk' => self::PSK, 'support_l2tp' => 'on'];
 
     /**
      * @dataProvider manners
@@ -24,7 +24,8 @@ final class TroubleTest extends BridgeTestCase
         $before = $this->row(41);
         $sentences = $this->callEverything();
         foreach ($sentences as $name => $sentence) {
-            self::assertMatchesRegularExpression('/^[^<>\n]+ \[' . $kind . ' (whmcs-[0-9a-f]{8}|ref-4711)\]$/u', $sentence);
+            $form = '/^[^<>\n]+ \[' . $kind . ' (whmcs-[0-9a-f]{8}|ref-4711)\]$/u';
+            self::assertMatchesRegularExpression($form, $sentence);
             if ($name !== 'ChangePassword') {
                 self::assertStringContainsString($says, $sentence, $name);
             }
@@ -110,7 +111,8 @@ final class TroubleTest extends BridgeTestCase
 
     public function testARefusalIsGivenToStaffInTurnpikesWordsWithItsReference(): void
     {
-        $this->peer()->refuse('create', 409, 'name-taken', 'The secret 7-41 on core-1 is not ours; rename or remove it.');
+        $detail = 'The secret 7-41 on core-1 is not ours; rename or remove it.';
+        $this->peer()->refuse('create', 409, 'name-taken', $detail);
         self::assertSame(
             'The secret 7-41 on core-1 is not ours; rename or remove it. [name-taken ref-4711]',
             Kernel::command('CreateAccount', 41)

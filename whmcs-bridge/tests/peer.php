@@ -17,7 +17,8 @@ $body = (string) file_get_contents('php://input');
 // the request's signature, rebuilt from the wire
 $input = substr((string) ($_SERVER['HTTP_SIGNATURE_INPUT'] ?? ''), strlen('turnpike='));
 $digest = 'sha-256=:' . base64_encode((string) hex2bin(hash('sha256', $body))) . ':';
-$lines = '"@method": ' . $_SERVER['REQUEST_METHOD'] . "\n\"@path\": $path\n\"@query\": ?\n\"content-digest\": $digest\n"
+$lines = '"@method": ' . $_SERVER['REQUEST_METHOD'] . "\n\"@path\": $path\n\"@query\": ?\n"
+    . "\"content-digest\": $digest\n"
     . "\"@signature-params\": $input";
 $asked = ':' . base64_encode((string) hex2bin(hash_hmac('sha256', $lines, $key))) . ':';
 $genuine = ($_SERVER['HTTP_SIGNATURE'] ?? '') === "turnpike=$asked"
@@ -32,7 +33,7 @@ file_put_contents("$folder/requests", json_encode([
     'signature' => $_SERVER['HTTP_SIGNATURE'] ?? '',
 ]) . "\n", FILE_APPEND);
 
-$send = static function (int $status, string $body, string $type, string $key, string $asked, string $shown = ''): bool {
+$send = static function (int $status, string $body, string $type, string $key, string $asked, string $shown = '') {
     $digest = 'sha-256=:' . base64_encode((string) hex2bin(hash('sha256', $body))) . ':';
     $ahead = (int) @file_get_contents((string) getenv('TURNPIKE_PEER_FOLDER') . '/ahead');
     $input = '("@status" "content-digest" "signature";req;key="turnpike");created=' . (time() + $ahead)

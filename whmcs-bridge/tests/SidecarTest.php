@@ -1,0 +1,233 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Turnpike\Tests;
+
+use WHMCS\Database\Capsule;
+use WHMCS\Module\Server\Turnpike\Pairing;
+
+/**
+ * The bridge and the real service with a simulated router: a customer's life through WHMCS's own functions.
+ *
+ * @group sidecar
+ */
+final class SidecarTest extends BridgeTestCase
+{
+    private const MIB = 1048576;
+
+    private const SETTINGS = ['profile' => 'default', 'download_mbps' => '10', 'upload_mbps' => '10',
+        'traffic_gb_monthly' => '1', 'threshold_gb' => '0.5', 'threshold_template' => 'VPN traffic low',
+        'suspension_template' => 'VPN traffic used up', 'support_l2tp' => 'on', 'l2tp_psk' => self::PSK,
+        'instruction_url' => 'https://example.net/manual'];
+
+    /** @var Turnpike */
+    private $turnpike;
+
+    /** @var Simulator */
+    private $router;
+
+    protected function setUp(): void
+    {
+        $binary = (string) getenv('TURNPIKE_BINARY');
+        if ($binary === '') {
+            self::fail('TURNPIKE_BINARY is not set: run ./test, which builds turnpike and names it here');
+        }
+        parent::setUp();
+        require Kernel::MODULES . '/addons/turnpike/hooks.php';
+        turnpike_activate();
+        $this->turnpike = new Turnpike($binary);
+        $this->turnpike->start();
+        $this->router = new Simulator($binary);
+        Capsule::table('tblservers')->where('id', 3)->update([
+            'secure' => '',
+            'port' => $this->router->port(),
+            'username' => $this->router->about['username'] ?? 'admin',
+            'password' => encrypt($this->router->about['password'] ?? ''),
+            'accesshash' => '',
+        ]);
+        Capsule::table('tblemailtemplates')->insert([
+            ['type' => 'product', 'name' => 'VPN traffic low'], ['type' => 'product', 'name' => 'VPN traffic used up'],
+        ]);
+        Pairing::fromCode($this->turnpike->code())->store();
+        $this->service(42, 'Pending');
+    }
+
+    protected function tearDown(): void
+    {
+        if ($this->turnpike === null) {
+            return;
+        }
+        if ($this->router !== null) {
+            $this->router->stop();
+        }
+        $log = $this->turnpike->log();
+        $this->turnpike->remove();
+        $this->assertNoSecretsIn($this->logs() . $log);
+        parent::tearDown();
+    }
+
+    public function testTheCodeThatTurnpikePrintsConnectsWhmcs(): void
+    {
+        ob_start();
+        turnpike_output(['modulelink' => 'addonmodules.php?module=turnpike']);
+        $html = (string) ob_get_clean();
+        self::assertStringContainsString('WHMCS and Turnpike are connected.', $html);
+        self::assertStringContainsString('<td>agree</td>', $html);
+        self::assertSame(0, $this->turnpike->stop(), 'SIGTERM ends it well');
+    }
+
+    public function testTheServerFormTellsAGoodLoginFromABadOne(): void
+    {
+        self::assertSame(['success' => true, 'error' => ''], turnpike_TestConnection(Kernel::serverParams(3)));
+        $bad = turnpike_TestConnection(['serverpassword' => 'not it'] + Kernel::serverParams(3));
+        self::assertFalse($bad['success']);
+        self::assertMatchesRegularExpression('/core-1.* \[router-refused \S+\]$/', $bad['error']);
+        self::assertArrayHasKey('default', turnpike_LoadProfiles(Kernel::serverParams(3)));
+        self::assertArrayHasKey('', turnpike_LoadPlans(Kernel::serverParams(3)));
+    }
+
+    public function testACustomersLife(): void
+    {
+        // ordered
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $row = $this->row(42);
+        $password = decrypt($row->password);
+        self::assertSame(['7-42', '10.8.0.2'], [$row->username, $row->dedicatedip]);
+        $secret = $this->router->rows('/ppp/secret', '7-42')[0];
+        self::assertSame($password, $secret['password']);
+        self::assertSame('10.8.0.2', $secret['remote-address']);
+        self::assertSame('WHMCS|Product ID:42|ada@example.net', $secret['comment']);
+        self::assertCount(1, $this->router->rows('/queue/simple', '7-42'));
+
+        // pressed twice
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        self::assertCount(1, $this->router->rows('/ppp/secret', '7-42'));
+        self::assertSame($password, decrypt($this->row(42)->password));
+
+        // used: the low-balance mail, once
+        $this->connect($password);
+        $this->router->do('carry', ['user' => '7-42', 'down' => 600 * self::MIB, 'up' => 100 * self::MIB]);
+        self::assertSame('success', turnpike_UsageUpdate(Kernel::serverParams(3)));
+        self::assertSame([700, 1024], [(int) $this->row(42)->bwusage, (int) $this->row(42)->bwlimit]);
+        run_hook('AfterCronJob');
+        run_hook('AfterCronJob');
+        self::assertSame(['VPN traffic low'], array_column(Kernel::$mails, 'template'));
+        self::assertSame('7-42', Kernel::$mails[0]['variables']['username']);
+        $html = $this->page();
+        self::assertStringContainsString('Online', $html);
+        self::assertStringContainsString('0.32 GB', $html);
+        self::assertStringContainsString($password, html_entity_decode($html));
+
+        // used up: blocked, and the second mail
+        $this->router->do('carry', ['user' => '7-42', 'down' => 400 * self::MIB, 'up' => 0]);
+        self::assertSame('success', turnpike_UsageUpdate(Kernel::serverParams(3)));
+        self::assertTrue($this->isDisabled(), 'on the router');
+        self::assertSame('Active', $this->row(42)->domainstatus, 'not in WHMCS');
+        self::assertStringContainsString('traffic balance is used up', $this->page());
+        run_hook('AfterCronJob');
+        run_hook('AfterCronJob');
+        self::assertSame(['VPN traffic low', 'VPN traffic used up'], array_column(Kernel::$mails, 'template'));
+
+        // renewed: free at once, and twice is once
+        Capsule::table('tblhosting')->where('id', 42)->update(['nextduedate' => '2027-01-01']);
+        self::assertSame('success', Kernel::command('Renew', 42, self::SETTINGS));
+        self::assertSame('success', Kernel::command('Renew', 42, self::SETTINGS));
+        self::assertFalse($this->isDisabled());
+        self::assertStringContainsString('0.93 GB', $this->page());
+
+        // overdue and paid
+        $overdue = ['suspendreason' => 'Overdue on Payment'];
+        self::assertSame('success', Kernel::command('SuspendAccount', 42, self::SETTINGS, $overdue));
+        self::assertTrue($this->isDisabled());
+        self::assertStringContainsString('not active', $this->page());
+        self::assertSame('success', Kernel::command('UnsuspendAccount', 42, self::SETTINGS));
+        self::assertFalse($this->isDisabled());
+
+        // changed
+        $faster = ['download_mbps' => '20', 'upload_mbps' => '5'] + self::SETTINGS;
+        self::assertSame('success', Kernel::command('ChangePackage', 42, $faster));
+        $limit = $this->router->rows('/queue/simple', '7-42')[0]['max-limit'];
+        self::assertSame(['5000000', '20000000'], explode('/', str_replace(['k', 'M'], ['000', '000000'], $limit)));
+        Capsule::table('tblhosting')->where('id', 42)->update(['password' => encrypt('neu&<geheim>"1')]);
+        self::assertSame('success', Kernel::command('ChangePassword', 42, $faster));
+        self::assertSame('neu&<geheim>"1', $this->router->rows('/ppp/secret', '7-42')[0]['password']);
+        $this->connect('neu&<geheim>"1');
+        self::assertSame('success', Kernel::command('ResetConnection', 42, $faster));
+        self::assertSame([], $this->router->rows('/ppp/active', '7-42'));
+        $_GET['customAction'] = 'statistics';
+        self::assertStringContainsString('data:image/svg+xml', $this->page());
+
+        // gone, and twice is once
+        self::assertSame('success', Kernel::command('TerminateAccount', 42, $faster));
+        self::assertSame('success', Kernel::command('TerminateAccount', 42, $faster));
+        self::assertSame([], $this->router->rows('/ppp/secret', '7-42'));
+        self::assertSame([], $this->router->rows('/queue/simple', '7-42'));
+        self::assertSame([], Kernel::$queue, 'no command failed');
+    }
+
+    public function testARouterThatIsAwayIsSaidAndARetryMakesUpForIt(): void
+    {
+        $this->router->do('stop');
+        $sentence = Kernel::command('CreateAccount', 42, self::SETTINGS);
+        self::assertMatchesRegularExpression('/core-1.* \[router-unreachable \S+\]$/', $sentence);
+        self::assertSame('', $this->row(42)->username);
+        $figures = [$this->row(41)->bwusage, $this->row(41)->lastupdate];
+        self::assertMatchesRegularExpression('/\[router-unreachable /', turnpike_UsageUpdate(Kernel::serverParams(3)));
+        self::assertSame($figures, [$this->row(41)->bwusage, $this->row(41)->lastupdate]);
+        $this->router->do('listen');
+        $result = '';
+        for ($i = 0; $i < 60 && $result !== 'success'; $i++) {
+            $result = Kernel::command('CreateAccount', 42, self::SETTINGS);
+            usleep($result === 'success' ? 0 : 500000);
+        }
+        self::assertSame('success', $result, 'once the router is back');
+        $this->router->do('stop');
+        self::assertStringContainsString('7-42', $this->page(), 'the page does not need the router');
+        self::assertSame('success', Kernel::command('SuspendAccount', 42, self::SETTINGS), 'a fact of the books');
+    }
+
+    public function testASecretOfSomebodyElseIsNotTouchedAndTheSentenceNamesIt(): void
+    {
+        Capsule::table('tblhosting')->where('id', 42)->update(['username' => '7-43']);
+        $this->service(43, 'Pending');
+        self::assertSame('success', Kernel::command('CreateAccount', 43, self::SETTINGS));
+        $before = $this->router->rows('/ppp/secret', '7-43');
+        $sentence = Kernel::command('CreateAccount', 42, self::SETTINGS);
+        self::assertMatchesRegularExpression('/7-43.* \[name-taken \S+\]$/', $sentence);
+        self::assertEquals($before, $this->router->rows('/ppp/secret', '7-43'));
+    }
+
+    public function testASettingThatCannotBeIsNamed(): void
+    {
+        $sentence = Kernel::command('CreateAccount', 42, ['download_mbps' => 'fast'] + self::SETTINGS);
+        self::assertMatchesRegularExpression('/settings\.download_mbps .*\[setting-invalid \S+\]$/', $sentence);
+    }
+
+    public function testWithTheServiceStoppedThePageStillShowsWhatWhmcsKnows(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $this->turnpike->stop();
+        $html = $this->page();
+        self::assertStringContainsString('not available at the moment', $html);
+        self::assertStringContainsString('7-42', $html);
+        self::assertMatchesRegularExpression('/ \[unreachable /', Kernel::command('Renew', 42, self::SETTINGS));
+    }
+
+    private function connect(string $password): void
+    {
+        $this->router->do('connect', ['user' => '7-42', 'password' => $password, 'service' => 'l2tp']);
+        self::assertCount(1, $this->router->rows('/ppp/active', '7-42'), 'the customer dials in');
+    }
+
+    private function isDisabled(): bool
+    {
+        $disabled = $this->router->rows('/ppp/secret', '7-42')[0]['disabled'] ?? 'false';
+        return in_array($disabled, ['true', 'yes', true], true);
+    }
+
+    private function page(): string
+    {
+        return $this->render(4, turnpike_ClientArea(Kernel::params(42, self::SETTINGS)));
+    }
+}
