@@ -128,12 +128,12 @@ final class HouseTest extends TestCase
         foreach ($this->modules('php') as $file) {
             $code .= strpos($file, '/servers/') !== false ? file_get_contents($file) : '';
         }
-        preg_match_all("/(?<!answer)->get\\('([a-z_]+)'/", $code, $inCode);
-        preg_match_all('/\$turnpikeLang\.([a-z_]+)/', $this->templates(), $inTemplates);
+        preg_match_all("/(?<!answer)->get\\('([a-z0-9_]+)'/", $code, $inCode);
+        preg_match_all('/\$turnpikeLang\.([a-z0-9_]+)/', $this->templates(), $inTemplates);
         foreach (array_merge($inCode[1], $inTemplates[1]) as $key) {
             self::assertArrayHasKey($key, $texts);
         }
-        self::assertGreaterThan(25, count(array_unique($inTemplates[1])));
+        self::assertGreaterThan(20, count(array_unique($inTemplates[1])));
     }
 
     public function testTemplatesEscapeEverythingAndStayInTheSharedSubsetOfSmarty(): void

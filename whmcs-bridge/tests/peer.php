@@ -67,7 +67,8 @@ if ($manner !== 'wrong-secret' && !$genuine) {
 }
 
 $script = json_decode((string) @file_get_contents("$folder/answers"), true) ?: [];
-[$status, $answer] = $script[$hook] ?? [404, json_decode($problem(404, 'no-such-hook', "There is no $hook here"), true)];
+$unknown = json_decode($problem(404, 'no-such-hook', "There is no $hook here"), true);
+[$status, $answer] = $script[$hook] ?? [404, $unknown];
 $json = (string) json_encode($answer);
 switch ($manner) {
     case 'ok':
@@ -91,8 +92,8 @@ switch ($manner) {
         $skew = $problem(401, 'clock-skew', 'skew', ['skew_seconds' => -340]);
         return $send(401, $skew, 'application/problem+json', $key, $asked);
     case 'internal':
-        $fixed = $problem(500, 'internal', 'Turnpike could not do this because of a defect.');
-        return $send(500, $fixed, 'application/problem+json', $key, $asked);
+        $told = $problem(500, 'internal', 'Turnpike could not do this because of a defect.');
+        return $send(500, $told, 'application/problem+json', $key, $asked);
     case 'echo':
         $sent = json_decode($body, true);
         $words = 'the router said: bad <b>password</b> ' . ($sent['service']['password'] ?? '') . ' / '
