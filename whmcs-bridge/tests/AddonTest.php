@@ -209,6 +209,18 @@ final class AddonTest extends BridgeTestCase
         self::assertSame(['9'], Capsule::table('mod_turnpike_mails')->pluck('mail_id')->all());
     }
 
+    public function testAMailThatIsInHandAlreadyIsNotTakenAgain(): void
+    {
+        turnpike_activate();
+        $other = ['mail_id' => '9', 'state' => 'sending', 'error' => '', 'at' => time()];
+        Capsule::table('mod_turnpike_mails')->insert($other);
+        $mail = ['template' => 'VPN traffic low', 'service_id' => 41, 'variables' => []];
+        $mails = [['id' => 9] + $mail, ['id' => 3] + $mail, ['id' => 3] + $mail];
+        $this->peer()->answer('cron', $this->handedOut($mails));
+        run_hook('AfterCronJob');
+        self::assertCount(1, Kernel::$mails, 'neither one of a run beside this one, nor one twice');
+    }
+
     public function testOnlyProductTemplatesToServicesOfOursAreSent(): void
     {
         $this->service(45, 'Active');

@@ -16,7 +16,7 @@ abstract class BridgeTestCase extends TestCase
     /** As awkward as a password may be: everything that entity-encoding and JSON touch. */
     protected const SERVER_PASSWORD = 's3cr3t&<"\'>/-ß-shared';
     protected const SERVICE_PASSWORD = 'p&ss<"w0rd\'>\\é';
-    protected const PSK = 'psk&"tunnel"/<1>';
+    protected const PSK = 'psk&"tünnel"/<1>';
 
     /** @var Peer|null */
     private static $peer;

@@ -65,7 +65,10 @@ final class ClientAreaTest extends BridgeTestCase
         $this->peer()->answer('client-area', $answer);
         foreach (['', 'statistics', $evil, ['x']] as $view) {
             $_GET['customAction'] = $view;
-            $html = $this->render($smarty, turnpike_ClientArea(Kernel::params(41, self::SETTINGS)));
+            $page = turnpike_ClientArea(Kernel::params(41, self::SETTINGS));
+            $template = $view === 'statistics' ? 'templates/statistics.tpl' : 'templates/overview.tpl';
+            self::assertSame($template, $page['tabOverviewModuleOutputTemplate']);
+            $html = $this->render($smarty, $page);
             self::assertStringNotContainsString('<script', $html);
             self::assertStringNotContainsString('javascript:', $html);
             self::assertStringNotContainsString('onclick=', $html);

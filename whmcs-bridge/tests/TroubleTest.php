@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Turnpike\Tests;
 
+use WHMCS\Database\Capsule;
+
 /**
  * Every function against a Turnpike that is down, silent, strange or not the right one.
  */
@@ -177,12 +179,26 @@ final class TroubleTest extends BridgeTestCase
     {
         $this->peer();
         $params = Kernel::params(41, self::SETTINGS);
-        \WHMCS\Database\Capsule::schema()->drop('tblservers');
+        Capsule::schema()->drop('tblservers');
         foreach (self::COMMANDS as $command) {
             $sentence = ('turnpike_' . $command)($params);
             self::assertMatchesRegularExpression('/^[^<>\n]+ \[bridge-failed whmcs-[0-9a-f]{8}\]$/', $sentence);
         }
         self::assertStringContainsString('tblservers', $this->logs(), 'the module log names the cause');
+        $this->assertNoSecretsIn($this->logs());
+    }
+
+    public function testADefectWhoseMessageHoldsPasswordsDoesNotBringThemIntoTheLog(): void
+    {
+        $this->peer();
+        $params = Kernel::params(41, self::SETTINGS);
+        $words = implode(' / ', [self::SERVER_PASSWORD, self::SERVICE_PASSWORD, self::PSK,
+            htmlentities(self::SERVICE_PASSWORD, ENT_QUOTES)]);
+        Capsule::connection()->beforeExecuting(static function () use ($words): void {
+            throw new \RuntimeException("bad value: $words");
+        });
+        self::assertMatchesRegularExpression('/ \[bridge-failed \S+\]$/', turnpike_CreateAccount($params));
+        self::assertStringContainsString('bad value: ********', $this->logs());
         $this->assertNoSecretsIn($this->logs());
     }
 
