@@ -162,7 +162,10 @@ final class HouseTest extends TestCase
 
     public function testTheVersionIsTheSameEverywhere(): void
     {
-        self::assertSame(\WHMCS\Module\Server\Turnpike\Module::VERSION, turnpike_config()['version']);
+        $version = \WHMCS\Module\Server\Turnpike\Module::VERSION;
+        self::assertSame($version, turnpike_config()['version']);
+        $manifest = (string) file_get_contents(__DIR__ . '/../../Cargo.toml');
+        self::assertStringContainsString("\nversion = \"$version\"\n", $manifest, 'and that of the service');
     }
 
     /**

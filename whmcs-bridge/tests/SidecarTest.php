@@ -77,6 +77,17 @@ final class SidecarTest extends BridgeTestCase
         self::assertSame(0, $this->turnpike->stop(), 'SIGTERM ends it well');
     }
 
+    public function testAWrongSecretOrKeyIsDiagnosedAsWhatItIs(): void
+    {
+        $right = Pairing::stored();
+        $wrong = ['signature-wrong' => [random_bytes(32), $right->keyId()], 'key-unknown' => [$right->key(), 'other']];
+        foreach ($wrong as $kind => [$key, $id]) {
+            $secret = rtrim(strtr(base64_encode($key), '+/', '-_'), '=');
+            Pairing::fromCode(Peer::codeOf($right->url(), $secret, $id))->store();
+            self::assertMatchesRegularExpression("/turnpike pair.* \\[$kind whmcs-/", Kernel::command('Renew', 41));
+        }
+    }
+
     public function testTheServerFormTellsAGoodLoginFromABadOne(): void
     {
         self::assertSame(['success' => true, 'error' => ''], turnpike_TestConnection(Kernel::serverParams(3)));
@@ -85,6 +96,9 @@ final class SidecarTest extends BridgeTestCase
         self::assertMatchesRegularExpression('/core-1.* \[router-refused \S+\]$/', $bad['error']);
         self::assertArrayHasKey('default', turnpike_LoadProfiles(Kernel::serverParams(3)));
         self::assertArrayHasKey('', turnpike_LoadPlans(Kernel::serverParams(3)));
+        self::assertArrayHasKey('', turnpike_LoadPlans([]), 'plans need no server');
+        $unsaved = ['serverid' => ''] + Kernel::serverParams(3);
+        self::assertSame(['success' => true, 'error' => ''], turnpike_TestConnection($unsaved));
     }
 
     public function testACustomersLife(): void

@@ -19,13 +19,28 @@ final class Sidecar
     /** An answer longer than this is not read to its end. */
     private const MAX_BYTES = 8388608;
 
-    /** What an unsigned refusal may call itself; its other words are not shown. */
+    /** What an unsigned refusal may call itself, and what to do then; its own words are not shown. */
     private const UNSIGNED = [
-        'signature-wrong' => 'Turnpike does not accept the signature: the secret here is not the one it has',
-        'signature-missing' => 'Turnpike did not see the signature: something between WHMCS and it removes headers',
-        'key-unknown' => 'Turnpike does not know the key that WHMCS signs with',
-        'too-large' => 'The request was larger than Turnpike accepts',
-        'slow-down' => 'Turnpike refuses this address for a while, after too many wrongly signed requests from it',
+        'signature-wrong' => [
+            'Turnpike at %s does not accept the signature: the secret here is not the one it has',
+            'run `turnpike pair` there and paste its code under Addons, Turnpike',
+        ],
+        'key-unknown' => [
+            'Turnpike at %s does not know the key that WHMCS signs with',
+            'run `turnpike pair` there and paste its code under Addons, Turnpike',
+        ],
+        'signature-missing' => [
+            'Turnpike at %s did not see the signature: something between WHMCS and it removes headers',
+            'look at the proxy in between, or pair with the address of Turnpike itself',
+        ],
+        'too-large' => [
+            'The request was larger than Turnpike at %s accepts',
+            'shorten what WHMCS holds for this server, such as its Assigned IP Addresses',
+        ],
+        'slow-down' => [
+            'Turnpike at %s refuses this machine for a while, after too many wrongly signed requests from it',
+            'wait a minute; if it comes back, run `turnpike pair` and paste its code under Addons, Turnpike',
+        ],
     ];
 
     /** @var Pairing */
@@ -200,11 +215,8 @@ final class Sidecar
         $problem = json_decode($body, true, 8);
         $code = is_array($problem) && is_string($problem['code'] ?? null) ? $problem['code'] : '';
         if (isset(self::UNSIGNED[$code])) {
-            return new SidecarError(
-                $code,
-                self::UNSIGNED[$code] . ' (at ' . $this->pairing->url() . '); run `turnpike pair` there and paste its'
-                . ' code under Addons, Turnpike'
-            );
+            [$what, $advice] = self::UNSIGNED[$code];
+            return new SidecarError($code, sprintf($what, $this->pairing->url()) . '; ' . $advice);
         }
         return $this->foreign('answer-unsigned', "answered HTTP $status without Turnpike's signature");
     }
