@@ -52,7 +52,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         "state": state,
         "information": information(app, server.as_ref(), &account)?,
         "connection": connection,
-        "traffic": traffic(&account, &account.sold),
+        "traffic": traffic(&account, &account.sold, gb.bytes()),
         "statistics": {
             "days": days.iter().map(|(day, it)| json!({"date": day, "download_bytes": it.down, "upload_bytes": it.up}))
                 .collect::<Vec<_>>(),
@@ -147,7 +147,7 @@ fn information(app: &App, server: Option<&Server>, account: &Account) -> Result<
     }))
 }
 
-fn traffic(account: &Account, sold: &Sold) -> Value {
+fn traffic(account: &Account, sold: &Sold, bytes_per_gb: u64) -> Value {
     let metered = account.is_metered();
     json!({
         "metered": metered,
@@ -155,5 +155,6 @@ fn traffic(account: &Account, sold: &Sold) -> Value {
         "next_cycle_bytes": account.settings.packet,
         "next_cycle_date": sold.next_due_date,
         "blocked_by": account.causes.foremost(),
+        "bytes_per_gb": bytes_per_gb,
     })
 }

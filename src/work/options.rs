@@ -25,7 +25,8 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
             }
         }
     }
-    Ok(json!({"profiles": profiles, "plans": Vec::<String>::new(), "warning": warning}))
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(json!({"profiles": profiles, "plans": Vec::<String>::new(), "warning": warning, "version": version}))
 }
 
 async fn saved(app: &App, server_id: u64) -> Result<Vec<String>, Problem> {
