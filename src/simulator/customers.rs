@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::menus::meaning;
 use super::table::{Counters, Row};
-use super::values::{halves, holds, read_net, read_rate};
+use super::values::{halves, mask, read_net, read_rate};
 use super::world::World;
 
 /// A live PPP session.
@@ -251,7 +251,7 @@ impl World {
         let mut parent = "none".to_owned();
         loop {
             let fits = |row: &&mut Row| {
-                (dynamic == Some(row.number()) || row.nets().iter().any(|net| holds(*net, address)))
+                (dynamic == Some(row.number()) || row.targets(address))
                     && row.get("parent").unwrap_or("none") == parent
                     && !row.is("disabled")
             };
@@ -284,7 +284,7 @@ fn read_range(text: &str) -> Option<std::ops::RangeInclusive<u32>> {
         return Some(read(first)?..=read(last)?);
     }
     let (address, length) = read_net(text.trim())?;
-    let size = u32::MAX.checked_shr(u32::from(length)).unwrap_or(0);
+    let size = !mask(length);
     let first = u32::from(address) & !size;
     Some(first..=first | size)
 }

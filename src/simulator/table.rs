@@ -1,6 +1,8 @@
 //! Rows and tables: a menu's items with their RouterOS ids (`*1A`), which are never given twice.
 
-use super::values::{Net, read_net};
+use std::net::Ipv4Addr;
+
+use super::values::{mask, network, read_net};
 
 /// Bytes and packets of a row. "Up" is from the customer, "down" is to the customer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,7 +34,8 @@ pub struct Row {
     values: Vec<(&'static str, String)>,
     /// What it has counted since it was made, since the reboot, or since its last reset.
     pub counters: Counters,
-    nets: Vec<Net>,
+    /// The networks of `target`, as mask and first address.
+    nets: Vec<(u32, u32)>,
 }
 
 impl Row {
@@ -60,7 +63,7 @@ impl Row {
     pub fn put(&mut self, name: &'static str, value: impl Into<String>) {
         let value = value.into();
         if name == "target" {
-            self.nets = value.split(',').filter_map(read_net).collect();
+            self.nets = value.split(',').filter_map(read_net).map(|net| (mask(net.1), network(net).0.into())).collect();
         }
         match self.values.iter_mut().find(|(key, _)| *key == name) {
             Some((_, old)) => *old = value,
@@ -85,9 +88,10 @@ impl Row {
         }
     }
 
-    /// The networks of `target`.
-    pub fn nets(&self) -> &[Net] {
-        &self.nets
+    /// Whether the address lies in a network of `target`.
+    pub fn targets(&self, address: Ipv4Addr) -> bool {
+        let address = u32::from(address);
+        self.nets.iter().any(|(mask, first)| address & mask == *first)
     }
 
     /// The stored names and values.
@@ -133,14 +137,20 @@ impl Table {
         self.rows.insert(place.unwrap_or(self.rows.len()), row);
     }
 
+    /// Where the row of an id stands. Rows are in the order of their ids as long as none was moved.
+    fn position(&self, id: u32) -> Option<usize> {
+        let guess = self.rows.binary_search_by_key(&id, Row::number).ok();
+        guess.or_else(|| self.rows.iter().position(|row| row.id == id))
+    }
+
     /// The row of an id.
     pub fn get(&self, id: u32) -> Option<&Row> {
-        self.rows.iter().find(|row| row.id == id)
+        self.position(id).map(|place| &self.rows[place])
     }
 
     /// The row of an id, to change.
     pub fn get_mut(&mut self, id: u32) -> Option<&mut Row> {
-        self.rows.iter_mut().find(|row| row.id == id)
+        self.position(id).map(|place| &mut self.rows[place])
     }
 
     /// The first row of a name.
@@ -163,8 +173,7 @@ impl Table {
 
     /// Takes a row away; its id is not given again.
     pub fn remove(&mut self, id: u32) -> Option<Row> {
-        let place = self.rows.iter().position(|row| row.id == id)?;
-        Some(self.rows.remove(place))
+        self.position(id).map(|place| self.rows.remove(place))
     }
 
     /// Keeps only the rows that `keep` likes.
@@ -192,6 +201,10 @@ mod tests {
         table.place(27, Some(1));
         assert_eq!(table.rows()[0].get("name"), Some("again"));
         table.place(27, None);
+        assert_eq!(table.get(25).unwrap().get("name"), Some("row24"));
+        table.place(3, Some(1));
+        assert!((1..=25).chain([27]).all(|id| table.get(id).is_some_and(|row| row.number() == id)));
+        table.place(3, Some(4));
         assert_eq!(table.rows()[0].get("name"), Some("row0"));
     }
 }
