@@ -79,7 +79,9 @@ async fn database(config: &Config) -> Finding {
             0 => format!("{kind} answers, schema up to date"),
             n if config.database.migrate => format!("{kind} answers, {n} schema steps will be run at the next start"),
             n => {
-                return Err(format!("{n} schema steps are missing and database.migrate is off: run `turnpike migrate`"));
+                return Err(format!(
+                    "{n} schema steps are missing and database.migrate is off: run `turnpike migrate`"
+                ));
             }
         })
     };
