@@ -2,7 +2,8 @@
 //!
 //! The supervisor's task reads; a task of its own writes, so that a router that stops reading while it answers cannot
 //! lock both sides up. A command ends by its `!done`, by its deadline, or with the connection. One that ran out of time
-//! is cancelled (a print) and kept as a zombie for five seconds; if it does not end then, the connection does.
+//! is cancelled and kept as a zombie for five seconds; if it does not end then, the connection does. Until the router
+//! says anything again nothing more is sent to it: what waits goes on the next connection, unharmed.
 
 use super::{
     Limits,
@@ -31,7 +32,7 @@ use zeroize::Zeroizing;
 const IN_FLIGHT: usize = 4;
 /// Requests that wait at most; further callers wait in the channel.
 const WAITING: usize = 64;
-/// How long a command that ran out of time may take to end.
+/// How long a command that ran out of time may take to end, at most.
 const ZOMBIE: Duration = Duration::from_secs(5);
 /// A connection that nobody used for so long is closed.
 const IDLE: Duration = Duration::from_mins(5);
@@ -73,6 +74,9 @@ pub(super) struct Link<'a> {
     flying: HashMap<Tag, InFlight>,
     limits: &'a Limits,
     used: Instant,
+    /// When anything last arrived, and since when it is in doubt whether anything will.
+    heard: Instant,
+    doubted: Option<Instant>,
     parting: Option<Instant>,
     /// Replies that came to their `!done`.
     pub(super) served: u64,
@@ -96,6 +100,8 @@ impl<'a> Link<'a> {
             flying: HashMap::new(),
             limits,
             used: Instant::now(),
+            heard: Instant::now(),
+            doubted: None,
             parting: None,
             served: 0,
         }
@@ -153,7 +159,7 @@ impl<'a> Link<'a> {
             tokio::select! {
                 read = self.read.read_buf(self.framer.room()) => match read {
                     Ok(0) => return End::Lost("it closed the connection".to_owned()),
-                    Ok(_) => {}
+                    Ok(_) => self.heard = Instant::now(),
                     Err(error) => return End::Lost(format!("the connection broke: {error}")),
                 },
                 request = requests.recv(), if waiting.len() < WAITING && self.parting.is_none() => match request {
@@ -196,6 +202,9 @@ impl<'a> Link<'a> {
             for request in waiting.drain(..) {
                 request.fail(&Failure::Away("the connection was closed".to_owned()));
             }
+        }
+        if self.doubted.is_some_and(|since| since >= self.heard) {
+            return;
         }
         while waiting.front().is_some_and(|next| self.flying.len() + next.jobs.len() <= IN_FLIGHT) {
             let Some(request) = waiting.pop_front() else { break };
@@ -313,25 +322,27 @@ impl<'a> Link<'a> {
         Ok(())
     }
 
-    /// Makes a zombie of a command and cancels it if it is a print.
+    /// Makes a zombie of a command and cancels it.
     fn give_up(&mut self, tag: Tag, now: Instant) {
         let Some(command) = self.flying.get_mut(&tag) else { return };
         command.sink = None;
         command.silent_after = None;
-        command.until = now + ZOMBIE;
-        if command.kind == Kind::Read && command.path != CANCEL {
+        let zombie = ZOMBIE.min(self.limits.write);
+        command.until = now + zombie;
+        self.doubted = Some(now);
+        if command.path != CANCEL {
             let (cancel, bytes) = Command::cancel(tag).encode();
-            let zombie = InFlight {
+            let cancelling = InFlight {
                 path: CANCEL,
                 kind: Kind::Read,
                 sink: None,
                 traps: Vec::new(),
-                until: now + ZOMBIE,
+                until: now + zombie,
                 silent_after: None,
                 rows: 0,
                 bytes: 0,
             };
-            self.flying.insert(cancel, zombie);
+            self.flying.insert(cancel, cancelling);
             self.write(bytes);
         }
     }

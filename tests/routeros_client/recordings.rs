@@ -8,28 +8,30 @@ use turnpike::routeros::{Error, secrets};
 /// The replies to one command: sentences of words.
 type Replies = Vec<Vec<String>>;
 
-/// Every command of a recording whose replies are its own, with them.
+/// Every command of a recording with its replies: those of its tag, or, without tags, those that follow it.
 fn exchanges(text: &str) -> Vec<(String, Replies)> {
-    let mut all: Vec<(String, Replies)> = Vec::new();
+    let mut all: Vec<(String, String, Replies)> = Vec::new();
     let (mut said, mut heard) = (Vec::new(), Vec::new());
     for line in text.lines().chain([""]) {
         if let Some(word) = line.strip_prefix("> ") {
             said.push(word.to_owned());
         } else if let Some(word) = line.strip_prefix("< ") {
             heard.push(word.replace("{*}", "*1F"));
-        } else {
-            if let Some(path) = said.first() {
-                all.push((path.clone(), Vec::new()));
-                said.clear();
-            }
-            if let Some((_, replies)) = all.last_mut().filter(|_| !heard.is_empty()) {
-                replies.push(std::mem::take(&mut heard));
-            }
+        } else if !said.is_empty() {
+            let words = std::mem::take(&mut said);
+            all.push((words[0].clone(), tag(&words), Vec::new()));
+        } else if !heard.is_empty() {
+            let words = std::mem::take(&mut heard);
+            let its = tag(&words);
+            let (.., replies) = all.iter_mut().rev().find(|(_, tag, _)| *tag == its).unwrap();
+            replies.push(words);
         }
     }
-    // Commands sent before the answer to the one before them came: whose reply is whose is another test's question.
-    all.retain(|(_, replies)| !replies.is_empty());
-    all
+    all.into_iter().map(|(path, _, replies)| (path, replies)).collect()
+}
+
+fn tag(words: &[String]) -> String {
+    words.iter().find(|word| word.starts_with(".tag=")).cloned().unwrap_or_default()
 }
 
 fn first(reply: &[String]) -> &str {

@@ -2,6 +2,7 @@
 //! wrong once, the same call again ends in the right world.
 
 use crate::peer::mark;
+use futures_util::future::join_all;
 use secrecy::SecretString;
 use std::{collections::HashSet, net::Ipv4Addr, time::Duration};
 use tokio::runtime::Handle;
@@ -32,7 +33,7 @@ fn login(simulator: &Simulator) -> Login {
 
 /// Limits that run out while a person watches: silent routers are part of the play.
 fn brief() -> Limits {
-    let short = Duration::from_millis(400);
+    let short = Duration::from_millis(600);
     Limits { connect: short, login: short, write: short, print: short * 3, print_idle: short, extra_roots: None }
 }
 
@@ -155,94 +156,100 @@ fn mishaps() -> Vec<(&'static str, Fault)> {
     ]
 }
 
+/// Plays each path with each mishap, all at once: most of the time is spent in waiting for silent routers.
+async fn each<F: AsyncFn(&str, &str, Fault)>(paths: &[&str], play: F) {
+    let play = &play;
+    let plays = paths.iter().flat_map(|path| mishaps().into_iter().map(move |(name, fault)| play(path, name, fault)));
+    join_all(plays).await;
+}
+
+fn first_of(path: &str) -> When {
+    When::Command { path: path.to_owned(), nth: 1 }
+}
+
 #[tokio::test]
 async fn ensure_ends_in_one_secret_and_one_queue_whatever_happens_once() {
-    for path in ["/queue/simple/add", "/ppp/secret/add", "/queue/simple/print", "/ppp/secret/print"] {
-        for (name, fault) in mishaps() {
-            let (simulator, router) = start(Options::default()).await;
-            let wanted = wanted();
-            simulator.fault_at(When::Command { path: path.to_owned(), nth: 1 }, fault);
-            let first = ensure(&router, &wanted).await;
-            if name == "EmptyDone" && path.ends_with("print") {
-                // A router that says "nothing there" is believed; the router's own uniqueness is the last guard.
-                assert!(first.is_ok(), "{path} {name}: {first:?}");
-            }
-            if let Err(error) = &first {
-                assert!(!matches!(error, Error::NameTaken { .. }), "{path} {name}: {error:?}");
-            }
-            let second = ensure(&router.patient(), &wanted).await;
-            assert!(second.is_ok(), "{path} {name}: {first:?} then {second:?}");
-            assert_settled(&simulator, &wanted);
-            // Two replies lost in a row are one too many for some; a single one is for none that changes something.
-            if path.ends_with("add") {
-                assert!(first.is_ok(), "{path} {name}: {first:?}");
-            }
+    let paths = ["/queue/simple/add", "/ppp/secret/add", "/queue/simple/print", "/ppp/secret/print"];
+    each(&paths, async |path, name, fault| {
+        let (simulator, router) = start(Options::default()).await;
+        let wanted = wanted();
+        simulator.fault_at(first_of(path), fault);
+        let first = ensure(&router, &wanted).await;
+        if let Err(error) = &first {
+            // One lost reply is made good where it matters: at a change. A print's is told.
+            assert!(path.ends_with("print"), "{path} {name}: {first:?}");
+            assert!(!matches!(error, Error::NameTaken { .. }), "{path} {name}: {error:?}");
         }
-    }
+        let second = ensure(&router.patient(), &wanted).await;
+        assert!(second.is_ok(), "{path} {name}: {first:?} then {second:?}");
+        assert_settled(&simulator, &wanted);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn remove_ends_with_nothing_left_whatever_happens_once() {
-    for path in ["/ppp/secret/remove", "/ppp/active/remove", "/queue/simple/remove", "/ppp/active/print"] {
-        for (name, fault) in mishaps() {
-            let (simulator, router) = start(Options::default()).await;
-            let (wanted, mark) = (wanted(), mark());
-            ensure(&router, &wanted).await.unwrap();
-            simulator.connect(NAME, "streng", "l2tp", "192.0.2.7").unwrap();
-            simulator.fault_at(When::Command { path: path.to_owned(), nth: 1 }, fault);
-            let first = remove(&router, NAME, &mark).await;
-            let second = remove(&router.patient(), NAME, &mark).await;
-            assert!(second.is_ok(), "{path} {name}: {first:?} then {second:?}");
-            let left = simulator.world(|w| w.table("/ppp/secret").rows().len() + w.table("/queue/simple").rows().len());
-            assert_eq!((left, simulator.is_online(NAME)), (0, false), "{path} {name}");
-        }
-    }
+    let paths = ["/ppp/secret/remove", "/ppp/active/remove", "/queue/simple/remove", "/ppp/active/print"];
+    each(&paths, async |path, name, fault| {
+        let (simulator, router) = start(Options::default()).await;
+        let (wanted, mark) = (wanted(), mark());
+        ensure(&router, &wanted).await.unwrap();
+        simulator.connect(NAME, "streng", "l2tp", "192.0.2.7").unwrap();
+        simulator.fault_at(first_of(path), fault);
+        let first = remove(&router, NAME, &mark).await;
+        assert!(first.is_ok() || path.ends_with("print"), "{path} {name}: {first:?}");
+        let second = remove(&router.patient(), NAME, &mark).await;
+        assert!(second.is_ok(), "{path} {name}: {first:?} then {second:?}");
+        let left = simulator.world(|w| w.table("/ppp/secret").rows().len() + w.table("/queue/simple").rows().len());
+        assert_eq!((left, simulator.is_online(NAME)), (0, false), "{path} {name}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn switching_off_is_true_when_it_is_said_to_be_whatever_happens_once() {
-    for (name, fault) in mishaps() {
+    each(&["/ppp/secret/set"], async |path, name, fault| {
         let (simulator, router) = start(Options::default()).await;
         let (wanted, mark) = (wanted(), mark());
         ensure(&router, &wanted).await.unwrap();
-        simulator.fault_at(When::Command { path: "/ppp/secret/set".to_owned(), nth: 1 }, fault);
-        let answer = set_disabled(&router, NAME, &mark, true).await;
-        assert_eq!(answer, Ok(true), "{name}");
+        simulator.fault_at(first_of(path), fault);
+        assert_eq!(set_disabled(&router, NAME, &mark, true).await, Ok(true), "{name}");
         let disabled = simulator.world(|world| world.get("/ppp/secret", NAME, "disabled").unwrap());
-        // A bare `!done` is what a `set` answers anyway.
         assert!(matches!(disabled.as_str(), "true" | "yes"), "{name}: {disabled}");
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_a_reset_is_said_to_be_is_what_it_was() {
-    for path in ["/queue/simple/reset-counters", "/queue/simple/print"] {
-        for (name, fault) in mishaps() {
-            let (simulator, router) = start(Options::default()).await;
-            let wanted = wanted();
-            let id = ensure(&router, &wanted).await.unwrap().queue_id;
-            simulator.connect(NAME, "streng", "l2tp", "192.0.2.7").unwrap();
-            simulator.carry(NAME, 5_000, 300);
-            let reboots = name.starts_with("Reboot");
-            simulator.fault_at(When::Command { path: path.to_owned(), nth: 1 }, fault);
-            let outcome = read_and_reset(&router, std::slice::from_ref(&id)).await;
-            let left = simulator.world(|world| world.counters("/queue/simple", NAME).unwrap());
-            match outcome {
-                Reset::Done(read) => {
-                    assert_eq!(left.down + left.up, 0, "{path} {name}: done, and not zero");
-                    if name == "EmptyDone" && path.ends_with("print") {
-                        assert!(read.is_empty(), "what is not there is not made up");
-                    } else {
-                        assert_eq!(read[0].volume, Volume::new(5_000, 300), "{path} {name}");
-                    }
+    each(&["/queue/simple/reset-counters", "/queue/simple/print"], async |path, name, fault| {
+        let (simulator, router) = start(Options::default()).await;
+        let wanted = wanted();
+        let id = ensure(&router, &wanted).await.unwrap().queue_id;
+        simulator.connect(NAME, "streng", "l2tp", "192.0.2.7").unwrap();
+        simulator.carry(NAME, 5_000, 300);
+        let reboots = name.starts_with("Reboot");
+        simulator.fault_at(first_of(path), fault);
+        let outcome = read_and_reset(&router, std::slice::from_ref(&id)).await;
+        let left = simulator.world(|world| world.counters("/queue/simple", NAME).unwrap());
+        match outcome {
+            Reset::Done(read) => {
+                assert_eq!(left.down + left.up, 0, "{path} {name}: done, and not zero");
+                if name == "EmptyDone" && path.ends_with("print") {
+                    assert!(read.is_empty(), "what is not there is not made up");
+                } else {
+                    assert_eq!(read[0].volume, Volume::new(5_000, 300), "{path} {name}");
                 }
-                Reset::Refused(_) | Reset::NotSent(_) => {
-                    assert!(reboots || left.down == 5_000, "{path} {name}: {outcome:?}, and yet {left:?}");
-                }
-                Reset::Unknown => {}
+            }
+            Reset::Refused(_) | Reset::NotSent(_) => {
+                assert!(reboots || left.down == 5_000, "{path} {name}: {outcome:?}, and yet {left:?}");
+            }
+            Reset::Unknown => {
+                assert!(!["UnknownReply", "EmptyDone"].contains(&name), "{path} {name}: known well enough")
             }
         }
-    }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -232,8 +232,12 @@ async fn a_write_that_runs_out_is_unknown_and_read_about() {
         let set = conn.hear().await;
         assert_eq!((set.path(), set.value(".id"), set.value("disabled")), ("/ppp/secret/set", "*5", "yes"));
         pause();
-        let again = conn.hear().await;
+        let cancel = conn.hear().await;
         tokio::time::resume();
+        assert_eq!(cancel.path(), "/cancel");
+        assert!(!conn.hears_more().await, "nothing is sent into silence");
+        conn.done(&cancel).await;
+        let again = conn.hear().await;
         assert_eq!(again.path(), SECRETS, "read, not repeated");
         conn.row(&again, &["=.id=*5", "=name=7-41", "=disabled=true", OURS]).await;
         conn.done(&again).await;
