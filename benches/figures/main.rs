@@ -1,0 +1,20 @@
+//! Benchmarks: `cargo bench --bench figures -- collection|hooks|footprint [N]`. Each prints ratios of one run against a
+//! stated floor or peer; nothing is asserted (see `docs/benchmarks.md`).
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a benchmark prints its figures and breaks off loudly")]
+
+mod collection;
+mod footprint;
+mod ground;
+mod hooks;
+
+#[tokio::main]
+async fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let count = words.iter().find_map(|word| word.parse().ok()).unwrap_or(20_000);
+    match words.first().map(String::as_str) {
+        Some("collection") => collection::run(count).await,
+        Some("hooks") => hooks::run().await,
+        Some("footprint") => footprint::run(count).await,
+        _ => println!("say which: collection, hooks or footprint, and how many accounts"),
+    }
+}
