@@ -216,3 +216,108 @@ fn no_such_menu(path: &str) -> Vec<Trap> {
     let wrong = (1..=parts.len()).find(|count| !leads_on(*count)).map_or("", |count| parts[count - 1]);
     vec![Trap::new(0, format!("no such command or directory ({wrong})")), Trap::plain("no such command prefix")]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::super::ground::{POLICIES, ground};
+    use super::*;
+
+    fn word() -> impl Strategy<Value = String> {
+        let known = [
+            "name",
+            "target",
+            "parent",
+            "profile",
+            "address",
+            "list",
+            "ranges",
+            "chain",
+            ".id",
+            "numbers",
+            "copy-from",
+            "place-before",
+            "destination",
+            "value-name",
+            "rate-limit",
+            "remote-address",
+            "max-limit",
+            "disabled",
+            "a",
+            "b",
+            "*1",
+            "*2",
+            "*1,*2",
+            "none",
+            "10.0.0.1",
+            "10.0.0.0/8",
+            "1M/2M",
+            "yes",
+            "",
+            "timeout",
+            "1h",
+            "vpn",
+        ];
+        prop_oneof![9 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "\\PC{0,6}"]
+    }
+
+    fn request() -> impl Strategy<Value = Request> {
+        let menus: Vec<&'static str> = schema::menus().collect();
+        let commands = [
+            "print",
+            "add",
+            "set",
+            "unset",
+            "remove",
+            "enable",
+            "disable",
+            "move",
+            "reset-counters",
+            "reset-counters-all",
+            "getall",
+            "monitor",
+            "",
+        ];
+        let attributes = prop::collection::vec((word(), word()), 0..4);
+        let queries = prop::collection::vec("\\?[-<>#]?[a-z]{0,4}[=0-9!&|.]{0,4}", 0..3);
+        (prop::sample::select(menus), prop::sample::select(commands.to_vec()), attributes, queries).prop_map(
+            |(menu, command, attributes, queries)| Request {
+                path: format!("{menu}/{command}"),
+                attributes,
+                queries,
+                tag: None,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_is_answered_and_leaves_a_sound_world(
+            requests in prop::collection::vec(request(), 1..60),
+        ) {
+            let mut world = ground("7.18.2", "gate", 20);
+            let all: Vec<String> = POLICIES.iter().map(|policy| (*policy).to_owned()).collect();
+            let mut given: BTreeSet<(String, String)> = BTreeSet::new();
+            for request in &requests {
+                let outcome = world.execute(request, &all);
+                if let (Some(ret), Some(menu)) = (outcome.ret, request.path.strip_suffix("/add")) {
+                    prop_assert!(given.insert((menu.to_owned(), ret)), "an id was given twice: {request:?}");
+                }
+                for menu in ["/ppp/secret", "/queue/simple", "/ppp/profile", "/ip/pool"] {
+                    let names: Vec<_> = world.table(menu).rows().iter().map(|row| row.get("name")).collect();
+                    let different: BTreeSet<_> = names.iter().collect();
+                    prop_assert_eq!(names.len(), different.len(), "a name twice in {} after {:?}", menu, request);
+                    prop_assert!(!names.contains(&None) && !names.contains(&Some("")));
+                }
+            }
+            world.add_row("/ppp/secret", &[("name", "probe"), ("remote-address", "10.0.0.1")]);
+            world.connect("probe", "", "l2tp", "").ok();
+            world.carry("probe", 1, 1);
+            world.reboot();
+            prop_assert!(world.sessions().is_empty());
+        }
+    }
+}

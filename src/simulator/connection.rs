@@ -3,7 +3,6 @@
 //! Replies go through one bounded queue. A client that sends and does not read therefore stops being read, as with a real
 //! router.
 
-use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -66,10 +65,10 @@ async fn talk(link: &Arc<Link>, mut socket: TcpStream, queue: mpsc::Receiver<Out
         match fault {
             Fault::Call(hook) | Fault::CallAfter(hook) => link.call(&hook),
             Fault::Slow(time) => tokio::time::sleep(time).await,
-            Fault::Hang | Fault::Silence => pending().await,
+            Fault::Hang | Fault::Silence => return ignore(&mut socket).await,
             Fault::Garbage => {
                 let _ = socket.write_all(&[0xFF; 64]).await;
-                pending::<()>().await;
+                return ignore(&mut socket).await;
             }
             _ => return,
         }
@@ -86,6 +85,12 @@ async fn talk(link: &Arc<Link>, mut socket: TcpStream, queue: mpsc::Receiver<Out
         () = read(link, reader) => {}
         () = write(&link.inner, writer, queue) => {}
     }
+}
+
+/// Says nothing and waits for the client to go.
+async fn ignore(socket: &mut TcpStream) {
+    let mut buffer = [0; 1024];
+    while socket.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
 }
 
 async fn read(link: &Arc<Link>, mut reader: impl AsyncRead + Unpin) {

@@ -1,7 +1,7 @@
 //! Commands that change rows: `add`, `set`, `unset`, `remove`, `enable`, `disable`, `move`.
 
 use super::commands::{Answer, Outcome, done, missing, no_such_item, refuse, unknown};
-use super::menus::Menu;
+use super::menus::{self, Menu};
 use super::schema;
 use super::table::{Counters, Row, Table};
 use super::values::{self, Trap};
@@ -26,8 +26,11 @@ impl World {
             if matches!(word, "place-before" | "copy-from") {
                 continue;
             }
+            if taken && meaning.is_needed(word) {
+                return refuse(Trap::invalid(word));
+            }
             if taken || (word == "comment" && value.is_empty()) {
-                given.push((word, None));
+                given.push((word, meaning.default_of(word)));
                 continue;
             }
             let kind = meaning.kind(word);
@@ -193,11 +196,15 @@ impl World {
 
     pub(super) fn unset(&mut self, menu: &'static str, request: &Request) -> Answer {
         let name = request.attribute("value-name").ok_or_else(|| missing("value-name"))?.to_owned();
-        let version = self.version;
-        let known = schema::argument(menu, "set", &name, version).filter(|name| *name != "numbers");
+        let meaning = menus::meaning(menu);
+        let known = schema::argument(menu, "set", &name, self.version);
+        let known = known.filter(|name| *name != "numbers" && !meaning.is_needed(name));
         let Some(known) = known else { return refuse(Trap::no_match("value-name")) };
         for id in self.items(menu, request, "unset")? {
-            self.change(menu, id, |row| row.take(known));
+            self.change(menu, id, |row| match meaning.default_of(known) {
+                Some(value) => row.put(known, value),
+                None => row.take(known),
+            });
         }
         Ok(done())
     }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub(super) struct Link {
     pub(super) login: Mutex<Option<Login>>,
     /// Commands that have not ended, by tag: those that hang, listen or are slow.
     running: Mutex<HashMap<String, AbortHandle>>,
+    silent: AtomicBool,
 }
 
 /// What is left of an answer after a fault, and what happens to the connection.
@@ -50,7 +52,15 @@ enum After {
 
 impl Link {
     pub(super) fn new(inner: Arc<Inner>, out: mpsc::Sender<Out>, number: u64, peer: SocketAddr) -> Link {
-        Link { inner, out, number, peer, login: Mutex::new(None), running: Mutex::default() }
+        Link {
+            inner,
+            out,
+            number,
+            peer,
+            login: Mutex::new(None),
+            running: Mutex::default(),
+            silent: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn is_logged_in(&self) -> bool {
@@ -87,6 +97,7 @@ impl Link {
         let mut replies = Replies::default();
         replies.fatal(reason);
         self.send(replies.bytes, true).await;
+        self.received();
         self.end(Out::Close).await;
     }
 
@@ -96,7 +107,15 @@ impl Link {
         pending::<()>().await;
     }
 
+    /// From now on nothing on this connection is looked at or answered; only its end is noticed.
+    fn fall_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
     pub(super) async fn take(self: &Arc<Self>, request: Request) {
+        if self.silent.load(Ordering::Relaxed) {
+            return;
+        }
         match request.path.as_str() {
             "/login" => self.log_in(&request).await,
             _ if !self.is_logged_in() => self.fatal("not logged in").await,
@@ -133,6 +152,7 @@ impl Link {
             replies.say("!done", []);
             self.send(replies.bytes, true).await;
         }
+        self.received();
     }
 
     fn note(&self, request: &Request) {
@@ -176,9 +196,8 @@ impl Link {
         match (fault, request.tag.clone()) {
             (Some(Fault::Hang), tag) => {
                 self.received();
-                match tag {
-                    Some(tag) => self.beside(tag, pending::<()>()),
-                    None => pending().await,
+                if let Some(tag) = tag {
+                    self.beside(tag, pending::<()>());
                 }
             }
             (Some(Fault::Slow(time)), Some(tag)) => {
@@ -214,7 +233,9 @@ impl Link {
     }
 
     async fn carry_out(self: &Arc<Self>, request: Request, fault: Option<Fault>, after: Vec<Hook>) {
-        self.before(fault.as_ref()).await;
+        if self.before(fault.as_ref()).await {
+            return;
+        }
         let tag = request.tag.as_ref().filter(|_| !matches!(fault, Some(Fault::Untagged)));
         let mut replies = self.replies(tag);
         if matches!(fault, Some(Fault::UnknownReply)) {
@@ -247,21 +268,20 @@ impl Link {
         self.answer(fault, replies).await;
     }
 
-    /// Faults that strike before anything is done.
-    pub(super) async fn before(&self, fault: Option<&Fault>) {
+    /// Faults that strike before anything is done; whether nothing more is to be done.
+    pub(super) async fn before(&self, fault: Option<&Fault>) -> bool {
         let announced = match fault {
             Some(Fault::Refuse) => {
                 self.received();
-                return self.end(Out::Close).await;
+                self.end(Out::Close).await;
+                return true;
             }
             Some(Fault::RebootBefore) => {
                 self.received();
-                return self.end(Out::Reboot).await;
+                self.end(Out::Reboot).await;
+                return true;
             }
-            Some(Fault::Hang | Fault::Silence) => {
-                self.received();
-                return pending().await;
-            }
+            Some(Fault::Hang | Fault::Silence) => Vec::new(),
             Some(Fault::Garbage) => vec![0xFF; 64],
             Some(Fault::HugeWord(size)) => {
                 let mut bytes = Vec::new();
@@ -269,11 +289,12 @@ impl Link {
                 bytes.extend([b'!'; 64]);
                 bytes
             }
-            _ => return,
+            _ => return false,
         };
+        self.fall_silent();
         self.send(announced, false).await;
         self.received();
-        pending::<()>().await;
+        true
     }
 
     /// Sends an answer as far as the fault lets it.
@@ -304,7 +325,7 @@ impl Link {
             After::Open => {}
             After::Close => self.end(Out::Close).await,
             After::Reboot => self.end(Out::Reboot).await,
-            After::Silence => pending().await,
+            After::Silence => self.fall_silent(),
         }
     }
 

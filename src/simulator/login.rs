@@ -19,7 +19,9 @@ impl Link {
                 other => fault = Some(other),
             }
         }
-        self.before(fault.as_ref()).await;
+        if self.before(fault.as_ref()).await {
+            return;
+        }
         let mut replies = self.replies(request.tag.as_ref());
         let old = lock(&self.inner.world).version < Version(6, 43, 0);
         let challenged = matches!(fault, Some(Fault::OldChallenge)) || (old && request.attribute("response").is_none());

@@ -38,6 +38,16 @@ pub struct Menu {
 }
 
 impl Menu {
+    /// Whether a row must have this property.
+    pub fn is_needed(&self, property: &str) -> bool {
+        property == "name" || self.required.contains(&property)
+    }
+
+    /// What stands there when nothing is given.
+    pub fn default_of(&self, property: &str) -> Option<String> {
+        self.defaults.iter().find(|(name, _)| *name == property).map(|(_, value)| (*value).to_owned())
+    }
+
     /// How the property's value is read.
     pub fn kind(&self, property: &str) -> Kind {
         let known = self.kinds.iter().find(|(name, _)| *name == property).map(|(_, kind)| *kind);

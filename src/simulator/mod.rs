@@ -26,5 +26,4 @@ pub use faults::{Fault, Hook, When};
 pub use ground::POLICIES;
 pub use server::{Options, Sentence, Simulator};
 pub use table::{Counters, Row, Table};
-pub use values::Trap;
-pub use world::{Change, Quirks, World};
+pub use world::{Quirks, World};

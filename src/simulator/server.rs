@@ -297,12 +297,12 @@ impl Simulator {
         lock(&self.inner.journal).clear();
     }
 
-    /// How many commands have been answered so far (the answer is in the socket); to wait on.
+    /// How many commands, logins included, have been answered whole so far (the answer is in the socket); to wait on.
     pub fn served(&self) -> watch::Receiver<u64> {
         self.inner.served.subscribe()
     }
 
-    /// How many commands have been received and dealt with so far, answered or not; to wait on.
+    /// How many commands, logins included, have been dealt with so far, answered or not; to wait on.
     pub fn received(&self) -> watch::Receiver<u64> {
         self.inner.received.subscribe()
     }

@@ -104,6 +104,9 @@ const REFUSALS: &[(&str, &str)] = &[
     ("/system/identity/set =name=", "1 invalid value for argument name"),
     ("/queue/simple/reset-counters =numbers=*1,*7", "0 no such item (4)"),
     ("/queue/simple/reset =numbers=*1", "0 no such command"),
+    ("/ppp/secret/set =.id=*1 =!name=", "1 invalid value for argument name"),
+    ("/ppp/secret/unset =.id=*1 =value-name=name", "1 input does not match any value of value-name"),
+    ("/ppp/secret/unset =.id=*1", "1 missing value(s) of argument(s) value-name"),
 ];
 
 #[tokio::test]
@@ -155,6 +158,10 @@ async fn rows_are_set_unset_switched_moved_and_copied() {
     assert_eq!(peer.lines(&unset).await, ["!done"]);
     let lacking = ["/ppp/secret/print", "=.proplist=name", "?-remote-address", "?-local-address"];
     assert_eq!(peer.lines(&lacking).await, ["!re =name=ada", "!done"]);
+    peer.ask(&["/queue/simple/set", "=numbers=d", "=max-limit=1M/2M"]).await;
+    peer.ask(&["/queue/simple/unset", "=numbers=d", "=value-name=max-limit"]).await;
+    let limit = ["/queue/simple/print", "=.proplist=max-limit", "?name=d"];
+    assert_eq!(peer.lines(&limit).await, ["!re =max-limit=0/0", "!done"], "back to its default");
     peer.ask(&["/ppp/profile/add", "=name=gold"]).await;
     peer.ask(&["/ppp/secret/set", "=.id=ada", "=profile=gold", "=name=eve"]).await;
     peer.ask(&["/ppp/profile/set", "=.id=gold", "=name=silver"]).await;

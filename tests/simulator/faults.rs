@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 use turnpike::simulator::{Fault, Options, Simulator, When};
 
 use crate::peer::{PATIENCE, Peer};
@@ -26,14 +28,15 @@ fn down(simulator: &Simulator) -> u64 {
 
 async fn received(simulator: &Simulator, commands: u64) {
     let mut received = simulator.received();
-    tokio::time::timeout(PATIENCE, received.wait_for(|count| *count >= commands)).await.unwrap().unwrap();
+    timeout(PATIENCE, received.wait_for(|count| *count >= commands)).await.unwrap().unwrap();
 }
 
-/// Nothing is in the socket although the router has dealt with so many commands.
-async fn silent(peer: &mut Peer) {
-    let mut byte = [0];
-    let read = tokio::time::timeout(Duration::from_millis(50), peer.socket.peek(&mut byte)).await;
-    assert!(read.is_err(), "the router said something: {read:?}");
+/// The router has not said a byte to this client when it goes, and notices that it is gone.
+async fn said_nothing(mut peer: Peer) {
+    peer.socket.shutdown().await.unwrap();
+    let mut said = Vec::new();
+    timeout(PATIENCE, peer.socket.read_to_end(&mut said)).await.unwrap().unwrap();
+    assert_eq!(said, b"");
 }
 
 #[tokio::test]
@@ -69,8 +72,7 @@ async fn silence_is_silence() {
         let (simulator, mut peer) = router().await;
         simulator.fault_at(When::at("/queue/simple/reset-counters"), fault.clone());
         peer.send(&RESET).await;
-        received(&simulator, 1).await;
-        silent(&mut peer).await;
+        received(&simulator, 2).await;
         assert_eq!(down(&simulator), left, "{fault:?}");
         peer.send(&IDENTITY).await;
         if later_ones_are_answered {
@@ -82,7 +84,7 @@ async fn silence_is_silence() {
                 assert_eq!(peer.hear().await.unwrap().join(" "), line);
             }
         } else {
-            silent(&mut peer).await;
+            said_nothing(peer).await;
         }
     }
 }
@@ -137,7 +139,7 @@ async fn answers_are_garbled_as_asked() {
     assert_eq!(peer.lines(&IDENTITY).await.len(), 2, "no !done, and the connection goes on");
     let mut served = simulator.served();
     // Login and identity; the print without its end is no answer.
-    tokio::time::timeout(PATIENCE, served.wait_for(|count| *count == 2)).await.unwrap().unwrap();
+    timeout(PATIENCE, served.wait_for(|count| *count == 2)).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -146,9 +148,9 @@ async fn noise_and_giant_words_arrive() {
         let (simulator, mut peer) = router().await;
         simulator.fault(fault.clone());
         peer.send(&PRINT).await;
-        received(&simulator, 1).await;
+        received(&simulator, 2).await;
         let mut bytes = [0; 5];
-        tokio::io::AsyncReadExt::read_exact(&mut peer.socket, &mut bytes).await.unwrap();
+        peer.socket.read_exact(&mut bytes).await.unwrap();
         assert_eq!(bytes, [first, 0xFF, 0xFF, 0xFF, 0xFF], "{fault:?}");
     }
 }
@@ -201,12 +203,13 @@ async fn logins_and_connections_fail_as_asked() {
     simulator.fault_at(When::Login, Fault::Silence);
     let mut peer = Peer::connect(simulator.address()).await;
     peer.send(&login).await;
-    received(&simulator, 2).await;
-    silent(&mut peer).await;
+    // The router's own peer, the old challenge, the command after it, and this.
+    received(&simulator, 4).await;
+    said_nothing(peer).await;
     simulator.fault_at(When::EveryConnection, Fault::Hang);
     let mut peer = Peer::connect(simulator.address()).await;
     peer.send(&login).await;
-    silent(&mut peer).await;
+    said_nothing(peer).await;
     simulator.clear_faults();
     Peer::logged_in(&simulator).await;
 }

@@ -125,16 +125,17 @@ async fn play(name: &str, recording: Recording) {
     let mut peer =
         if recording.anonymous { Peer::connect(simulator.address()).await } else { Peer::logged_in(&simulator).await };
     let mut steps = recording.steps.into_iter().peekable();
-    let (mut received, mut commands) = (simulator.received(), 0);
+    let (mut received, mut commands) = (simulator.received(), u64::from(!recording.anonymous));
     while let Some(step) = steps.next() {
         match step {
             Step::Say(words) => {
-                commands += u64::from(!matches!(words[0].as_str(), "/login" | "/cancel" | "/quit"));
+                commands += 1;
                 peer.send(&words.iter().map(String::as_str).collect::<Vec<_>>()).await;
             }
             Step::Meanwhile(words) => {
                 timeout(PATIENCE, received.wait_for(|count| *count >= commands)).await.unwrap().unwrap();
-                commands += 1;
+                // A login and a command.
+                commands += 2;
                 let mut other = Peer::logged_in(&simulator).await;
                 let heard = other.ask(&words.iter().map(String::as_str).collect::<Vec<_>>()).await;
                 assert_eq!(heard.last().unwrap()[0], "!done", "{name}: {heard:?}");
