@@ -8,14 +8,14 @@ use tokio::{
     net::TcpStream,
 };
 use turnpike::{
-    account::{Account, Sold, State, settings::Settings},
+    account::{Account, Sold, State, allotment, settings::Settings},
     app::App,
     clock::{Chance, Clock},
     config::Config,
     router::{Server, Told},
     simulator::{Options, Simulator},
     units::Gigabyte,
-    usage::{counters, reading::Counter},
+    usage::{counters, ledger, reading::Counter},
 };
 
 /// Our comment on the simulator's objects.
@@ -110,6 +110,10 @@ pub async fn accounts(app: &App, router: &Simulator, count: u32) {
         account.set_settings(&app.seal, terms.clone());
         account.save(&mut tx, now).await.expect("written");
         account.save_standing(&mut tx, now).await.expect("written");
+        allotment::take(&mut tx, 3, number.into(), account.address, now).await.expect("written");
+        let packet = terms.packet.expect("metered").signed();
+        let entry = (ledger::Kind::Packet, "2026-12-01");
+        ledger::enter(&mut tx, number.into(), entry, packet, "", now).await.expect("written");
         baselines.push((u64::from(number), Counter::zero(ids[number as usize - 1].clone())));
     }
     counters::put(&mut tx, 3, &baselines, now).await.expect("written");

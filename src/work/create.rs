@@ -21,8 +21,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::{collections::HashSet, net::Ipv4Addr};
 
-/// How many free addresses are looked up on the router at a time.
-const CANDIDATES: usize = 50;
+/// How many free addresses are looked up on the router at first; most of the time the first will do.
+const CANDIDATES: usize = 8;
+/// How many at a time after that: where much is foreign, few questions are better than short ones.
+const MORE_CANDIDATES: usize = 50;
 /// How often a rule with dice in it is asked for another name.
 const NAMES: usize = 20;
 
@@ -49,8 +51,13 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let router = app.router(&server)?.patient().within(until);
     let known = Account::find(&mut app.db.read().await?, service_id).await?;
     check_same(&wish, &server, known.as_ref())?;
-    let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
-    let account = intend(app, &server, &wish, &free).await?;
+    let account = loop {
+        let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
+        // None: other creates were quicker with all of them, and there may be more.
+        if let Some(account) = intend(app, &server, &wish, &free).await? {
+            break account;
+        }
+    };
     let wanted = super::wanted(app, &account)?;
     let ensured = routeros::ensure(&router, &wanted).await.map_err(|error| unknown_profile(error, &wanted.profile))?;
     let counter = if ensured.queue_created {
@@ -114,8 +121,10 @@ async fn free_addresses(
         return Ok(vec![known.address]);
     }
     let mut free = wish.space.iter().filter(|address| !taken.contains(address));
+    let mut at_a_time = CANDIDATES;
     loop {
-        let candidates: Vec<Ipv4Addr> = free.by_ref().take(CANDIDATES).collect();
+        let candidates: Vec<Ipv4Addr> = free.by_ref().take(at_a_time).collect();
+        at_a_time = MORE_CANDIDATES;
         if candidates.is_empty() {
             return Err(exhausted(server, wish.space.len()));
         }
@@ -149,7 +158,8 @@ fn exhausted(server: &Server, of: usize) -> Problem {
 }
 
 /// Writes the intent: who, what, which name and address. The address is unique per router.
-async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> Result<Account, Problem> {
+/// `None` where none of the addresses is free any more.
+async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> Result<Option<Account>, Problem> {
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
         let service_id = wish.service.id;
@@ -179,14 +189,14 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
             }
         }
         if !had {
-            return Err(match wish.service.dedicated_address {
-                Some(address) => dedicated("is used by something else on this server", address),
-                None => exhausted(server, wish.space.len()),
-            });
+            return match wish.service.dedicated_address {
+                Some(address) => Err(dedicated("is used by something else on this server", address)),
+                None => Ok(None),
+            };
         }
         account.save(&mut tx, now).await?;
         account.save_standing(&mut tx, now).await?;
-        Ok(account)
+        Ok(Some(account))
     })
 }
 
