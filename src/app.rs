@@ -185,23 +185,19 @@ async fn check_seal(db: &Db, seal: &Seal) -> Result<(), StartError> {
     let wrong = |error: db::Error| StartError(format!("The database cannot be used: {error}."));
     let mut conn = db.read().await.map_err(wrong)?;
     let get = sql!("SELECT value FROM installation WHERE name = ?");
-    match conn.one(get, params![FACT]).await.map_err(wrong)? {
-        Some(row) => {
-            let sealed = hex::decode(row.get::<String>("value").map_err(wrong)?).unwrap_or_default();
-            match seal.open(FACT, &sealed) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(StartError(
-                    "seal.master_key is not the key that this database was sealed with: \
-                     put the right one back, or the old one into seal.older_keys."
-                        .to_owned(),
-                )),
-            }
-        }
-        None => {
-            drop(conn);
-            let sealed = hex::encode(seal.seal(FACT, &"turnpike".into()));
-            put_fact(db, FACT, &sealed).await.map_err(wrong).map(|_| ())
-        }
+    let Some(row) = conn.one(get, params![FACT]).await.map_err(wrong)? else {
+        drop(conn);
+        let sealed = hex::encode(seal.seal(FACT, &"turnpike".into()));
+        return put_fact(db, FACT, &sealed).await.map_err(wrong).map(|_| ());
+    };
+    let sealed = hex::decode(row.get::<String>("value").map_err(wrong)?).unwrap_or_default();
+    match seal.open(FACT, &sealed) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(StartError(
+            "seal.master_key is not the key that this database was sealed with: \
+             put the right one back, or the old one into seal.older_keys."
+                .to_owned(),
+        )),
     }
 }
 

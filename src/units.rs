@@ -27,6 +27,7 @@ impl Bytes {
     }
 
     /// `self - other`, never below zero.
+    #[must_use]
     pub fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -79,6 +80,7 @@ impl Volume {
     }
 
     /// Each direction less the other's, never below zero.
+    #[must_use]
     pub fn saturating_sub(self, other: Self) -> Self {
         Self { down: self.down.saturating_sub(other.down), up: self.up.saturating_sub(other.up) }
     }
@@ -190,7 +192,7 @@ fn decimal(text: &str, most: u32, wrong: &'static str) -> Result<Decimal, &'stat
     if !plain || text.len() > 24 {
         return Err(wrong);
     }
-    let value: Decimal = text.parse().map_err(|_: rust_decimal::Error| wrong)?;
+    let value: Decimal = text.parse().map_err(|_error: rust_decimal::Error| wrong)?;
     if value > Decimal::from(most) { Err(wrong) } else { Ok(value) }
 }
 

@@ -3,7 +3,7 @@
 use super::Where;
 use anyhow::{Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::{io::IsTerminal, time::Duration};
+use std::{fmt::Write, io::IsTerminal, time::Duration};
 use tokio::time::Instant;
 use turnpike::{
     router::Server,
@@ -11,7 +11,7 @@ use turnpike::{
 };
 
 /// One router's collection may take this long.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Runs the command.
 pub async fn run(at: &Where, only: Option<u64>) -> Result<()> {
@@ -72,7 +72,8 @@ fn say(bar: &ProgressBar, json: bool, id: u64, name: &str, outcome: &Outcome) {
         let mut text =
             format!("{name}: {} accounts read and booked, {} counters reset", outcome.read.len(), outcome.reset);
         for it in &outcome.skipped {
-            text.push_str(&format!("\n  service {} left out: {}", it.service_id, it.reason));
+            // Writing into a String cannot fail.
+            let _ = write!(text, "\n  service {} left out: {}", it.service_id, it.reason);
         }
         text
     };

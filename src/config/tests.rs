@@ -1,3 +1,5 @@
+//! The settings' layers, read from texts: what wins, what is refused, and in which words.
+
 use super::*;
 use layers::DEFAULTS;
 use std::collections::BTreeSet;

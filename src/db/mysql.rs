@@ -160,6 +160,7 @@ fn is_blob(kind: ColumnType) -> bool {
 }
 
 /// Numbers from MariaDB's error reference.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err hands it in")]
 fn translate(error: mysql_async::Error) -> Error {
     let text = error.to_string();
     match &error {

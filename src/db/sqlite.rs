@@ -129,7 +129,7 @@ impl Held {
     pub(super) async fn rows(self, sql: Sql, values: Vec<Value>) -> Answer<Vec<Row>> {
         self.on_thread(move |connection| {
             let mut statement = connection.prepare_cached(sql.text())?;
-            let columns: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
             let mut cursor = statement.query(params_from_iter(values))?;
             let mut rows = Vec::new();
             while let Some(row) = cursor.next()? {
@@ -186,6 +186,7 @@ impl rusqlite::ToSql for Value {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err hands it in")]
 fn translate(error: rusqlite::Error) -> Error {
     let text = error.to_string();
     let rusqlite::Error::SqliteFailure(failure, _) = error else {

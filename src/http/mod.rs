@@ -49,7 +49,7 @@ pub async fn any(front: web::Data<Front>, request: HttpRequest, payload: web::Pa
     let status = response.status().as_u16();
     let took = begun.elapsed();
     span.in_scope(|| {
-        tracing::info!(status, duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "answered")
+        tracing::info!(status, duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "answered");
     });
     let known = if Hook::of(&hook).is_some() { hook } else { "other".to_owned() };
     front.app.meters.requests.get_or_create(&meters::Request { hook: known, status }).inc();

@@ -89,7 +89,7 @@ async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]
     let enabled = account.causes.is_enabled();
     let switched = only_switched && routeros::set_disabled(router, &account.username, &mark, !enabled).await?;
     // Not there to be switched off is off; everything else is brought in line as a whole.
-    if !switched && !(only_switched && !enabled) {
+    if !switched && (enabled || !only_switched) {
         let wanted = super::wanted(app, account).map_err(MakeError::Problem)?;
         routeros::ensure(router, &wanted).await?;
     }

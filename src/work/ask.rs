@@ -79,14 +79,14 @@ impl Ask {
     pub fn server(&self) -> Result<Told, Problem> {
         let part = self.part("server")?.required()?;
         let tls = part.switch("tls")?;
-        let port = part.integer("port")?.unwrap_or(if tls { 8729 } else { 8728 });
-        let port = u16::try_from(port).ok().filter(|port| *port != 0);
+        let number = part.integer("port")?.unwrap_or(if tls { 8729 } else { 8728 });
+        let number = u16::try_from(number).ok().filter(|number| *number != 0);
         let told = Told {
             id: part.integer("id")?.unwrap_or(0),
             name: part.text("name")?,
             hostname: part.text("hostname")?,
             address: part.text("address")?,
-            port: port.ok_or_else(|| Problem::field("server.port", "must be from 1 to 65535"))?,
+            port: number.ok_or_else(|| Problem::field("server.port", "must be from 1 to 65535"))?,
             tls,
             username: part.text("username")?,
             password: part.long_text("password")?.into(),

@@ -54,9 +54,9 @@ pub async fn book(
     }
     history::add(tx, &bookings).await?;
     ledger::charge(tx, &charges, now).await?;
-    let mut changes = false;
+    let mut decided = false;
     for it in moved.iter().filter(|it| !it.doubtful) {
-        changes |= settle(app, tx, server, &mut accounts[it.account], now).await?;
+        decided |= settle(app, tx, server, &mut accounts[it.account], now).await?;
     }
-    Ok(changes)
+    Ok(decided)
 }

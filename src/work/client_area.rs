@@ -139,7 +139,7 @@ fn information(app: &App, server: Option<&Server>, account: &Account) -> Result<
         "instruction_url": terms.instruction_url,
         "server_address": dialled,
         "protocols": protocols,
-        "l2tp_psk": psk.as_ref().map(|it| it.expose_secret()),
+        "l2tp_psk": psk.as_ref().map(ExposeSecret::expose_secret),
         "username": account.username,
         "password": account.password(&app.seal)?.expose_secret(),
         "download_kbps": terms.speed.down,

@@ -21,7 +21,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
             Ok(Ok(found)) => profiles.extend(found.into_iter().map(|it| it.name)),
             Ok(Err(error)) => warning = Some(Problem::from(error).detail),
             Err(_elapsed) => {
-                warning = Some(format!("Router {} does not answer; these are the saved profiles.", told.name))
+                warning = Some(format!("Router {} does not answer; these are the saved profiles.", told.name));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! One binary of tests through the front door: real sockets, real databases, a simulated router.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 mod db;
 mod story;
 mod world;

@@ -43,7 +43,7 @@ async fn sell_connect_count_warn_block_renew() {
     assert!(!app.router.is_online("7-41"));
     let page = app.client_area(41).await;
     assert_eq!((page["state"].as_str(), page["traffic"]["blocked_by"].as_str()), (Some("blocked"), Some("quota")));
-    assert_eq!(page["traffic"]["balance_bytes"], -((GB / 2) as i64));
+    assert_eq!(page["traffic"]["balance_bytes"], -(GB / 2).cast_signed());
     assert!(page["charts"]["days_svg"].as_str().unwrap().starts_with("<svg"));
 
     let renewed = app.body_with(41, &json!({"service": {"next_due_date": "2027-01-01"}}));

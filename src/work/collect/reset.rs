@@ -72,7 +72,7 @@ async fn make(router: &Router, wanted: Vec<(u64, Counter)>) -> HashMap<u64, Fate
                 }
             }
             Reset::NotSent(_) => {
-                fates.extend(batch.iter().filter_map(|id| Some((*services.get(id)?, Fate::Untouched))))
+                fates.extend(batch.iter().filter_map(|id| Some((*services.get(id)?, Fate::Untouched))));
             }
             // A refusal may have come after some of the batch: nothing is known of it either.
             Reset::Unknown | Reset::Refused(_) => unknown.extend(batch),
