@@ -69,6 +69,7 @@ async fn all_of(app: &App, server_id: u64, until: Instant) -> Result<(), Problem
     let Some(server) = server else { return Ok(()) };
     for service_id in services {
         let _turn = app.locks.service(service_id, until).await?;
+        let until = until.min(Instant::now() + super::CHANGE);
         match service(app, &server, service_id, until).await {
             Err(problem) if problem.code == Code::RouterUnreachable || problem.code == Code::DatabaseUnavailable => {
                 return Err(problem);

@@ -39,12 +39,14 @@ use chrono::{DateTime, Utc};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A lifecycle hook answers within this, whatever the router does (contract: 20 s; the bridge waits 25 s).
-pub const LIFECYCLE: Duration = Duration::from_secs(20);
+/// A lifecycle hook is done with the router by then, to answer within 20 s whatever it does (the bridge waits 25 s).
+pub const LIFECYCLE: Duration = Duration::from_secs(18);
 /// A collection answers within this (the bridge waits 30 s).
 pub const COLLECTION: Duration = Duration::from_secs(27);
 /// A test of a connection answers within this (the bridge waits 8 s).
 pub const TEST: Duration = Duration::from_secs(7);
+/// A background change of one service gives up after this: a hook for it may be waiting for its turn.
+const CHANGE: Duration = Duration::from_secs(12);
 /// A page looks at the router for this long at the most.
 pub const LOOK: Duration = Duration::from_millis(1500);
 

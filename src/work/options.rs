@@ -1,9 +1,12 @@
 //! Options: what WHMCS's drop-downs offer. A silent router never empties them: the saved values stay, with a warning.
 
-use super::{Ask, LOOK};
+use super::Ask;
 use crate::{app::App, params, problem::Problem, routeros, sql};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+/// The settings page waits for the router's profiles for this long (the bridge waits 3 s).
+const LOOK: std::time::Duration = std::time::Duration::from_millis(2500);
 
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
@@ -14,10 +17,10 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         profiles.extend(saved(app, told.id).await?);
         let login = crate::app::login(&told)?;
         let look = async {
-            let router = app.routers.once(login).await?.within(super::deadline(LOOK * 2));
+            let router = app.routers.once(login).await?.within(super::deadline(LOOK));
             routeros::profiles(&router).await
         };
-        match tokio::time::timeout(LOOK * 2, look).await {
+        match tokio::time::timeout(LOOK, look).await {
             Ok(Ok(found)) => profiles.extend(found.into_iter().map(|it| it.name)),
             Ok(Err(error)) => warning = Some(Problem::from(error).detail),
             Err(_elapsed) => {

@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 mod db;
+mod secure;
+#[path = "../mail/sink.rs"]
+mod sink;
 mod story;
 mod world;

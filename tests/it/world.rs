@@ -114,7 +114,11 @@ impl TestApp {
 
     /// With more settings, a TOML text of whole sections that the test needs otherwise.
     pub async fn with(more: &str) -> Self {
-        let router = Simulator::start(Options::default()).await.unwrap();
+        Self::on(Simulator::start(Options::default()).await.unwrap(), more).await
+    }
+
+    /// On that router.
+    pub async fn on(router: Simulator, more: &str) -> Self {
         let database = Database::bare().await;
         let mut config = format!(
             "http.listen = \"127.0.0.1:0\"\nops.listen = \"127.0.0.1:0\"\ndatabase.url = \"{}\"\n\
