@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod log;
 pub mod mail;
 pub mod meters;
+pub mod netflow;
 pub mod pairing;
 pub mod plan;
 pub mod problem;

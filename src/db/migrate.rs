@@ -10,7 +10,10 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
 /// The files, in order.
-const FILES: &[(&str, &str)] = &[("0001_ground", include_str!("../../sql/0001_ground.sql"))];
+const FILES: &[(&str, &str)] = &[
+    ("0001_ground", include_str!("../../sql/0001_ground.sql")),
+    ("0002_netflow", include_str!("../../sql/0002_netflow.sql")),
+];
 
 const STEPS_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_step (
     file VARCHAR(64) NOT NULL,

@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod caller;
+pub mod netflow;
 pub mod nonces;
 pub mod ops;
 pub mod profile;
@@ -39,25 +40,40 @@ pub struct Front {
     pub signing: Arc<Signing>,
 }
 
+/// What a verb answers with when nothing went wrong.
+#[derive(Debug)]
+pub enum Reply {
+    /// 200 with JSON.
+    Json(Value),
+    /// 204: done, and nothing to say.
+    Empty,
+}
+
 /// Any request on the bridge's port.
 pub async fn any(front: web::Data<Front>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let begun = Instant::now();
     let reference = log::reference(&front.app.chance);
-    let hook = hook_of(&request).map_or_else(|| "other".to_owned(), str::to_owned);
+    let door = Door::at(request.uri().path());
+    let hook = door.as_ref().map_or("other", Door::name).to_owned();
     let span = tracing::info_span!("request", reference, hook);
-    let response = answered(&front, &request, payload, &reference).instrument(span.clone()).await;
+    let response = answered(&front, door, &request, payload, &reference).instrument(span.clone()).await;
     let status = response.status().as_u16();
     let took = begun.elapsed();
     span.in_scope(|| {
         tracing::info!(status, duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX), "answered");
     });
-    let known = if Hook::of(&hook).is_some() { hook } else { "other".to_owned() };
-    front.app.meters.requests.get_or_create(&meters::Request { hook: known, status }).inc();
+    front.app.meters.requests.get_or_create(&meters::Request { hook, status }).inc();
     front.app.meters.seconds.observe(took.as_secs_f64());
     response
 }
 
-async fn answered(front: &Front, request: &HttpRequest, payload: web::Payload, reference: &str) -> HttpResponse {
+async fn answered(
+    front: &Front,
+    door: Result<Door, Problem>,
+    request: &HttpRequest,
+    payload: web::Payload,
+    reference: &str,
+) -> HttpResponse {
     let peer = request.peer_addr().map(|address| address.ip());
     let body = match read(payload).await {
         Ok(body) => body,
@@ -68,9 +84,22 @@ async fn answered(front: &Front, request: &HttpRequest, payload: web::Payload, r
         Admission::RefusedSigned(proof, problem) => return refused(&problem, reference, Some(&proof)),
         Admission::Refused(problem) => return refused(&front.signing.refuse(peer, problem), reference, None),
     };
-    match route(front, request, &body).await {
-        Ok(value) => answer::json(200, &value, Some(&proof)),
-        Err(problem) => refused(&problem, reference, Some(&proof)),
+    let door = match door {
+        Ok(door) => door,
+        Err(problem) => return refused(&problem, reference, Some(&proof)),
+    };
+    match through(front, door.clone(), request, body).await {
+        Ok(Reply::Json(value)) => answer::json(200, &value, Some(&proof)),
+        Ok(Reply::Empty) => answer::empty(204, Some(&proof)),
+        Err(problem) => {
+            let mut answer = refused(&problem, reference, Some(&proof));
+            if problem.code == Code::MethodNotAllowed
+                && let Ok(methods) = header::HeaderValue::from_str(&listed(door.methods()))
+            {
+                answer.headers_mut().insert(header::ALLOW, methods);
+            }
+            answer
+        }
     }
 }
 
@@ -104,27 +133,70 @@ async fn read(mut payload: web::Payload) -> Result<Vec<u8>, Problem> {
     tokio::time::timeout(BODY_TIME, whole).await.map_err(late)?
 }
 
-fn hook_of(request: &HttpRequest) -> Option<&str> {
-    request.uri().path().strip_prefix("/v1/hooks/").filter(|name| name.len() <= 64)
+/// Where a path leads.
+#[derive(Clone, Debug)]
+enum Door {
+    /// `/v1/hooks/{hook}`, with its name.
+    Hook(Hook, String),
+    /// `/v1/netflow` and below.
+    Netflow(netflow::Path),
 }
 
-async fn route(front: &Front, request: &HttpRequest, body: &[u8]) -> Result<Value, Problem> {
-    let Some(name) = hook_of(request) else {
-        return Err(Problem::new(Code::NoSuchHook, "There is nothing at this path; hooks are at /v1/hooks/{hook}."));
-    };
-    let missing =
-        || Problem::new(Code::NoSuchHook, format!("There is no hook {name:?}; is the bridge newer than Turnpike?"));
-    let hook = Hook::of(name).ok_or_else(missing)?;
-    if request.method() != Method::POST {
-        return Err(Problem::new(Code::MethodNotAllowed, "Hooks are called with POST."));
+impl Door {
+    /// Paths are taken as sent: what is percent-encoded leads nowhere.
+    fn at(path: &str) -> Result<Self, Problem> {
+        if let Some(name) = path.strip_prefix("/v1/hooks/").filter(|name| name.len() <= 64) {
+            let missing = || format!("There is no hook {name:?}; is the bridge newer than Turnpike?");
+            let hook = Hook::of(name).ok_or_else(|| Problem::new(Code::NoSuchHook, missing()))?;
+            return Ok(Self::Hook(hook, name.to_owned()));
+        }
+        if let Some(path) = path.strip_prefix("/v1/netflow").and_then(netflow::Path::of) {
+            return path.map(Self::Netflow);
+        }
+        let nothing = "There is nothing at this path; hooks are at /v1/hooks/{hook}, NetFlow records at /v1/netflow.";
+        Err(Problem::new(Code::NoSuchHook, nothing))
+    }
+
+    /// What the log and the meters call it.
+    fn name(&self) -> &str {
+        match self {
+            Self::Hook(_, name) => name,
+            Self::Netflow(_) => "netflow",
+        }
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        match self {
+            Self::Hook(..) => &[Method::POST],
+            Self::Netflow(path) => path.methods(),
+        }
+    }
+
+    async fn run(&self, app: &App, method: &Method, body: &[u8]) -> Result<Reply, Problem> {
+        match self {
+            Self::Hook(hook, _) => run(app, *hook, &Ask::parse(body)?).await.map(Reply::Json),
+            Self::Netflow(path) => path.run(app, method, body).await,
+        }
+    }
+}
+
+fn listed(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+}
+
+async fn through(front: &Front, door: Door, request: &HttpRequest, body: Vec<u8>) -> Result<Reply, Problem> {
+    let method = request.method().clone();
+    if !door.methods().contains(&method) {
+        let why = format!("This path takes {} and nothing else.", listed(door.methods()));
+        return Err(Problem::new(Code::MethodNotAllowed, why));
     }
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json")) {
+    let is_json = kind.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"));
+    if (method == Method::POST || method == Method::PUT) && !is_json {
         return Err(Problem::new(Code::NotJson, "The body must be JSON, with Content-Type: application/json."));
     }
-    let ask = Ask::parse(body)?;
     let app = front.app.clone();
-    let work = async move { run(&app, hook, &ask).await }.in_current_span();
+    let work = async move { door.run(&app, &method, &body).await }.in_current_span();
     match front.app.runtime.spawn(work).await {
         Ok(answer) => answer,
         Err(error) => Err(Problem::internal(error)),

@@ -32,7 +32,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let account = account.filter(|account| account.state == State::Made);
     let Some(account) = account else {
         let state = if is_active(&told_status) { "missing" } else { "inactive" };
-        return Ok(nothing_known(state));
+        return Ok(nothing_known(state, netflow_of(app, service_id, &told_status).await?));
     };
     let status = if told_status.is_empty() { &account.sold.status } else { &told_status };
     let server = Server::find(&mut app.db.read().await?, account.server_id).await?;
@@ -42,6 +42,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     };
     let state = state(status, &account, &looked);
     let connection = connection(app, &account, &looked).await?;
+    let netflow = netflow_of(app, service_id, status).await?;
     let mut conn = app.db.read().await?;
     let today = app.today();
     let first = today.checked_sub_days(Days::new(u64::from(account.settings.history_days) - 1)).unwrap_or(today);
@@ -63,18 +64,27 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
             "days_svg": chart::days_svg(&days, today, gb, &chart::Words::ENGLISH),
             "months_svg": chart::months_svg(&months, today, gb, &chart::Words::ENGLISH),
         },
-        "netflow": null,
+        "netflow": netflow,
     }))
+}
+
+/// The page's network usage. It hangs on no router: a secret that is missing there hides nothing of it. A service that
+/// is not Active shows none, as its page shows no login either.
+async fn netflow_of(app: &App, service_id: u64, status: &str) -> Result<Option<Value>, Problem> {
+    if !is_active(status) {
+        return Ok(None);
+    }
+    super::netflow::on_page(app, service_id).await
 }
 
 fn is_active(status: &str) -> bool {
     status.eq_ignore_ascii_case("active")
 }
 
-fn nothing_known(state: &str) -> Value {
+fn nothing_known(state: &str, netflow: Option<Value>) -> Value {
     json!({
         "state": state, "information": null, "connection": null, "traffic": null,
-        "statistics": {"days": [], "months": []}, "charts": {"days_svg": "", "months_svg": ""}, "netflow": null,
+        "statistics": {"days": [], "months": []}, "charts": {"days_svg": "", "months_svg": ""}, "netflow": netflow,
     })
 }
 

@@ -17,6 +17,7 @@ pub mod disconnect;
 pub mod housekeeping;
 pub mod list_accounts;
 pub mod metrics;
+pub mod netflow;
 pub mod options;
 pub mod readiness;
 pub mod renew;

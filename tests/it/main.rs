@@ -6,5 +6,6 @@ mod db;
 mod secure;
 #[path = "../mail/sink.rs"]
 mod sink;
+mod netflow;
 mod story;
 mod world;
