@@ -7,6 +7,7 @@ use mikrotik_rs::proto::{
     Tag,
     command::{Cmd, CommandBuilder, QueryOperator},
 };
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 /// The longest value sent, bytes.
@@ -28,11 +29,12 @@ pub(super) struct Command {
     builder: CommandBuilder<Cmd>,
     queries: usize,
     wrong: Option<String>,
+    secrets: Vec<SecretString>,
 }
 
 impl Command {
     fn new(path: &'static str, kind: Kind) -> Self {
-        Self { path, kind, builder: CommandBuilder::new().command(path), queries: 0, wrong: None }
+        Self { path, kind, builder: CommandBuilder::new().command(path), queries: 0, wrong: None, secrets: Vec::new() }
     }
 
     /// A `print` of a menu, of these properties only.
@@ -55,6 +57,13 @@ impl Command {
         self.check(key, value);
         self.builder = self.builder.attribute(key, Some(value));
         self
+    }
+
+    /// An argument that nobody may read, not even if the router repeats it in its words.
+    pub(super) fn secret(self, key: &str, value: &SecretString) -> Self {
+        let mut command = self.set(key, value.expose_secret());
+        command.secrets.push(value.clone());
+        command
     }
 
     /// A switch argument.
@@ -99,11 +108,22 @@ impl Command {
         self.wrong.as_deref()
     }
 
+    /// What must be blotted out of the router's words.
+    pub(super) fn take_secrets(&mut self) -> Vec<SecretString> {
+        std::mem::take(&mut self.secrets)
+    }
+
     /// The tag and the bytes to be sent, terminator included.
     pub(super) fn encode(self) -> (Tag, Zeroizing<Vec<u8>>) {
         let command = self.builder.build();
         (command.tag, Zeroizing::new(command.into_data()))
     }
+}
+
+/// The words without the secrets. Very short ones are left: they would blot out half of any sentence.
+pub(super) fn blotted(words: &str, secrets: &[SecretString]) -> String {
+    let secrets = secrets.iter().map(SecretString::expose_secret).filter(|secret| secret.len() > 3);
+    secrets.fold(words.to_owned(), |words, secret| words.replace(secret, "…"))
 }
 
 #[cfg(test)]
@@ -129,5 +149,13 @@ mod tests {
         }
         assert!(Command::write("/ppp/secret/add").set("name", "a=b ?x !done .tag=1 ñ").wrong().is_none());
         assert!(Command::write("/ppp/secret/add").set("name", &"x".repeat(20_000)).wrong().is_some());
+    }
+
+    #[test]
+    fn a_secret_is_blotted_out_of_the_routers_words() {
+        let mut command = Command::write("/ppp/secret/add").secret("password", &SecretString::from("streng"));
+        let secrets = command.take_secrets();
+        assert_eq!(blotted("invalid value streng for password", &secrets), "invalid value … for password");
+        assert!(wire(command).contains("=password=streng"));
     }
 }

@@ -1,7 +1,13 @@
 //! From an address to a session: TCP, TLS where wanted, login. Each step has its own deadline.
 
-use super::{Limits, Login, command::Command, error::Failure, tls::Trust, value::text, wire::Framer};
-use secrecy::ExposeSecret;
+use super::{
+    Limits, Login,
+    command::{Command, blotted},
+    error::Failure,
+    tls::Trust,
+    value::text,
+    wire::Framer,
+};
 use socket2::{SockRef, TcpKeepalive};
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
@@ -81,10 +87,11 @@ fn tune(tcp: &TcpStream) {
 
 async fn log_in(stream: &mut dyn Stream, framer: &mut Framer, login: &Login) -> Result<(), Failure> {
     let away = |e: std::io::Error| Failure::Away(format!("the connection broke during the login: {e}"));
-    let command = Command::write("/login").set("name", &login.username).set("password", login.password.expose_secret());
+    let mut command = Command::write("/login").set("name", &login.username).secret("password", &login.password);
     if let Some(wrong) = command.wrong() {
         return Err(Failure::Unsendable(wrong.to_owned()));
     }
+    let secrets = command.take_secrets();
     let (_tag, bytes) = command.encode();
     stream.write_all(&bytes).await.map_err(away)?;
     stream.flush().await.map_err(away)?;
@@ -104,9 +111,9 @@ async fn log_in(stream: &mut dyn Stream, framer: &mut Framer, login: &Login) -> 
                 }
                 b"!trap" => {
                     let words = row.get("message").map_or_else(|| "no reason given".into(), text);
-                    refused.get_or_insert(words.into_owned());
+                    refused.get_or_insert(blotted(&words, &secrets));
                 }
-                b"!fatal" => return Err(Failure::Away(format!("it ended the login: {}", super::link::fatal(&row)))),
+                b"!fatal" => return Err(Failure::Away(format!("it ended the login: {}", super::flight::fatal(&row)))),
                 other if other.starts_with(b"!") => {}
                 other => {
                     return Err(Failure::Strange(format!(

@@ -10,7 +10,8 @@ use super::{
     command::{Command, Kind},
     dial::{Session, Stream},
     error::Failure,
-    request::{Job, Request, Sink},
+    flight::{CANCEL, InFlight, fatal},
+    request::{Job, Request},
     value::text,
     wire::{Framer, Row},
 };
@@ -38,10 +39,6 @@ const ZOMBIE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_mins(5);
 /// What is in flight gets so long when the connection is told to close.
 const PARTING: Duration = Duration::from_secs(5);
-/// Rows and bytes of one reply at most; a router of this size does not exist.
-const MOST_ROWS: u64 = 1_000_000;
-const MOST_BYTES: u64 = 512 << 20;
-
 /// Why a connection ended.
 pub(super) enum End {
     /// Nobody used it, or every handle is gone, or it was told to.
@@ -50,19 +47,6 @@ pub(super) enum End {
     Lost(String),
     /// The router broke the protocol.
     Strange(String),
-}
-
-/// A command whose reply is awaited.
-struct InFlight {
-    path: &'static str,
-    kind: Kind,
-    /// None once the caller has its answer (a zombie).
-    sink: Option<Box<dyn Sink>>,
-    traps: Vec<String>,
-    until: Instant,
-    silent_after: Option<Instant>,
-    rows: u64,
-    bytes: u64,
 }
 
 /// A connection that is logged in.
@@ -215,7 +199,7 @@ impl<'a> Link<'a> {
     fn send(&mut self, request: Request, now: Instant) {
         self.used = now;
         let mut bytes = Zeroizing::new(Vec::new());
-        for Job { command, sink, until } in request.jobs {
+        for Job { mut command, sink, until } in request.jobs {
             let (path, kind) = (command.path(), command.kind());
             let (limit, idle) = match kind {
                 Kind::Read => (self.limits.print, Some(self.limits.print_idle)),
@@ -223,12 +207,14 @@ impl<'a> Link<'a> {
             };
             let until = until.unwrap_or(now + limit);
             let until = request.deadline.map_or(until, |deadline| deadline.min(until));
+            let secrets = command.take_secrets();
             let (tag, words) = command.encode();
             bytes.extend_from_slice(&words);
             let silent_after = idle.map(|idle| now + idle);
-            let command =
-                InFlight { path, kind, sink: Some(sink), traps: Vec::new(), until, silent_after, rows: 0, bytes: 0 };
-            self.flying.insert(tag, command);
+            let mut flying = InFlight::new(path, kind, Some(sink), until);
+            flying.silent_after = silent_after;
+            flying.secrets = secrets;
+            self.flying.insert(tag, flying);
         }
         if let Some(opened) = request.opened {
             let _gone = opened.send(Ok(()));
@@ -332,77 +318,11 @@ impl<'a> Link<'a> {
         self.doubted = Some(now);
         if command.path != CANCEL {
             let (cancel, bytes) = Command::cancel(tag).encode();
-            let cancelling = InFlight {
-                path: CANCEL,
-                kind: Kind::Read,
-                sink: None,
-                traps: Vec::new(),
-                until: now + zombie,
-                silent_after: None,
-                rows: 0,
-                bytes: 0,
-            };
+            let cancelling = InFlight::new(CANCEL, Kind::Read, None, now + zombie);
             self.flying.insert(cancel, cancelling);
             self.write(bytes);
         }
     }
-}
-
-/// The path of the command that cancels another.
-const CANCEL: &str = "/cancel";
-
-impl InFlight {
-    fn runs_out(&self) -> Instant {
-        self.silent_after.map_or(self.until, |silent| silent.min(self.until))
-    }
-
-    /// Takes a row. True when the command is to be given up: nobody wants it, or it has no end.
-    fn row(&mut self, row: &Row<'_>, now: Instant, limits: &Limits) -> bool {
-        let Some(sink) = self.sink.as_mut() else { return false };
-        self.rows += 1;
-        self.bytes += row.size() as u64;
-        if self.silent_after.is_some() {
-            self.silent_after = Some(now + limits.print_idle);
-        }
-        if !sink.wanted() {
-            return true;
-        }
-        if self.rows > MOST_ROWS || self.bytes > MOST_BYTES {
-            if let Some(sink) = self.sink.take() {
-                sink.end(Err(Failure::Strange(format!("the reply to {} has no end", self.path))));
-            }
-            return true;
-        }
-        sink.row(row);
-        false
-    }
-
-    fn done(self, ret: Option<String>) {
-        let Some(sink) = self.sink else { return };
-        let words = self.traps.join("; ");
-        let slow = words.to_ascii_lowercase();
-        sink.end(if self.traps.is_empty() {
-            Ok(ret)
-        } else if slow.contains("timeout") || slow.contains("timed out") {
-            // The router's own parts did not answer each other: it may have been done after all.
-            Err(match self.kind {
-                Kind::Write => Failure::Unknown,
-                Kind::Read => Failure::Away(words),
-            })
-        } else {
-            Err(Failure::Trapped(words))
-        });
-    }
-}
-
-/// The reason in a `!fatal`: loose text, or an attribute, or nothing.
-pub(super) fn fatal(row: &Row<'_>) -> String {
-    let mut words: Vec<_> =
-        row.get("message").into_iter().chain(row.loose()).map(|word| text(word).into_owned()).collect();
-    if words.is_empty() {
-        words.push("no reason given".to_owned());
-    }
-    words.join(" ")
 }
 
 /// Writes what it is handed until there is nothing more to come.

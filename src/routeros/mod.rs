@@ -19,6 +19,7 @@ mod command;
 mod dial;
 mod error;
 mod facts;
+mod flight;
 mod link;
 mod mark;
 mod queues;

@@ -10,7 +10,7 @@ use super::{
     wanted::settle,
     wire::Row,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::net::Ipv4Addr;
 
 /// The properties of a [`SecretRow`].
@@ -152,7 +152,7 @@ pub async fn set_password(
         let ids: Vec<_> = ours.iter().map(|row| row.id.as_str()).collect();
         if !ids.is_empty() {
             // Setting it again after a lost reply changes nothing: found again by name and mark, it is the same word.
-            let command = Command::write(SET).set(".id", &ids.join(",")).set("password", password.expose_secret());
+            let command = Command::write(SET).set(".id", &ids.join(",")).secret("password", password);
             router.write(command).await?;
         }
         Ok(!ids.is_empty())

@@ -197,7 +197,7 @@ async fn settle_secret(
     let Some(((found, same_password), more)) = found.split_first() else {
         let command = Command::write("/ppp/secret/add")
             .set("name", &wanted.username)
-            .set("password", wanted.password.expose_secret())
+            .secret("password", &wanted.password)
             .set("service", service)
             .set("profile", profile)
             .set("remote-address", &address)
@@ -230,7 +230,7 @@ async fn settle_secret(
         differs = true;
     }
     if !same_password {
-        command = command.set("password", wanted.password.expose_secret());
+        command = command.secret("password", &wanted.password);
     }
     if differs {
         note(router.write(command).await, &[&done.changed])?;

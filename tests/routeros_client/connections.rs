@@ -215,3 +215,47 @@ async fn a_caller_that_leaves_takes_nothing_with_it() {
     let (answer, _) = tokio::join!(profiles(&router), conn.answer("/ppp/profile/print", &[]));
     assert_eq!(answer, Ok(vec![]));
 }
+
+#[test]
+fn a_callers_runtime_may_end_and_the_connection_stays() {
+    let own = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (peer, routers) = own.block_on(async { (Peer::new().await, routers()) });
+    let router = routers.get(1, peer.login());
+    let served = own.spawn(async move {
+        let mut conn = peer.session().await;
+        for _ in 0..3 {
+            conn.answer("/ppp/secret/print", &[]).await;
+        }
+        assert!(!peer.has_visitor().await);
+        conn
+    });
+    for _ in 0..3 {
+        let worker = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(worker.block_on(secrets(&router)), Ok(vec![]));
+    }
+    own.block_on(async {
+        let mut conn = served.await.unwrap();
+        routers.close().await;
+        conn.is_left().await;
+    });
+}
+
+#[test]
+fn every_call_may_be_spawned_on_any_thread() {
+    fn sent<T: Send>(_: T) {}
+    let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = own.enter();
+    let routers = routers();
+    let (router, mark) = (routers.get(1, crate::peer::login(1)), crate::peer::mark());
+    sent(routers.once(crate::peer::login(1)));
+    sent(routers.close());
+    sent(secrets(&router));
+    sent(turnpike::routeros::look(&router, "a", &mark));
+    sent(turnpike::routeros::set_disabled(&router, "a", &mark, true));
+    sent(turnpike::routeros::remove(&router, "a", &mark));
+    sent(turnpike::routeros::kick(&router, "a"));
+    sent(turnpike::routeros::read_and_reset(&router, &[]));
+    sent(turnpike::routeros::read_all_and_reset(&router, &[]));
+    let wanted = crate::writes::wanted();
+    sent(turnpike::routeros::ensure(&router, &wanted));
+}

@@ -237,6 +237,24 @@ async fn a_print_that_runs_out_is_cancelled_and_the_connection_lives() {
 }
 
 #[tokio::test]
+async fn a_slow_print_that_goes_on_is_waited_for() {
+    let (answer, _) = asked(async |mut conn, heard| {
+        for _ in 0..3 {
+            pause();
+            tokio::time::advance(Duration::from_secs(15)).await;
+            tokio::time::resume();
+            conn.row(&heard, ROW).await;
+            // The row is read before the clock moves again.
+            assert!(!conn.hears_more().await, "it was given up");
+        }
+        conn.done(&heard).await;
+        Some(conn)
+    })
+    .await;
+    assert_eq!(answer, Ok(3));
+}
+
+#[tokio::test]
 async fn a_router_that_does_not_end_a_cancelled_print_is_left() {
     let (answer, router) = asked(async |mut conn, _heard| {
         pause();

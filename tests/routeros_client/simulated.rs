@@ -1,7 +1,7 @@
 //! The client against the simulator, which shares no code with it: that both mean the same, and that whatever goes
 //! wrong once, the same call again ends in the right world.
 
-use crate::peer::mark;
+use crate::{peer::mark, writes::wanted};
 use futures_util::future::join_all;
 use secrecy::SecretString;
 use std::{collections::HashSet, net::Ipv4Addr, time::Duration};
@@ -41,19 +41,6 @@ async fn start(options: Options) -> (Simulator, Router) {
     let simulator = Simulator::start(options).await.unwrap();
     let router = Routers::new(brief(), Handle::current()).get(1, login(&simulator));
     (simulator, router)
-}
-
-fn wanted() -> Wanted {
-    Wanted {
-        username: NAME.to_owned(),
-        password: SecretString::from("streng"),
-        ppp_service: "any".to_owned(),
-        profile: "default".to_owned(),
-        address: Ipv4Addr::new(10, 8, 0, 2),
-        disabled: false,
-        speed: Speed::new(50_000, 10_000),
-        mark: mark(),
-    }
 }
 
 /// The one secret and the one queue are there, and as wanted.

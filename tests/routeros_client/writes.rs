@@ -16,7 +16,7 @@ const SECRETS: &str = "/ppp/secret/print";
 const QUEUES: &str = "/queue/simple/print";
 const ACTIVE: &str = "/ppp/active/print";
 
-fn wanted() -> Wanted {
+pub fn wanted() -> Wanted {
     Wanted {
         username: "7-41".to_owned(),
         password: SecretString::from("streng"),
@@ -288,7 +288,7 @@ async fn a_refusal_is_told_in_the_routers_words() {
         let mut conn = peer.session().await;
         looked(&mut conn, &[], &[QUEUE]).await;
         let add = conn.hear().await;
-        conn.trap(&add, "input does not match any value of profile").await;
+        conn.trap(&add, "input does not match any value of profile (streng)").await;
         conn
     });
     let error = answer.unwrap_err();
