@@ -117,10 +117,9 @@ async fn log_in(stream: &mut dyn Stream, framer: &mut Framer, login: &Login) -> 
             }
         }
         if stream.read_buf(framer.room()).await.map_err(away)? == 0 {
-            return Err(refused.map_or_else(
-                || Failure::Away("it closed the connection during the login".to_owned()),
-                refusal,
-            ));
+            return Err(
+                refused.map_or_else(|| Failure::Away("it closed the connection during the login".to_owned()), refusal)
+            );
         }
     }
 }

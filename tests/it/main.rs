@@ -1,5 +1,7 @@
 //! One binary of tests through the front door: real sockets, real databases, a simulated router.
 
+mod books_check;
+mod books_counting;
 mod db;
 mod story;
 mod world;
