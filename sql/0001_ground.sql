@@ -118,6 +118,11 @@ CREATE TABLE counter (
     down_packets BIGINT NOT NULL,
     up_packets BIGINT NOT NULL,
     booked_at BIGINT NOT NULL,
+    -- The router's uptime when it was read, NULL where nobody asked. Less later: the counter began again with the router.
+    uptime_seconds BIGINT,
+    -- The highest speed that held since it was booked, where that may be more than the account's (0: unlimited).
+    line_down_kbps BIGINT,
+    line_up_kbps BIGINT,
     -- Since when the queue is not on the router although it should be.
     missing_since BIGINT
 ) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;

@@ -165,7 +165,7 @@ async fn due(app: &App) -> Result<Vec<(u64, Visit)>, Problem> {
             .collect(),
         None => Vec::new(),
     };
-    let changes = crate::account::pending::servers_due(&mut conn, now - AGAIN).await?;
+    let changes = crate::account::pending::servers_due(&mut conn, now - AGAIN, now).await?;
     let changes = changes.into_iter().filter(|id| !polled.contains(id)).map(|id| (id, Visit::Changes));
     Ok(polled.iter().map(|id| (*id, Visit::Poll)).chain(changes).collect())
 }

@@ -138,6 +138,15 @@ impl Speed {
     pub const fn new(down: u32, up: u32) -> Self {
         Self { down: Kbps(down), up: Kbps(up) }
     }
+
+    /// The faster of the two each way; unlimited is faster than any.
+    #[must_use]
+    pub fn faster(self, other: Self) -> Self {
+        let most = |one: Kbps, two: Kbps| {
+            if one.is_unlimited() || two.is_unlimited() { Kbps::default() } else { one.max(two) }
+        };
+        Self { down: most(self.down, other.down), up: most(self.up, other.up) }
+    }
 }
 
 /// What "GB" means in this installation (`traffic.gb`).

@@ -8,6 +8,7 @@ use crate::{
     params, sql,
 };
 use chrono::{DateTime, Utc};
+use std::collections::HashSet;
 
 /// What has to be made on the router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +97,12 @@ pub async fn count(conn: &mut Conn, service_id: u64) -> Result<u64> {
     conn.one(sql, params![service_id]).await?.map_or(Ok(0), |row| row.get("n"))
 }
 
+/// Services of a router whose settings may not be there yet.
+pub async fn changing(conn: &mut Conn, server_id: u64) -> Result<HashSet<u64>> {
+    let sql = sql!("SELECT service_id FROM pending WHERE server_id = ? AND kind = 'change' ORDER BY service_id");
+    conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("service_id")).collect()
+}
+
 /// Services of a router that have changes waiting, those that waited longest first.
 pub async fn services_of(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
     let sql = sql!(
@@ -104,12 +111,14 @@ pub async fn services_of(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
     conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("service_id")).collect()
 }
 
-/// Routers that have changes waiting which were not tried since `before`.
-pub async fn servers_due(conn: &mut Conn, before: DateTime<Utc>) -> Result<Vec<u64>> {
+/// Routers that have changes waiting which were not tried since `before`. One that was tried after `now` was so before the
+/// clock was set back.
+pub async fn servers_due(conn: &mut Conn, before: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<u64>> {
     let sql = sql!(
-        "SELECT server_id FROM pending GROUP BY server_id HAVING MAX(COALESCE(tried_at, 0)) <= ? ORDER BY server_id"
+        "SELECT server_id FROM pending GROUP BY server_id HAVING MAX(COALESCE(tried_at, 0)) <= ? \
+         OR MAX(COALESCE(tried_at, 0)) > ? ORDER BY server_id"
     );
-    conn.rows(sql, params![before]).await?.iter().map(|row| row.get("server_id")).collect()
+    conn.rows(sql, params![before, now]).await?.iter().map(|row| row.get("server_id")).collect()
 }
 
 /// They were made: all of the service's up to this id. Later ones stay.

@@ -47,7 +47,7 @@ pub async fn facts(router: &Router) -> Result<Facts, Error> {
         .await?;
     let (version, board, uptime) = one(router, resources)?;
     let identity = names.into_iter().next().unwrap_or_default();
-    Ok(Facts { identity, version, board, uptime_seconds: since(router, &uptime)? })
+    Ok(Facts { identity, version, board, uptime_seconds: since(router, vec![uptime])? })
 }
 
 /// Seconds since the router was started: tells a reboot.
@@ -55,9 +55,12 @@ pub async fn facts(router: &Router) -> Result<Facts, Error> {
 /// # Errors
 /// Any [`Error`] of a print.
 pub async fn uptime_seconds(router: &Router) -> Result<u64, Error> {
-    let command = Command::print("/system/resource/print", "uptime");
-    let rows = router.print(command, |row| Ok(Some(property(row, "uptime")))).await?;
-    since(router, &one(router, rows)?)
+    since(router, router.print(uptime(), |row| Ok(Some(property(row, "uptime")))).await?)
+}
+
+/// The print whose rows [`since`] reads.
+pub(super) fn uptime() -> Command {
+    Command::print("/system/resource/print", "uptime")
 }
 
 /// Every PPP profile.
@@ -88,6 +91,8 @@ fn one<T>(router: &Router, rows: Vec<T>) -> Result<T, Error> {
     rows.into_iter().next().ok_or_else(|| router.strange("/system/resource/print answered no row"))
 }
 
-fn since(router: &Router, uptime: &str) -> Result<u64, Error> {
-    seconds(uptime).ok_or_else(|| router.strange(format!("an uptime of {uptime:?}")))
+/// The uptime in the one row of `/system/resource`, as seconds.
+pub(super) fn since(router: &Router, rows: Vec<String>) -> Result<u64, Error> {
+    let uptime = one(router, rows)?;
+    seconds(&uptime).ok_or_else(|| router.strange(format!("an uptime of {uptime:?}")))
 }

@@ -40,7 +40,9 @@ pub use addresses::{addresses_in_use, addresses_taken};
 pub use error::{Error, Refusal};
 pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
 pub use mark::Mark;
-pub use queues::{Burst, Packets, QueueRow, Rates, Reading, counter, counters, set_rate, set_speed};
+pub use queues::{
+    Burst, Packets, QueueRow, Rates, Reading, counter, counters, counters_and_uptime, set_rate, set_speed,
+};
 pub use remove::remove;
 pub use reset::{Reset, read_all_and_reset, read_and_reset};
 pub use router::Router;

@@ -6,7 +6,7 @@
 use super::{
     Error, Mark, Router,
     command::Command,
-    facts::property,
+    facts::{property, since, uptime},
     value::{pair, rates, seconds, text, truth},
     wanted::settle,
     wire::Row,
@@ -180,6 +180,17 @@ pub(super) fn queue(row: &Row<'_>) -> Result<Option<QueueRow>, String> {
 /// Any [`Error`] of a print; `Strange` also for a row whose counters cannot be read.
 pub async fn counters(router: &Router) -> Result<Vec<Reading>, Error> {
     router.print(Command::print(PRINT, READING), reading).await
+}
+
+/// The same with the router's uptime in seconds, over one connection: a router that was restarted between the two would
+/// have cut it, so the uptime belongs to these counters.
+///
+/// # Errors
+/// As [`counters`].
+pub async fn counters_and_uptime(router: &Router) -> Result<(u64, Vec<Reading>), Error> {
+    let up = |row: &Row<'_>| Ok(Some(property(row, "uptime")));
+    let (up, readings) = router.print_both((uptime(), up), (Command::print(PRINT, READING), reading)).await?;
+    Ok((since(router, up)?, readings))
 }
 
 /// What a service's queue has counted; None where it has none.

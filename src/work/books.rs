@@ -29,7 +29,7 @@ pub struct Moved {
     pub doubtful: bool,
 }
 
-/// Books it all; whether anything has to be made on the router. Balances of `accounts` move along.
+/// Books it all; how many bytes that was. Balances of `accounts` move along.
 pub async fn book(
     app: &App,
     tx: &mut Conn,
@@ -37,11 +37,12 @@ pub async fn book(
     accounts: &mut [Account],
     moved: &[Moved],
     now: DateTime<Utc>,
-) -> Result<bool, Problem> {
+) -> Result<u64, Problem> {
     let mut bookings = Vec::with_capacity(moved.len());
-    let mut charges = Vec::new();
+    let (mut charges, mut bytes) = (Vec::new(), 0_u64);
     for it in moved.iter().filter(|it| !it.volume.is_zero()) {
         let account = &mut accounts[it.account];
+        bytes = bytes.saturating_add(it.volume.total().0);
         for (day, raw) in days::split(it.volume, it.from, now, app.config.zone) {
             // No plan discounts anything yet: what was moved is what counts.
             let counted = raw;
@@ -54,9 +55,8 @@ pub async fn book(
     }
     history::add(tx, &bookings).await?;
     ledger::charge(tx, &charges, now).await?;
-    let mut decided = false;
     for it in moved.iter().filter(|it| !it.doubtful) {
-        decided |= settle(app, tx, server, &mut accounts[it.account], now).await?;
+        settle(app, tx, server, &mut accounts[it.account], now).await?;
     }
-    Ok(decided)
+    Ok(bytes)
 }

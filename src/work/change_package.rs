@@ -12,6 +12,7 @@ use crate::{
     problem::{Code, Problem},
     router::Server,
     routeros,
+    usage::counters,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -31,6 +32,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         let mut account = super::living(&mut tx, service_id).await?;
         let kick = account.settings.profile != settings.profile || account.settings.ppp_service != settings.ppp_service;
         let before = routers_part(&account);
+        counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
         account.sold = sold.clone();
         account.set_settings(&app.seal, settings.clone());
         // A service that becomes metered has its cycle's packet to live on; one that was metered had it already.

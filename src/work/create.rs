@@ -179,6 +179,7 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
         if let Some(password) = password(app, wish, no_password || (begins && account.made_at.is_some())) {
             account.set_password(&app.seal, &password);
         }
+        counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
         account.set_settings(&app.seal, wish.settings.clone());
         let mut had = false;
         for address in free {

@@ -62,22 +62,25 @@ async fn last_reading(
     let reading = routeros::counter(&router, &account.username, &super::mark(account)).await?;
     let seen = reading.map(|reading| collect::counter_of(&reading));
     let now = app.clock.now();
-    crate::in_tx!(app.db, tx => {
+    let bytes = crate::in_tx!(app.db, tx => {
         if !lease.holds(&mut tx, now).await? {
-            return Err(collect::lost_lease(server));
+            return Err(collect::lost_lease(server.told.id));
         }
         let id = account.service_id;
         let known = Account::find_locked(&mut tx, id).await?.filter(|known| known.state != State::Gone);
-        let Some(known) = known else { return Ok(()) };
-        book(app, &mut tx, server, known, seen.as_ref(), now).await?;
+        let Some(known) = known else { return Ok(0) };
+        let bytes = book(app, &mut tx, server, known, seen.as_ref(), now).await?;
         let decided = pending::of_service(&mut tx, id).await?.iter().any(|it| it.kind == Kind::Remove);
         if !decided {
             pending::decide(&mut tx, (server.told.id, id), Kind::Remove, false, now).await?;
         }
-        Ok::<(), Problem>(())
-    })
+        Ok::<_, Problem>(bytes)
+    })?;
+    app.meters.booked_bytes.inc_by(bytes);
+    Ok(())
 }
 
+/// How many bytes were booked.
 async fn book(
     app: &App,
     tx: &mut Conn,
@@ -85,10 +88,10 @@ async fn book(
     account: Account,
     seen: Option<&Counter>,
     now: DateTime<Utc>,
-) -> Result<(), Problem> {
+) -> Result<u64, Problem> {
     let id = account.service_id;
     let baseline = counters::baselines(tx, server.told.id).await?.remove(&id);
-    let (Some(baseline), Some(seen)) = (baseline, seen) else { return Ok(()) };
+    let (Some(baseline), Some(seen)) = (baseline, seen) else { return Ok(0) };
     let intent = counters::intents(tx, server.told.id).await?.remove(&id);
     let volume = match intent {
         Some(intent) => {
@@ -99,10 +102,10 @@ async fn book(
     };
     // The account is about to go: it is booked, but no letter and no block follow from it.
     let moved = Moved { account: 0, volume, from: baseline.booked_at, doubtful: true };
-    books::book(app, tx, server, &mut [account], &[moved], now).await?;
+    let bytes = books::book(app, tx, server, &mut [account], &[moved], now).await?;
     counters::put(tx, server.told.id, &[(id, seen.clone())], now).await?;
     counters::close_intent(tx, id).await?;
-    Ok(())
+    Ok(bytes)
 }
 
 /// The router holds nothing of it any more: said, and its address freed. The books stay.

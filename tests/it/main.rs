@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
+mod books_check;
+mod books_counting;
 mod db;
 mod secure;
 #[path = "../mail/sink.rs"]

@@ -150,6 +150,17 @@ impl TestApp {
         (self.app, self.service, self.caller) = (app, Some(service), caller);
     }
 
+    /// A second service on the same database, with the same clock; without a front door.
+    pub async fn sidecar(&self) -> App {
+        let config = Config::from_text(&self.config, &self.folder()).unwrap();
+        App::build(config, self.clock.clone(), Chance::System, tokio::runtime::Handle::current()).await.unwrap()
+    }
+
+    /// What its settings are, as text; for a process of its own.
+    pub fn config(&self) -> &str {
+        &self.config
+    }
+
     pub fn folder(&self) -> PathBuf {
         self.database.folder.path().to_owned()
     }

@@ -1,16 +1,19 @@
 //! The reset half of a collection: `print` and `reset-counters` back to back, then one transaction that books what came
 //! between and closes the intents.
 //!
-//! A reset is never repeated blindly: where its answer was lost, the counters are read again at once and the smaller
-//! figure is charged; where that cannot be, the intent stays open for the next reading.
+//! A reset is never repeated blindly: one whose answer was lost keeps its intent, and the next reading, which the caller
+//! makes at once, judges it.
 
-use super::{counter_of, judged, line_rate, lost_lease};
+use super::{Tally, counter_of, lost_lease};
 use crate::{
     account::Account,
     app::App,
+    db::Tx,
+    meters::Meters,
     problem::Problem,
     router::{Server, lease::Lease},
     routeros::{self, Reading, Reset, Router},
+    units::Volume,
     usage::{
         counters,
         reading::{self, Counter, Reboot},
@@ -20,120 +23,125 @@ use crate::{
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 
-/// What became of one counter's reset.
+/// What became of the resets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Made {
+    /// Counters that are known to have been reset.
+    pub(super) done: usize,
+    /// Counters of which that is not known.
+    pub(super) unknown: usize,
+}
+
+/// What became of one counter's reset, where that is known.
 enum Fate {
     /// Done; this is what the counter showed just before.
     Reset(Counter),
-    /// Not known; this is what it shows now.
-    Unknown(Counter),
     /// Never sent.
     Untouched,
 }
 
-/// Resets the counters; how many are known to have been.
+/// Resets the counters.
 ///
 /// # Errors
 /// Of the database. What a router does not do stays an open intent or is left for the next collection.
 pub(super) async fn run(
     app: &App,
     router: &Router,
-    server: &Server,
+    server_id: u64,
     wanted: Vec<(u64, Counter)>,
     lease: &Lease,
-) -> Result<usize, Problem> {
-    let r1: HashMap<u64, Counter> = wanted.iter().cloned().collect();
-    let fates = make(router, wanted).await;
-    let now = app.clock.now();
-    crate::in_tx!(app.db, tx => {
-        if lease.holds(&mut tx, now).await? {
-            book(app, &mut tx, server, (&r1, &fates), now).await
+) -> Result<Made, Problem> {
+    let began = app.clock.now();
+    let fates = make(router, &wanted).await;
+    let done = fates.values().filter(|fate| matches!(fate, Fate::Reset(_))).count();
+    let made = Made { done, unknown: wanted.len() - fates.len() };
+    Meters::count(&app.meters.resets, "done", made.done as u64);
+    Meters::count(&app.meters.resets, "unknown", made.unknown as u64);
+    let came = Came { r1: wanted.into_iter().collect(), fates, began, now: app.clock.now() };
+    let bytes = crate::in_tx!(app.db, tx => {
+        if lease.holds(&mut tx, came.now).await? {
+            came.book(app, &mut tx, server_id).await
         } else {
-            Err(lost_lease(server))
+            Err(lost_lease(server_id))
         }
-    })
+    })?;
+    Tally { bytes, ..Tally::default() }.count(&app.meters);
+    Ok(made)
 }
 
-async fn make(router: &Router, wanted: Vec<(u64, Counter)>) -> HashMap<u64, Fate> {
-    let services: HashMap<String, u64> =
-        wanted.into_iter().map(|(service, counter)| (counter.ros_id, service)).collect();
-    let mut ids: Vec<String> = services.keys().cloned().collect();
+async fn make(router: &Router, wanted: &[(u64, Counter)]) -> HashMap<u64, Fate> {
+    let services: HashMap<&str, u64> = wanted.iter().map(|(service, it)| (it.ros_id.as_str(), *service)).collect();
+    let mut ids: Vec<String> = services.keys().map(|id| (*id).to_owned()).collect();
     ids.sort();
-    let mut fates = HashMap::new();
-    let mut unknown = Vec::new();
+    let mut fates = HashMap::with_capacity(wanted.len());
     for (batch, reset) in routeros::read_all_and_reset(router, &ids).await {
         match reset {
             Reset::Done(readings) => {
-                let readings: HashMap<&str, &Reading> = readings.iter().map(|it| (it.id.as_str(), it)).collect();
-                for id in &batch {
-                    match (services.get(id), readings.get(id.as_str())) {
-                        (Some(service), Some(reading)) => fates.insert(*service, Fate::Reset(counter_of(reading))),
-                        _ => None,
-                    };
-                }
+                let of = |it: &Reading| Some((*services.get(it.id.as_str())?, Fate::Reset(counter_of(it))));
+                fates.extend(readings.iter().filter_map(of));
             }
-            Reset::NotSent(_) => {
-                fates.extend(batch.iter().filter_map(|id| Some((*services.get(id)?, Fate::Untouched))));
+            Reset::NotSent(error) => {
+                tracing::warn!(router.name = router.name(), %error, counters = batch.len(), "counters were not reset");
+                fates.extend(batch.iter().filter_map(|id| Some((*services.get(id.as_str())?, Fate::Untouched))));
             }
             // A refusal may have come after some of the batch: nothing is known of it either.
-            Reset::Unknown | Reset::Refused(_) => unknown.extend(batch),
-        }
-    }
-    if !unknown.is_empty() {
-        tracing::warn!(
-            router.name = router.name(),
-            counters = unknown.len(),
-            "resets of unknown outcome are read again"
-        );
-        if let Ok(readings) = routeros::counters(router).await {
-            let readings: HashMap<&str, &Reading> = readings.iter().map(|it| (it.id.as_str(), it)).collect();
-            for id in &unknown {
-                if let (Some(service), Some(reading)) = (services.get(id), readings.get(id.as_str())) {
-                    fates.insert(*service, Fate::Unknown(counter_of(reading)));
-                }
-            }
+            Reset::Unknown | Reset::Refused(_) => {}
         }
     }
     fates
 }
 
-async fn book(
-    app: &App,
-    tx: &mut crate::db::Tx,
-    server: &Server,
-    (r1, fates): (&HashMap<u64, Counter>, &HashMap<u64, Fate>),
+/// What came of the resets, to be booked.
+struct Came {
+    r1: HashMap<u64, Counter>,
+    fates: HashMap<u64, Fate>,
+    began: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Result<usize, Problem> {
-    let server_id = server.told.id;
-    let mut accounts = Account::of_server_locked(tx, server_id).await?;
-    let intents = counters::intents(tx, server_id).await?;
-    let (mut moved, mut next, mut reset) = (Vec::new(), Vec::new(), 0);
-    for (at, account) in accounts.iter().enumerate() {
-        let id = account.service_id;
-        // Only what this run intended: another may have closed it since.
-        let (Some(fate), Some(r1), Some(intent)) = (fates.get(&id), r1.get(&id), intents.get(&id)) else { continue };
-        let (volume, doubtful, baseline) = match fate {
-            Fate::Untouched => (crate::units::Volume::ZERO, true, r1.clone()),
-            Fate::Reset(r2) => {
-                reset += 1;
-                (reading::delta(r1, r2, Reboot::No).volume, false, Counter::zero(r2.ros_id.clone()))
+}
+
+impl Came {
+    /// Books what the counters moved between the two readings, in one transaction; how many bytes.
+    async fn book(&self, app: &App, tx: &mut Tx, server_id: u64) -> Result<u64, Problem> {
+        // Only what this run intended, and nobody has closed since.
+        let mut intents = counters::intents(tx, server_id).await?;
+        let (mut moved, mut next) = (HashMap::new(), Vec::new());
+        for (id, fate) in &self.fates {
+            let (Some(r1), Some(intent)) = (self.r1.get(id), intents.remove(id)) else { continue };
+            // One that was never sent leaves the baseline where it is.
+            if let Fate::Reset(r2) = fate {
+                let volume = reading::delta(r1, r2, Reboot::No).volume;
+                if !volume.is_zero() {
+                    moved.insert(*id, (volume, intent.intended_at));
+                }
+                next.push((*id, r2.ros_id.as_str()));
             }
-            Fate::Unknown(shown) => {
-                let after = reading::after_unknown_reset(r1, shown, line_rate(account), now - intent.intended_at);
-                let (volume, doubtful) = judged(after, account);
-                (volume, doubtful, shown.clone())
-            }
-        };
-        moved.push(Moved { account: at, volume, from: intent.intended_at, doubtful });
-        next.push((id, baseline));
-    }
-    books::book(app, tx, server, &mut accounts, &moved, now).await?;
-    counters::put(tx, server_id, &next, now).await?;
-    if next.len() == intents.len() {
-        counters::close_all_intents(tx, server_id).await?;
-    } else {
-        for (service_id, _) in &next {
-            counters::close_intent(tx, *service_id).await?;
         }
+        next.sort_by_key(|(id, _)| *id);
+        let bytes = self.charge(app, tx, server_id, &moved).await?;
+        counters::put_reset(tx, server_id, &next, self.began).await?;
+        counters::set_intents(tx, server_id, &intents).await?;
+        Ok(bytes)
     }
-    Ok(reset)
+
+    /// Accounts are read and held only where something was moved.
+    async fn charge(
+        &self,
+        app: &App,
+        tx: &mut Tx,
+        server_id: u64,
+        between: &HashMap<u64, (Volume, DateTime<Utc>)>,
+    ) -> Result<u64, Problem> {
+        if between.is_empty() {
+            return Ok(0);
+        }
+        let Some(server) = Server::find(tx, server_id).await? else { return Ok(0) };
+        let mut accounts = Account::of_server_locked(tx, server_id).await?;
+        accounts.retain(|account| between.contains_key(&account.service_id));
+        let moved = |(at, account): (usize, &Account)| {
+            let (volume, from) = between[&account.service_id];
+            Moved { account: at, volume, from, doubtful: false }
+        };
+        let moved: Vec<Moved> = accounts.iter().enumerate().map(moved).collect();
+        books::book(app, tx, &server, &mut accounts, &moved, self.now).await
+    }
 }

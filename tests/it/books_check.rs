@@ -1,0 +1,123 @@
+//! What the books of all accounts must agree in, and what they say of one.
+
+use crate::world::TestApp;
+use turnpike::{app::App, params, sql};
+
+/// What the books say of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Booked {
+    /// By the months, which are kept for ever.
+    pub down: u64,
+    pub up: u64,
+    /// By the ledger.
+    pub charged: u64,
+    pub balance: i64,
+    /// Put aside, not charged.
+    pub quarantined: u64,
+}
+
+impl Booked {
+    pub fn total(&self) -> u64 {
+        self.down + self.up
+    }
+}
+
+/// What the books say of a service.
+pub async fn booked(app: &App, service_id: u64) -> Booked {
+    let mut conn = app.db.read().await.unwrap();
+    let months = sql!(
+        "SELECT COALESCE(SUM(down_bytes), 0) AS down, COALESCE(SUM(up_bytes), 0) AS up FROM usage_month WHERE service_id = ?"
+    );
+    let months = conn.one(months, params![service_id]).await.unwrap().unwrap();
+    let ledger = sql!("SELECT COALESCE(SUM(bytes), 0) AS bytes FROM ledger WHERE service_id = ? AND kind = 'usage'");
+    let charged: i64 = conn.one(ledger, params![service_id]).await.unwrap().unwrap().get("bytes").unwrap();
+    let standing = sql!("SELECT balance_bytes FROM standing WHERE service_id = ?");
+    let standing = conn.one(standing, params![service_id]).await.unwrap().unwrap();
+    let aside = sql!("SELECT COALESCE(SUM(down_bytes + up_bytes), 0) AS bytes FROM quarantine WHERE service_id = ?");
+    let aside = conn.one(aside, params![service_id]).await.unwrap().unwrap();
+    Booked {
+        down: months.get("down").unwrap(),
+        up: months.get("up").unwrap(),
+        charged: u64::try_from(-charged).unwrap(),
+        balance: standing.get("balance_bytes").unwrap(),
+        quarantined: aside.get("bytes").unwrap(),
+    }
+}
+
+/// The books of every account agree: the balance is the ledger's sum; the ledger's usage, the days and the months are one
+/// figure. For accounts that have been metered all their life and whose days are all kept.
+pub async fn assert_books_equal(app: &App) {
+    let mut conn = app.db.read().await.unwrap();
+    let all = sql!("SELECT service_id, balance_bytes FROM standing ORDER BY service_id");
+    let standings = conn.rows(all, vec![]).await.unwrap();
+    assert!(!standings.is_empty());
+    for row in standings {
+        let (id, balance): (u64, i64) = (row.get("service_id").unwrap(), row.get("balance_bytes").unwrap());
+        assert_eq!(turnpike::usage::ledger::sum(&mut conn, id).await.unwrap(), balance, "balance of {id}");
+        let usage = sql!(
+            "SELECT once, -bytes AS bytes FROM ledger WHERE service_id = ? AND kind = 'usage' AND bytes <> 0 ORDER BY once"
+        );
+        let days = sql!(
+            "SELECT day, counted_down_bytes + counted_up_bytes AS bytes, down_bytes + up_bytes AS raw FROM usage_day \
+             WHERE service_id = ? ORDER BY day"
+        );
+        let usage: Vec<(String, u64)> = (conn.rows(usage, params![id]).await.unwrap().iter())
+            .map(|row| (row.get("once").unwrap(), row.get("bytes").unwrap()))
+            .collect();
+        let rows = conn.rows(days, params![id]).await.unwrap();
+        let days: Vec<(String, u64)> = rows
+            .iter()
+            .map(|row| (row.get("day").unwrap(), row.get("bytes").unwrap()))
+            .filter(|it: &(_, u64)| it.1 > 0)
+            .collect();
+        assert_eq!(usage, days, "the ledger's days and the history's of {id}");
+        let raw: u64 = rows.iter().map(|row| row.get::<u64>("raw").unwrap()).sum();
+        let months =
+            sql!("SELECT COALESCE(SUM(down_bytes + up_bytes), 0) AS raw FROM usage_month WHERE service_id = ?");
+        let months: u64 = conn.one(months, params![id]).await.unwrap().unwrap().get("raw").unwrap();
+        assert_eq!(raw, months, "days and months of {id}");
+        let baselines = sql!("SELECT COUNT(*) AS n FROM counter WHERE service_id = ?");
+        let baselines: u64 = conn.one(baselines, params![id]).await.unwrap().unwrap().get("n").unwrap();
+        assert!(baselines <= 1);
+    }
+}
+
+/// How many resets stand open.
+pub async fn open_resets(app: &App) -> u64 {
+    let count = sql!("SELECT COUNT(*) AS n FROM reset_intent");
+    app.db.read().await.unwrap().one(count, vec![]).await.unwrap().unwrap().get("n").unwrap()
+}
+
+impl TestApp {
+    /// What the customer carried and nobody was charged for: never less than nothing.
+    #[track_caller]
+    pub fn uncharged(&self, username: &str, booked: Booked) -> u64 {
+        let (down, up) = self.router.carried(username);
+        assert!(
+            booked.down <= down && booked.up <= up && booked.charged <= down + up,
+            "charged too much: {booked:?} of {down}/{up} carried"
+        );
+        down + up - booked.total()
+    }
+
+    /// A figure of `/metrics`.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let text = reqwest::get(format!("{}/metrics", self.ops())).await.unwrap().text().await.unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Calls for a collection until it is made: after a fault the router may be left alone for a moment.
+    pub async fn collect_at_last(&self) {
+        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            let answer = self.hook("usage-update", &self.body(1)).await;
+            if answer.status == 200 {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < end, "{}", answer.body);
+            // A login that works makes the connection be tried again at once.
+            self.hook("test-connection", &self.body(1)).await;
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Poll and collection, booked exactly; and what a router hears of it.
+
+use crate::{
+    books_check::{assert_books_equal, booked, open_resets},
+    world::{GB, MB, TestApp},
+};
+use chrono::Duration;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_and_collections_book_every_byte_once() {
+    let app = TestApp::new().await;
+    let user = app.create(41).await;
+    let mut carried = 0;
+    for round in 0..12_u64 {
+        let (down, up) = (round * 7_777_777 + 1, round * 333_333 + 2);
+        assert!(app.router.carry(&user, down, up));
+        carried += down + up;
+        app.pass(Duration::seconds(61));
+        if round % 3 == 2 {
+            app.collect().await;
+            assert_eq!(app.queue(&user, "bytes").unwrap(), "0/0");
+        } else {
+            app.step().await;
+        }
+        let books = booked(&app.app, 41).await;
+        assert_eq!(app.uncharged(&user, books), 0);
+        assert_eq!((books.total(), books.charged), (carried, carried));
+        assert_eq!(books.balance, (10 * GB) as i64 - carried as i64);
+        // The same reading again is nothing.
+        app.step().await;
+        assert_eq!(booked(&app.app, 41).await, books);
+        assert_books_equal(&app.app).await;
+    }
+    assert_eq!(app.balance(41).await, (10 * GB - carried) as i64);
+    assert_eq!(app.metric("turnpike_booked_bytes_total").await, carried);
+    assert_eq!(app.metric("turnpike_resets_total{kind=\"done\"}").await, 4);
+    assert_eq!(app.metric("turnpike_doubts_total{kind=\"restart\"}").await, 0);
+    assert!(app.metric("turnpike_readings_total{kind=\"read\"}").await >= 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_resets_the_counters_run_on_and_the_books_are_the_same() {
+    let app = TestApp::with("collect.reset = \"never\"\n").await;
+    let user = app.create(41).await;
+    for _ in 0..5 {
+        assert!(app.router.carry(&user, 1_000_001, 100_003));
+        app.pass(Duration::hours(1));
+        assert_eq!(app.collect().await["collected"], 1);
+    }
+    assert_eq!(app.queue(&user, "bytes").unwrap(), "500015/5000005");
+    assert_eq!(app.commands("/queue/simple/reset-counters"), 0);
+    let books = booked(&app.app, 41).await;
+    assert_eq!((books.down, books.up, books.charged), (5_000_005, 500_015, 5_500_020));
+    assert_books_equal(&app.app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ours_is_neither_booked_nor_touched() {
+    let app = TestApp::new().await;
+    app.router.world(|world| {
+        world.add_row("/ppp/profile", &[("name", "limited"), ("rate-limit", "5M/5M")]);
+        // Somebody else's customer, and a queue that has our mark's form but not our service.
+        for (name, address, comment) in
+            [("foreign", "10.9.9.9", "by hand"), ("almost", "10.9.9.10", "WHMCS|Product ID:410|ada@example.net")]
+        {
+            let secret = [
+                ("name", name),
+                ("password", "secret"),
+                ("remote-address", address),
+                ("profile", "limited"),
+                ("service", "any"),
+            ];
+            world.add_row("/ppp/secret", &secret);
+            let target = format!("{address}/32");
+            world.add_row("/queue/simple", &[("name", name), ("target", &target), ("comment", comment)]);
+        }
+    });
+    let user = app.create(41).await;
+    for name in ["foreign", "almost"] {
+        app.router.connect(name, "secret", "l2tp", "198.51.100.9").unwrap();
+        app.router.hang_up(name);
+        // Without the profile's own dynamic queue in front, the static one counts.
+        app.router.world(|world| world.put("/ppp/profile", "limited", "rate-limit", ""));
+        app.router.connect(name, "secret", "l2tp", "198.51.100.9").unwrap();
+        assert!(app.router.carry(name, 123_456, 654_321));
+    }
+    app.router.world(|world| {
+        let row = [("name", "<l2tp-dynamic>"), ("target", "<l2tp-dynamic>"), ("dynamic", "true")];
+        world.add_row("/queue/simple", &row)
+    });
+    let ours = app.router.world(|world| world.get("/queue/simple", &user, ".id")).unwrap();
+    assert!(app.router.carry(&user, MB, MB));
+    app.pass(Duration::hours(1));
+    app.collect().await;
+    assert_eq!(app.queue("foreign", "bytes").unwrap(), "654321/123456");
+    assert_eq!(app.queue("almost", "bytes").unwrap(), "654321/123456");
+    assert_eq!(booked(&app.app, 41).await.total(), 2 * MB);
+    for sentence in app.router.journal() {
+        if sentence.path == "/queue/simple/reset-counters" {
+            assert_eq!(sentence.attribute("numbers"), Some(ours.as_str()));
+        }
+        assert!(!["reset-counters-all", "reset"].iter().any(|verb| sentence.path.ends_with(&format!("/{verb}"))));
+    }
+    assert_eq!(app.commands("/queue/simple/reset-counters"), 1);
+}
+
+/// Accounts on the router and in the books, past the front door: `create` one by one would take minutes.
+async fn many(app: &TestApp, count: u64) {
+    app.create(1).await;
+    let template = app.router.world(|world| {
+        world.populate(u32::try_from(count - 1).unwrap(), |n| format!("WHMCS|Product ID:{}|ada@example.net", n + 1));
+        world.table("/queue/simple").rows().len()
+    });
+    assert_eq!(template as u64, count);
+    let mut conn = app.app.db.read().await.unwrap();
+    let first = turnpike::account::Account::find(&mut conn, 1).await.unwrap().unwrap();
+    drop(conn);
+    let mut tx = app.app.db.begin().await.unwrap();
+    let mut baselines = Vec::new();
+    for id in 2..=count {
+        let name = format!("user{:05}", id - 1);
+        let mut account = first.clone();
+        (account.service_id, account.username) = (id, name.clone());
+        account.save(&mut tx, app.clock.now()).await.unwrap();
+        account.save_standing(&mut tx, app.clock.now()).await.unwrap();
+        let packet = turnpike::usage::ledger::Kind::Packet;
+        let grant =
+            turnpike::usage::ledger::enter(&mut tx, id, (packet, "first"), (10 * GB) as i64, "", app.clock.now());
+        assert!(grant.await.unwrap());
+        let ros_id = app.router.world(|world| world.get("/queue/simple", &name, ".id")).unwrap();
+        baselines.push((id, turnpike::usage::reading::Counter::zero(ros_id)));
+    }
+    turnpike::usage::counters::put(&mut tx, 3, &baselines, app.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+fn usage(of: &Value) -> (u64, u64) {
+    (of["month"]["download_bytes"].as_u64().unwrap(), of["month"]["upload_bytes"].as_u64().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_asks_two_prints_and_one_reset_a_hundred_accounts() {
+    for count in [1_u64, 250, 1_000] {
+        let app = TestApp::new().await;
+        many(&app, count).await;
+        for id in 2..=count {
+            let name = format!("user{:05}", id - 1);
+            app.router.connect(&name, "secret", "l2tp", "198.51.100.9").unwrap();
+            assert!(app.router.carry(&name, id * 1_000, id));
+        }
+        assert!(app.router.carry("7-1", 1_000, 1));
+        app.pass(Duration::hours(1));
+        app.router.clear_journal();
+        let answer = app.collect().await;
+        assert_eq!((answer["collected"].as_u64(), answer["skipped"].clone()), (Some(count), json!([])));
+        for service in answer["services"].as_array().unwrap() {
+            let id = service["service_id"].as_u64().unwrap();
+            assert_eq!(usage(service), (id * 1_000, id));
+        }
+        let resets = count.div_ceil(100);
+        assert_eq!(app.commands("/queue/simple/reset-counters") as u64, resets);
+        // Uptime, two prints, the resets.
+        assert_eq!(app.router.journal().len() as u64, 3 + resets, "{count} accounts");
+        assert_eq!(open_resets(&app.app).await, 0);
+        assert_eq!(app.metric("turnpike_resets_total{kind=\"done\"}").await, count);
+        app.router.clear_journal();
+        app.pass(Duration::minutes(2));
+        app.step().await;
+        assert_eq!(app.router.journal().len(), 2, "a poll asks for uptime and counters");
+        assert_books_equal(&app.app).await;
+    }
+}
