@@ -245,7 +245,7 @@ async fn what_a_reset_is_said_to_be_is_what_it_was() {
                 assert!(reboots || left.down == 5_000, "{path} {name}: {outcome:?}, and yet {left:?}");
             }
             Reset::Unknown => {
-                assert!(!["UnknownReply", "EmptyDone"].contains(&name), "{path} {name}: known well enough")
+                assert!(!["UnknownReply", "EmptyDone"].contains(&name), "{path} {name}: known well enough");
             }
         }
     })

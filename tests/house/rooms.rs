@@ -1,0 +1,215 @@
+//! Who may name whom. A room is a module of the crate's root, with everything below it.
+
+use crate::source::{each_sequence, is_path_separator, rust, tokens};
+use proc_macro2::{Delimiter, TokenTree};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A room, whom it may name, and why.
+const MAY: &[(&str, &[&str], &str)] = &[
+    ("units", &[], "bytes and speeds know nothing of the house"),
+    ("clock", &[], "time and chance come in here, for everybody"),
+    ("plan", &["units"], "pure: what was sold, without a database and without a clock"),
+    ("simulator", &[], "a router of its own, so that a mistake of the client's cannot hide in it"),
+    ("db", &["clock"], "migrations say when they ran"),
+    ("seal", &["clock"], "nonces of sealed secrets are diced"),
+    ("routeros", &["units", "plan"], "speaks to routers and never reads the database"),
+    ("router", &["clock", "db", "plan", "seal", "units"], "a router as it is remembered"),
+    ("usage", &["clock", "db", "plan", "seal", "units"], "counters, ledger and history"),
+    ("netflow", &["clock", "db", "plan", "problem", "seal", "units"], "access records; wrong fields are said as the caller's"),
+    ("mail", &["clock", "db", "plan", "seal", "units"], "letters, outbox and the ways out"),
+    ("account", &["clock", "db", "plan", "problem", "seal", "units"], "parses the product's settings and names the field at fault"),
+    ("problem", &["db", "routeros", "seal"], "the one file that turns errors into answers"),
+    ("config", &["clock", "db", "pairing", "units"], "parses addresses at the edge; `init` dices keys and pairs"),
+    ("pairing", &["config"], "the pairing code is made of the settings"),
+    ("log", &["clock", "config"], "lines carry the clock's instant"),
+    ("meters", &[], "only counts"),
+    ("app", ALL_NOUNS, "makes every part once"),
+    ("work", ALL_NOUNS_AND_APP, "the order of things; the one place where rooms meet"),
+    ("http", &["app", "clock", "config", "db", "log", "meters", "pairing", "problem", "work"], "one line a verb; nonces are kept"),
+    ("jobs", &["account", "app", "clock", "http", "mail", "problem", "router", "work", "db"], "what is due; nonces are written at the tick"),
+    ("demo", EVERYTHING, "plays the whole product"),
+    ("cli", EVERYTHING, "a command may show anything"),
+    ("main", EVERYTHING, "starts it"),
+    ("lib", &[], "lists the rooms"),
+];
+
+const ALL_NOUNS: &[&str] = &[
+    "account", "clock", "config", "db", "mail", "meters", "netflow", "plan", "problem", "router", "routeros", "seal", "units",
+    "usage",
+];
+const ALL_NOUNS_AND_APP: &[&str] = &[
+    "account", "app", "clock", "config", "db", "mail", "meters", "netflow", "plan", "problem", "router", "routeros", "seal",
+    "units", "usage",
+];
+const EVERYTHING: &[&str] = &[
+    "account", "app", "cli", "clock", "config", "db", "demo", "http", "jobs", "log", "mail", "meters", "netflow", "pairing",
+    "plan", "problem", "router", "routeros", "seal", "simulator", "units", "usage", "work",
+];
+
+/// A crate from outside, and the rooms that may name it.
+const OUTSIDE: &[(&str, &[&str], &str)] = &[
+    ("actix_web", &["http"], "only the front door speaks HTTP"),
+    ("aes_gcm", &["seal"], "one place seals"),
+    ("clap", &["cli", "main"], "the command line"),
+    ("governor", &["http"], "slows who knocks wrongly"),
+    ("hmac", &["http"], "one profile of signatures"),
+    ("indicatif", &["cli"], "progress is for terminals"),
+    ("lettre", &["config", "log", "mail"], "the sender's address is parsed at the edge; the log's test shows that lettre stays quiet"),
+    ("mikrotik_rs", &["routeros"], "one client; the simulator has a wire of its own"),
+    ("minijinja", &["mail", "usage"], "letters and charts"),
+    ("mysql_async", &["db"], "one SQL, two drivers"),
+    ("prometheus_client", &["meters"], "one registry"),
+    ("rand", &["clock"], "chance comes from `clock::Chance`"),
+    ("reqwest", &["demo", "cli"], "the demo calls its own front door; nobody else calls out by HTTP"),
+    ("rusqlite", &["db"], "one SQL, two drivers"),
+    ("sfv", &["http"], "one profile of signatures"),
+    ("tokio_cron_scheduler", &["jobs"], "only the ticker"),
+    ("toml", &["config"], "one reader of settings"),
+];
+
+/// `src/routeros/link.rs` is in `routeros`, three deep.
+fn place(path: &str) -> (String, usize) {
+    let parts: Vec<&str> = path.trim_start_matches("src/").trim_end_matches(".rs").split('/').collect();
+    let depth = if *parts.last().unwrap() == "mod" { parts.len() - 1 } else { parts.len() };
+    (parts[0].to_owned(), depth)
+}
+
+/// The rooms that follow `crate::`: one, or those of a group in braces.
+fn names_after(tokens: &[TokenTree], at: usize, found: &mut BTreeSet<String>) {
+    match tokens.get(at) {
+        Some(TokenTree::Ident(name)) => {
+            found.insert(name.to_string());
+        }
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+            let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+            let starts = |at: usize| at == 0 || crate::source::is_punct(&inner[at - 1], ',');
+            for (at, token) in inner.iter().enumerate() {
+                if let (true, TokenTree::Ident(name)) = (starts(at), token) {
+                    found.insert(name.to_string());
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Everything at the crate's root that a file names: by `crate::`, by the crate's name, or by `super::` from below.
+fn named(path: &str) -> BTreeSet<String> {
+    let (_, depth) = place(path);
+    let mut found = BTreeSet::new();
+    each_sequence(&tokens(path), &mut |tokens| {
+        for (at, token) in tokens.iter().enumerate() {
+            let TokenTree::Ident(word) = token else { continue };
+            let inside_path = at >= 2 && is_path_separator(tokens, at - 2);
+            if inside_path || !is_path_separator(tokens, at + 1) {
+                continue;
+            }
+            match word.to_string().as_str() {
+                "crate" | "turnpike" => names_after(tokens, at + 3, &mut found),
+                "super" => {
+                    let mut supers = 1;
+                    let mut next = at + 3;
+                    while matches!(tokens.get(next), Some(TokenTree::Ident(word)) if word == "super") {
+                        supers += 1;
+                        next += 3;
+                    }
+                    if supers == depth {
+                        names_after(tokens, next, &mut found);
+                    }
+                }
+                _ => {}
+            }
+        }
+    });
+    found
+}
+
+/// Macros and functions at the crate's root belong to the room that exports them.
+fn room_of(name: &str) -> &str {
+    match name {
+        "params" | "sql" | "in_tx" => "db",
+        name => name,
+    }
+}
+
+#[test]
+fn rooms_name_only_whom_they_may() {
+    let table: BTreeMap<&str, &[&str]> = MAY.iter().map(|(room, may, _)| (*room, *may)).collect();
+    let mut complaints = Vec::new();
+    for path in rust("src") {
+        let (room, _) = place(&path);
+        let Some(may) = table.get(room.as_str()) else {
+            complaints.push(format!("{path}: the room {room} is not in the table of tests/house/rooms.rs"));
+            continue;
+        };
+        for name in named(&path) {
+            let other = room_of(&name);
+            if other != room && !may.contains(&other) {
+                complaints.push(format!("{path}: {room} may not name {other}"));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn what_is_named_is_found_in_every_spelling() {
+    let some = |path: &str, rooms: &[&str]| {
+        let found = named(path);
+        for room in rooms {
+            assert!(found.contains(*room), "{path} names {room}, which was not found; found: {found:?}");
+        }
+    };
+    some("src/work/collect.rs", &["account", "app", "routeros", "usage", "in_tx"]);
+    some("src/cli/serve.rs", &["http", "jobs"]);
+    some("src/http/serve.rs", &["db"]);
+    assert!(!named("src/plan/cycle.rs").contains("db"));
+}
+
+#[test]
+fn every_room_of_the_table_gives_a_reason() {
+    for (room, _, reason) in MAY.iter().chain(OUTSIDE) {
+        assert!(reason.len() > 10, "{room}");
+    }
+    let rooms: Vec<&str> = MAY.iter().map(|(room, ..)| *room).collect();
+    for (room, may, _) in MAY {
+        for other in *may {
+            assert!(rooms.contains(other), "{room} may name {other}, which has no row of its own");
+        }
+    }
+}
+
+#[test]
+fn the_simulator_shares_nothing_with_us() {
+    for path in rust("src/simulator") {
+        let strangers: Vec<String> = named(&path).into_iter().filter(|name| name != "simulator").collect();
+        assert!(strangers.is_empty(), "{path} names {strangers:?}");
+    }
+    let users: BTreeSet<String> = rust("src")
+        .iter()
+        .filter(|path| named(path).contains("simulator"))
+        .map(|path| place(path).0)
+        .filter(|room| room != "simulator")
+        .collect();
+    assert!(users.iter().all(|room| ["cli", "demo", "main"].contains(&room.as_str())), "{users:?}");
+}
+
+#[test]
+fn a_crate_from_outside_is_named_in_its_room_alone() {
+    let mut complaints = Vec::new();
+    for path in rust("src") {
+        let (room, _) = place(&path);
+        each_sequence(&tokens(&path), &mut |tokens| {
+            for (at, token) in tokens.iter().enumerate() {
+                let TokenTree::Ident(word) = token else { continue };
+                let word = word.to_string();
+                let Some((_, rooms, why)) = OUTSIDE.iter().find(|(name, ..)| *name == word) else { continue };
+                let begins = at < 2 || !is_path_separator(tokens, at - 2);
+                if begins && is_path_separator(tokens, at + 1) && !rooms.contains(&room.as_str()) {
+                    complaints.push(format!("{path}: {word} belongs to {rooms:?}: {why}"));
+                }
+            }
+        });
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
