@@ -32,7 +32,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let account = account.filter(|account| account.state == State::Made);
     let Some(account) = account else {
         let state = if is_active(&told_status) { "missing" } else { "inactive" };
-        return Ok(nothing_known(state, netflow_of(app, service_id, &told_status).await?));
+        return Ok(nothing_known(state, netflow_of(app, service_id, &told_status).await?.as_ref()));
     };
     let status = if told_status.is_empty() { &account.sold.status } else { &told_status };
     let server = Server::find(&mut app.db.read().await?, account.server_id).await?;
@@ -81,7 +81,7 @@ fn is_active(status: &str) -> bool {
     status.eq_ignore_ascii_case("active")
 }
 
-fn nothing_known(state: &str, netflow: Option<Value>) -> Value {
+fn nothing_known(state: &str, netflow: Option<&Value>) -> Value {
     json!({
         "state": state, "information": null, "connection": null, "traffic": null,
         "statistics": {"days": [], "months": []}, "charts": {"days_svg": "", "months_svg": ""}, "netflow": netflow,

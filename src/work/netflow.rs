@@ -92,7 +92,7 @@ pub async fn client(app: &App, service_id: u64) -> Result<Value, Problem> {
         "username": set(&record.username).filter(|_| show.show_username),
         "group": set(&record.group),
         "ip_address": record.ip_address.map(|it| it.to_string()),
-        "password": password.as_ref().map(|it| it.expose_secret()),
+        "password": password.as_ref().map(ExposeSecret::expose_secret),
     }))
 }
 
@@ -176,8 +176,8 @@ impl Wanted {
         record.client_id = fields.client_id()?;
         let url = fields.text("url", usize::MAX)?.trim();
         record.url = (!url.is_empty()).then(|| url.parse()).transpose().map_err(invalid("url"))?;
-        record.username = fields.text("username", LONGEST)?.trim().to_owned();
-        record.group = fields.text("group", LONGEST)?.trim().to_owned();
+        record.username = fields.name("username")?;
+        record.group = fields.name("group")?;
         let address = fields.text("ip_address", LONGEST)?.trim();
         record.ip_address =
             (!address.is_empty()).then(|| address.parse()).transpose().map_err(invalid("ip_address"))?;
@@ -220,8 +220,13 @@ impl Fields {
     /// A text in one line; empty where it is absent.
     fn text(&self, name: &'static str, longest: usize) -> Result<&str, Problem> {
         let text = self.string(name)?;
-        check(name, text, longest, |c| c.is_control())?;
+        check(name, text, longest, char::is_control)?;
         Ok(text)
+    }
+
+    /// A name as typed or pasted: blanks at its ends are not part of it.
+    fn name(&self, name: &'static str) -> Result<String, Problem> {
+        Ok(self.text(name, LONGEST)?.trim().to_owned())
     }
 
     /// Lines of text. A browser's form sends CR and LF for a line's end.
