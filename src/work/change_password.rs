@@ -24,17 +24,17 @@ const UNCHANGED: &str = "The password could not be changed right now; the old on
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let until = super::deadline(super::LIFECYCLE);
-    let asked = ask.service()?;
-    if asked.password.expose_secret().is_empty() {
+    let (service_id, password) = (ask.service_id()?, ask.password()?);
+    if password.expose_secret().is_empty() {
         return Err(Problem::malformed("service.password", "is missing"));
     }
-    let _turn = app.locks.service(asked.id, until).await?;
-    let account = super::find_living(app, asked.id).await?;
+    let _turn = app.locks.service(service_id, until).await?;
+    let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
     let router = app.router(&server)?.patient().within(until);
-    set(app, &router, &account, &asked.password, until).await.map_err(|problem| problem.for_customer(UNCHANGED))?;
+    set(app, &router, &account, &password, until).await.map_err(|problem| problem.for_customer(UNCHANGED))?;
     let mut conn = app.db.read().await?;
-    let account = Account::find(&mut conn, asked.id).await?.ok_or_else(|| super::no_such_service(asked.id))?;
+    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
     Ok(json!({"account": view::account(&mut conn, &account).await?}))
 }
 

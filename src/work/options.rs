@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let mut profiles = BTreeSet::from(["default".to_owned()]);
     let mut warning = None;
-    if ask.has("server") {
+    if ask.has("server")? {
         let told = ask.server()?;
         profiles.extend(saved(app, told.id).await?);
         let login = crate::app::login(&told)?;

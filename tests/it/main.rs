@@ -1,5 +1,6 @@
 //! One binary of tests through the front door: real sockets, real databases, a simulated router.
 
 mod db;
+mod hooks_bodies;
 mod story;
 mod world;
