@@ -112,8 +112,12 @@ async fn route(front: &Front, request: &HttpRequest, body: &[u8]) -> Result<Valu
     let Some(name) = hook_of(request) else {
         return Err(Problem::new(Code::NoSuchHook, "There is nothing at this path; hooks are at /v1/hooks/{hook}."));
     };
-    let missing =
-        || Problem::new(Code::NoSuchHook, format!("There is no hook named {name:?}; update Turnpike if the WHMCS module is newer than it."));
+    let missing = || {
+        Problem::new(
+            Code::NoSuchHook,
+            format!("There is no hook named {name:?}; update Turnpike if the WHMCS module is newer than it."),
+        )
+    };
     let hook = Hook::of(name).ok_or_else(missing)?;
     if request.method() != Method::POST {
         return Err(Problem::new(Code::MethodNotAllowed, "Hooks are called with POST."));

@@ -144,13 +144,7 @@ impl Ask {
             "" => None,
             text => Some(text.parse().map_err(|_error: std::net::AddrParseError| wrong())?),
         };
-        Ok(Service {
-            id: part.id("id")?,
-            status: part.text("status")?,
-            username,
-            password,
-            dedicated_address,
-        })
+        Ok(Service { id: part.id("id")?, status: part.text("status")?, username, password, dedicated_address })
     }
 
     /// The service's password alone; empty where WHMCS has none.
@@ -199,6 +193,11 @@ impl Ask {
             return Err(Problem::field(self.setting_path("plan"), why));
         }
         Settings::parse(&settings, &options, &cycle, gb, None)
+    }
+
+    /// The product's field of that name, if it is given.
+    pub fn setting(&self, name: &str) -> Result<Option<String>, Problem> {
+        Ok(Some(self.part("settings")?.text(name)?.trim().to_owned()).filter(|it| !it.is_empty()))
     }
 
     /// Where the winning value of a setting stands: a configurable option that is not blank wins.

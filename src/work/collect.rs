@@ -110,6 +110,8 @@ async fn hold(app: &App, server_id: u64, scope: Scope, until: Instant, lease: &L
         return Err(Problem::new(Code::NoSuchServer, format!("Server {server_id} is not known here.")));
     };
     let router = app.router(&server)?.within(until);
+    // WHMCS asks once a day or at a cron run: a router that was away a moment ago is tried again.
+    let router = if scope == Scope::Poll { router } else { router.patient() };
     let seen = match look(&router).await {
         Ok(seen) => seen,
         Err(error) => {

@@ -1,23 +1,28 @@
 //! Options: what WHMCS's drop-downs offer. A silent router never empties them: the saved values stay, with a warning.
 
-use super::{Ask, LOOK};
+use super::Ask;
 use crate::{app::App, params, problem::Problem, routeros, sql};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
+
+/// A router is asked for this long at the most; the bridge waits 3 s.
+const LONGEST: Duration = Duration::from_millis(2500);
 
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let mut profiles = BTreeSet::from(["default".to_owned()]);
+    // What the product has is never taken out of the list that shows it.
+    profiles.extend(ask.setting("profile")?);
     let mut warning = None;
     if ask.has("server")? {
         let told = ask.server()?;
         profiles.extend(saved(app, told.id).await?);
         let login = crate::app::login(&told)?;
         let look = async {
-            let router = app.routers.once(login).await?.within(super::deadline(LOOK * 2));
+            let router = app.routers.once(login).await?.within(super::deadline(LONGEST));
             routeros::profiles(&router).await
         };
-        match tokio::time::timeout(LOOK * 2, look).await {
+        match tokio::time::timeout(LONGEST, look).await {
             Ok(Ok(found)) => profiles.extend(found.into_iter().map(|it| it.name)),
             Ok(Err(error)) => warning = Some(Problem::from(error).detail),
             Err(_elapsed) => {

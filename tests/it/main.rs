@@ -2,5 +2,6 @@
 
 mod db;
 mod hooks_bodies;
+mod hooks_create;
 mod story;
 mod world;
