@@ -14,7 +14,7 @@ use crate::{
 };
 use chrono::{DateTime, Utc};
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -133,24 +133,24 @@ pub async fn step(app: &App) -> Result<(), Problem> {
     daily(app).await
 }
 
-/// Why a router is visited.
+/// What a router is visited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Visit {
-    /// Its counters are due; changes are made along the way.
-    Poll,
-    /// Changes wait for it.
-    Changes,
+struct Visit {
+    /// Its counters are due.
+    poll: bool,
+    /// Changes wait for it. They are tried although its connection's breaker is open: people wait for them.
+    changes: bool,
 }
 
 async fn visit(app: &App, server_id: u64, what: Visit) -> Result<(), Problem> {
     let until = Instant::now() + POLL;
-    match what {
-        Visit::Poll => collect::run(app, server_id, collect::Scope::Poll, until).await.map(|_| ()),
-        Visit::Changes => {
-            apply::server(app, server_id, until).await;
-            Ok(())
-        }
+    if what.changes {
+        apply::server(app, server_id, until).await;
     }
+    if what.poll {
+        collect::run(app, server_id, collect::Scope::Poll, until).await?;
+    }
+    Ok(())
 }
 
 async fn due(app: &App) -> Result<Vec<(u64, Visit)>, Problem> {
@@ -165,9 +165,9 @@ async fn due(app: &App) -> Result<Vec<(u64, Visit)>, Problem> {
             .collect(),
         None => Vec::new(),
     };
-    let changes = crate::account::pending::servers_due(&mut conn, now - AGAIN, now).await?;
-    let changes = changes.into_iter().filter(|id| !polled.contains(id)).map(|id| (id, Visit::Changes));
-    Ok(polled.iter().map(|id| (*id, Visit::Poll)).chain(changes).collect())
+    let changed = crate::account::pending::servers_due(&mut conn, now - AGAIN, now).await?;
+    let all: BTreeSet<u64> = polled.iter().chain(&changed).copied().collect();
+    Ok(all.into_iter().map(|id| (id, Visit { poll: polled.contains(&id), changes: changed.contains(&id) })).collect())
 }
 
 fn is_due(server: &Server, every: Duration, now: DateTime<Utc>) -> bool {

@@ -231,7 +231,8 @@ impl Problem {
         body.insert("type".to_owned(), format!("urn:turnpike:problem:{code}").into());
         body.insert("title".to_owned(), self.code.title().into());
         body.insert("status".to_owned(), self.code.status().into());
-        body.insert("detail".to_owned(), self.detail.clone().into());
+        let stop = if self.detail.ends_with(['.', '!', '?']) { "" } else { "." };
+        body.insert("detail".to_owned(), format!("{}{stop}", self.detail).into());
         body.insert("code".to_owned(), code.into());
         body.insert("reference".to_owned(), reference.into());
         if let Some(field) = &self.field {

@@ -140,6 +140,18 @@ pub async fn withdraw(conn: &mut Conn, service_id: u64, id: u64) -> Result<()> {
     conn.execute(sql, params![service_id, id]).await.map(|_| ())
 }
 
+/// A removal is no longer wanted.
+pub async fn withdraw_removal(conn: &mut Conn, service_id: u64) -> Result<()> {
+    let sql = sql!("DELETE FROM pending WHERE service_id = ? AND kind = 'remove'");
+    conn.execute(sql, params![service_id]).await.map(|_| ())
+}
+
+/// Secret and queue are as stored; only the ending of sessions may still wait.
+pub async fn brought_in_line(conn: &mut Conn, service_id: u64) -> Result<()> {
+    let sql = sql!("DELETE FROM pending WHERE service_id = ? AND kick = ?");
+    conn.execute(sql, params![service_id, false]).await.map(|_| ())
+}
+
 /// How many changes wait in all.
 pub async fn count_all(conn: &mut Conn) -> Result<u64> {
     conn.one(sql!("SELECT COUNT(*) AS n FROM pending"), vec![]).await?.map_or(Ok(0), |row| row.get("n"))

@@ -207,6 +207,13 @@ impl Account {
         Ok(conn.one(sql, params![server_id, username, but]).await?.is_some())
     }
 
+    /// Forgets one that never came to be.
+    pub async fn forget(conn: &mut Conn, service_id: u64) -> Result<()> {
+        conn.execute(sql!("DELETE FROM standing WHERE service_id = ?"), params![service_id]).await?;
+        let sql = sql!("DELETE FROM account WHERE service_id = ? AND made_at IS NULL");
+        conn.execute(sql, params![service_id]).await.map(|_| ())
+    }
+
     /// Remembers whether it was online.
     pub async fn saw_online(conn: &mut Conn, service_id: u64, online: bool, at: DateTime<Utc>) -> Result<()> {
         let sql = sql!("UPDATE account SET online = ?, online_at = ? WHERE service_id = ?");

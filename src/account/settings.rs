@@ -24,6 +24,40 @@ pub const HISTORY_DAYS: RangeInclusive<u16> = 32..=3660;
 /// The speed where neither product nor plan says one: 10 Mbit/s each way.
 pub const DEFAULT_SPEED: Speed = Speed::new(10_000, 10_000);
 
+/// Every name that `settings` and `options` may hold; `traffic_gb` counts in `options` only.
+const NAMES: [&str; 25] = [
+    "plan",
+    "profile",
+    "ppp_service",
+    "download_mbps",
+    "upload_mbps",
+    "traffic_gb",
+    "traffic_gb_one_time",
+    "traffic_gb_monthly",
+    "traffic_gb_quarterly",
+    "traffic_gb_semi_annually",
+    "traffic_gb_annually",
+    "traffic_gb_biennially",
+    "traffic_gb_triennially",
+    "history_days",
+    "threshold_gb",
+    "threshold_template",
+    "suspension_template",
+    "instruction_url",
+    "support_pptp",
+    "support_l2tp",
+    "l2tp_psk",
+    "collect",
+    "username_rule",
+    "password_rule",
+    "comment_prefix",
+];
+
+/// Whether a member of `settings` or `options` is read at all.
+pub fn is_setting(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
 /// What was settled about a service.
 #[derive(Clone, Debug)]
 pub struct Settings {

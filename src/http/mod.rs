@@ -146,7 +146,8 @@ impl Door {
     /// Paths are taken as sent: what is percent-encoded leads nowhere.
     fn at(path: &str) -> Result<Self, Problem> {
         if let Some(name) = path.strip_prefix("/v1/hooks/").filter(|name| name.len() <= 64) {
-            let missing = || format!("There is no hook {name:?}; is the bridge newer than Turnpike?");
+            let missing =
+                || format!("There is no hook named {name:?}; update Turnpike if the WHMCS module is newer than it.");
             let hook = Hook::of(name).ok_or_else(|| Problem::new(Code::NoSuchHook, missing()))?;
             return Ok(Self::Hook(hook, name.to_owned()));
         }

@@ -13,15 +13,13 @@ use serde_json::{Value, json};
 const MOST: i64 = 10_737_418_240_000_000;
 /// The longest key, characters.
 const LONGEST_KEY: usize = 128;
-/// The longest note that is kept, characters.
-const LONGEST_NOTE: usize = 255;
 
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let until = super::deadline(super::LIFECYCLE);
     let service_id = ask.service_id()?;
     let (bytes, key) = (bytes(ask)?, key(ask)?);
-    let note: String = ask.hook_text("note")?.chars().take(LONGEST_NOTE).collect();
+    let note = ask.hook_remark("note")?;
     let _turn = app.locks.service(service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
@@ -45,11 +43,12 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 
 fn bytes(ask: &Ask) -> Result<i64, Problem> {
     let value = ask.hook_value("bytes")?.ok_or_else(|| Problem::malformed("hook.bytes", "is missing"))?;
-    let bytes = value.as_i64().ok_or_else(|| Problem::malformed("hook.bytes", "must be a whole number"))?;
-    if bytes == 0 || bytes.checked_abs().is_none_or(|it| it > MOST) {
-        return Err(Problem::field("hook.bytes", "must not be zero, and 10000000 GB at the most either way"));
+    if !value.is_i64() && !value.is_u64() {
+        return Err(Problem::malformed("hook.bytes", "must be a whole number of bytes"));
     }
-    Ok(bytes)
+    let bytes = value.as_i64().filter(|it| *it != 0 && (-MOST..=MOST).contains(it));
+    let wrong = || Problem::field("hook.bytes", "must not be zero, and 10,000,000 GB at the most either way");
+    bytes.ok_or_else(wrong)
 }
 
 fn key(ask: &Ask) -> Result<String, Problem> {

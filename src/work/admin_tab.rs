@@ -19,7 +19,9 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let service_id = ask.service_id()?;
     let mut conn = app.db.read().await?;
     let Some(account) = Account::find(&mut conn, service_id).await? else {
-        return Ok(json!({"fields": [field("Account", "not made yet: run the module command Create")]}));
+        return Ok(
+            json!({"account": null, "fields": [field("Account", "not made yet: run the module command Create")]}),
+        );
     };
     let server = Server::find(&mut conn, account.server_id).await?;
     let month = history::in_month(&mut conn, service_id, &view::this_month(app)).await?;

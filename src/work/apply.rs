@@ -14,21 +14,24 @@ use crate::{
 };
 use tokio::time::Instant;
 
-/// Makes a service's changes now. The caller holds the service's lock.
+/// Makes a service's changes now, trying a router that was away a moment ago too. The caller holds the service's lock.
 ///
 /// # Errors
 /// The router's, with the changes still pending; the database's.
 pub async fn service(app: &App, server: &Server, service_id: u64, until: Instant) -> Result<(), Problem> {
+    by(app, &app.router(server)?.patient().within(until), service_id).await
+}
+
+async fn by(app: &App, router: &Router, service_id: u64) -> Result<(), Problem> {
     let (account, changes) = {
         let mut conn = app.db.read().await?;
         (Account::find(&mut conn, service_id).await?, pending::of_service(&mut conn, service_id).await?)
     };
     let (Some(account), Some(last)) = (account, changes.last()) else { return Ok(()) };
-    let router = app.router(server)?.within(until);
-    match make(app, &router, &account, &changes).await {
+    match make(app, router, &account, &changes).await {
         Ok(()) => finish(app, &account, &changes, last.id).await,
         Err(error) => {
-            let problem = refused_profile(error, &account);
+            let problem = error.for_profile(&account.settings.profile);
             let mut tx = app.db.begin().await?;
             pending::failed(&mut tx, (service_id, last.id), &problem.detail, app.clock.now()).await?;
             tx.commit().await?;
@@ -38,9 +41,10 @@ pub async fn service(app: &App, server: &Server, service_id: u64, until: Instant
 }
 
 /// The same for a hook that answers success though the router is away: what could not be made stays pending, and the
-/// log says so. A router that refuses is an error all the same, because waiting does not mend it.
+/// log says so. A router that was away a moment ago is not waited for again: WHMCS may be suspending hundreds. One that
+/// refuses is an error all the same, because waiting does not mend it.
 pub async fn or_later(app: &App, server: &Server, service_id: u64, until: Instant) -> Result<(), Problem> {
-    match service(app, server, service_id, until).await {
+    match by(app, &app.router(server)?.within(until), service_id).await {
         Err(problem) if problem.code == Code::RouterUnreachable => {
             tracing::warn!(
                 service.id = service_id,
@@ -56,8 +60,13 @@ pub async fn or_later(app: &App, server: &Server, service_id: u64, until: Instan
 
 /// Makes all that waits for a router, oldest service first; gives up at the first sign that it is away.
 pub async fn server(app: &App, server_id: u64, until: Instant) {
-    if let Err(problem) = all_of(app, server_id, until).await {
-        tracing::warn!(server.id = server_id, "router changes wait: {}", problem.detail);
+    match all_of(app, server_id, until).await {
+        Ok(()) => {}
+        // Said when it went away.
+        Err(problem) if problem.code == Code::RouterUnreachable => {
+            tracing::debug!(server.id = server_id, "router changes wait: {}", problem.detail);
+        }
+        Err(problem) => tracing::warn!(server.id = server_id, "router changes wait: {}", problem.detail),
     }
 }
 
@@ -91,31 +100,57 @@ async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]
     let switched = only_switched && routeros::set_disabled(router, &account.username, &mark, !enabled).await?;
     // Not there to be switched off is off; everything else is brought in line as a whole.
     if !switched && (enabled || !only_switched) {
-        let wanted = super::wanted(app, account).map_err(MakeError::Problem)?;
+        let wanted = super::wanted(app, account)?;
         routeros::ensure(router, &wanted).await?;
     }
     if changes.iter().any(|it| it.kick) {
-        routeros::kick(router, &account.username).await?;
+        match kick(router, account).await {
+            // The name is somebody else's now, and so are its sessions.
+            Ok(_) | Err(routeros::Error::NameTaken { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }
 
-enum MakeError {
+/// Ends the account's sessions: how many. Sessions are known by name only, so where the name also belongs to a secret
+/// that is not ours they are left alone (law 5).
+pub(super) async fn kick(router: &Router, account: &Account) -> Result<usize, routeros::Error> {
+    let found = routeros::find(router, &account.username, &super::mark(account)).await?;
+    if found.foreign_secret {
+        let (router, name) = (router.name().to_owned(), account.username.clone());
+        return Err(routeros::Error::NameTaken { router, what: "secret", name });
+    }
+    routeros::kick(router, &account.username).await
+}
+
+/// What making can end with.
+pub(super) enum MakeError {
+    /// The router's doing.
     Router(routeros::Error),
+    /// Ours.
     Problem(Problem),
+}
+
+impl MakeError {
+    /// A profile that the router does not know is a wrong setting, not a router's whim.
+    pub(super) fn for_profile(self, profile: &str) -> Problem {
+        match self {
+            Self::Router(error) => super::create::unknown_profile(error, profile),
+            Self::Problem(problem) => problem,
+        }
+    }
+}
+
+impl From<Problem> for MakeError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
 }
 
 impl From<routeros::Error> for MakeError {
     fn from(error: routeros::Error) -> Self {
         Self::Router(error)
-    }
-}
-
-/// A profile that the router does not know is a wrong setting, not a router's whim.
-fn refused_profile(error: MakeError, account: &Account) -> Problem {
-    match error {
-        MakeError::Router(error) => super::create::unknown_profile(error, &account.settings.profile),
-        MakeError::Problem(problem) => problem,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         Sold,
         addresses::AddressSpace,
         credentials::{check_password, check_username},
-        settings::Settings,
+        settings::{Settings, is_setting},
     },
     problem::Problem,
     router::Told,
@@ -71,22 +71,25 @@ impl Ask {
     }
 
     /// Whether the part is there and not empty.
-    pub fn has(&self, path: &'static str) -> bool {
-        self.part(path).is_ok_and(|part| part.map.is_some())
+    ///
+    /// # Errors
+    /// `malformed` where it is there and is not an object.
+    pub fn has(&self, path: &'static str) -> Result<bool, Problem> {
+        Ok(self.part(path)?.map.is_some())
     }
 
     /// The router.
     pub fn server(&self) -> Result<Told, Problem> {
         let part = self.part("server")?.required()?;
         let tls = part.switch("tls")?;
-        let number = part.integer("port")?.unwrap_or(if tls { 8729 } else { 8728 });
-        let number = u16::try_from(number).ok().filter(|number| *number != 0);
+        let usual = if tls { 8729 } else { 8728 };
+        let port = part.number("port")?.map_or(Some(usual), |port| u16::try_from(port).ok().filter(|port| *port != 0));
         let told = Told {
             id: part.integer("id")?.unwrap_or(0),
             name: part.text("name")?,
             hostname: part.text("hostname")?,
             address: part.text("address")?,
-            port: number.ok_or_else(|| Problem::field("server.port", "must be from 1 to 65535"))?,
+            port: port.ok_or_else(|| Problem::field("server.port", "must be from 1 to 65535"))?,
             tls,
             username: part.text("username")?,
             password: part.long_text("password")?.into(),
@@ -112,9 +115,8 @@ impl Ask {
     pub fn address_space(&self) -> Result<AddressSpace, Problem> {
         let texts = self.part("server")?.texts("addresses")?;
         AddressSpace::parse(&texts).map_err(|(at, why)| {
-            let mut problem = Problem::field("server.addresses", format!("(entry {}) {why}", at + 1));
-            problem.field = Some("server.addresses".to_owned());
-            problem
+            let why = format!("(Assigned IP Addresses) cannot be used: in entry {}, {why}", at + 1);
+            Problem::field("server.addresses", why)
         })
     }
 
@@ -135,23 +137,23 @@ impl Ask {
         if !username.is_empty() {
             check_username(&username).map_err(|why| Problem::field("service.username", why))?;
         }
-        let password = part.long_text("password")?;
-        if !password.is_empty() {
-            check_password(&password).map_err(|why| Problem::field("service.password", why))?;
-        }
+        let password = self.password()?;
         let address = part.text("dedicated_address")?;
         let wrong = || Problem::field("service.dedicated_address", "must be an IPv4 address");
         let dedicated_address = match address.trim() {
             "" => None,
             text => Some(text.parse().map_err(|_error: std::net::AddrParseError| wrong())?),
         };
-        Ok(Service {
-            id: part.id("id")?,
-            status: part.text("status")?,
-            username,
-            password: password.into(),
-            dedicated_address,
-        })
+        Ok(Service { id: part.id("id")?, status: part.text("status")?, username, password, dedicated_address })
+    }
+
+    /// The service's password alone; empty where WHMCS has none.
+    pub fn password(&self) -> Result<SecretString, Problem> {
+        let password = self.part("service")?.long_text("password")?;
+        if !password.is_empty() {
+            check_password(&password).map_err(|why| Problem::field("service.password", why))?;
+        }
+        Ok(password.into())
     }
 
     /// To whom and how it was sold, from `service` and `client`.
@@ -183,16 +185,34 @@ impl Ask {
 
     /// `settings` and `options`, parsed for the service's billing cycle. The plan is not looked up here.
     pub fn settings(&self, gb: Gigabyte) -> Result<Settings, Problem> {
-        let settings = self.part("settings")?.all_texts()?;
-        let options = self.part("options")?.all_texts()?;
+        let settings = self.part("settings")?.settings()?;
+        let options = self.part("options")?.settings()?;
         let cycle = self.part("service")?.text("billing_cycle")?;
         if let Some(plan) = crate::account::settings::plan_name(&settings, &options)? {
-            let whence =
-                if options.get("plan").is_some_and(|it| !it.trim().is_empty()) { "options" } else { "settings" };
             let why = format!("names a plan that does not exist: {plan}");
-            return Err(Problem::field(format!("{whence}.plan"), why));
+            return Err(Problem::field(self.setting_path("plan"), why));
         }
         Settings::parse(&settings, &options, &cycle, gb, None)
+    }
+
+    /// The product's field of that name, if it is given.
+    pub fn setting(&self, name: &str) -> Result<Option<String>, Problem> {
+        Ok(Some(self.part("settings")?.text(name)?.trim().to_owned()).filter(|it| !it.is_empty()))
+    }
+
+    /// Where the winning value of a setting stands: a configurable option that is not blank wins.
+    pub fn setting_path(&self, name: &str) -> String {
+        let option = self.part("options").ok().and_then(|part| part.get(name));
+        let given = option.and_then(Value::as_str).is_some_and(|it| !it.trim().is_empty());
+        format!("{}.{name}", if given { "options" } else { "settings" })
+    }
+
+    /// What a person wrote in the `hook` part, on one line and no longer than can be kept: a remark never refuses the
+    /// work that it is about.
+    pub fn hook_remark(&self, name: &str) -> Result<String, Problem> {
+        let text = self.part("hook")?.long_text(name)?;
+        let plain = text.chars().map(|it| if it.is_control() { ' ' } else { it });
+        Ok(plain.take(LONGEST).collect::<String>().trim().to_owned())
     }
 
     /// A text of the `hook` part; empty where it is absent.
@@ -202,7 +222,17 @@ impl Ask {
 
     /// A value of the `hook` part.
     pub fn hook_value(&self, name: &str) -> Result<Option<&Value>, Problem> {
-        Ok(self.part("hook")?.map.and_then(|map| map.get(name)).filter(|value| !value.is_null()))
+        Ok(self.part("hook")?.get(name))
+    }
+
+    /// A list of the `hook` part; empty where it is absent.
+    pub fn hook_list(&self, name: &str) -> Result<&[Value], Problem> {
+        match self.hook_value(name)? {
+            None => Ok(&[]),
+            Some(Value::Object(map)) if map.is_empty() => Ok(&[]),
+            Some(Value::Array(list)) => Ok(list),
+            Some(_) => Err(Problem::malformed(format!("hook.{name}"), "must be a list")),
+        }
     }
 
     /// The same ask about another service: for tests and the command line.
@@ -214,7 +244,7 @@ impl Ask {
 impl<'a> Part<'a> {
     fn required(self) -> Result<Self, Problem> {
         if self.map.is_none() {
-            return Err(Problem::malformed(self.path, "is missing"));
+            return Err(Problem::malformed(self.path, "is missing from the body"));
         }
         Ok(self)
     }
@@ -251,6 +281,7 @@ impl<'a> Part<'a> {
         let wrong = || Problem::malformed(self.at(name), "must be a list of strings");
         match self.get(name) {
             None => Ok(Vec::new()),
+            Some(Value::Object(map)) if map.is_empty() => Ok(Vec::new()),
             Some(Value::Array(list)) => list
                 .iter()
                 .map(|value| value.as_str().map(str::to_owned).ok_or_else(wrong))
@@ -260,15 +291,22 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Every member as a text, for the settings' own parser.
-    fn all_texts(&self) -> Result<BTreeMap<String, String>, Problem> {
-        let members = self.map.into_iter().flatten().filter(|(_, value)| !value.is_null());
+    /// The settings among the members; whatever else is there is not ours to judge.
+    fn settings(&self) -> Result<BTreeMap<String, String>, Problem> {
+        let members = self.map.into_iter().flatten().filter(|(name, value)| is_setting(name) && !value.is_null());
         members
             .map(|(name, value)| match value {
                 Value::String(text) => Ok((name.clone(), text.clone())),
                 _ => Err(Problem::malformed(self.at(name), "must be a string")),
             })
             .collect()
+    }
+
+    /// A whole number of any size.
+    fn number(&self, name: &str) -> Result<Option<i128>, Problem> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let number = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
+        number.map(Some).ok_or_else(|| Problem::malformed(self.at(name), "must be a whole number"))
     }
 
     fn integer(&self, name: &str) -> Result<Option<u64>, Problem> {

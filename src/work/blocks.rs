@@ -20,14 +20,11 @@ pub enum Change {
     AdminUnblock,
 }
 
-/// The longest reason that is kept, in characters.
-const LONGEST_REASON: usize = 255;
-
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem> {
     let until = super::deadline(super::LIFECYCLE);
     let service_id = ask.service_id()?;
-    let reason: String = ask.hook_text("reason")?.chars().take(LONGEST_REASON).collect();
+    let (reason, status) = (ask.hook_remark("reason")?, ask.status()?);
     let _turn = app.locks.service(service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
@@ -36,10 +33,8 @@ pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem>
         let mut account = super::living(&mut tx, service_id).await?;
         let was_enabled = account.causes.is_enabled();
         set(&mut account, change, &reason);
-        if let Ok(status) = ask.status()
-            && !status.is_empty()
-        {
-            account.sold.status = status;
+        if !status.is_empty() {
+            account.sold.status.clone_from(&status);
         }
         account.save(&mut tx, now).await?;
         settle::switch(&mut tx, &account, was_enabled, now).await

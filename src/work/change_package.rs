@@ -10,12 +10,9 @@ use crate::{
     },
     app::App,
     problem::{Code, Problem},
-    router::Server,
-    routeros,
     usage::counters,
 };
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
@@ -26,17 +23,29 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let _turn = app.locks.service(service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
-    check_profile(app, &server, &account, &settings, until).await?;
+    if account.settings.profile != settings.profile {
+        let router = app.router(&server)?.within(until);
+        match create::require_profile(&router, &settings.profile, &ask.setting_path("profile")).await {
+            // It cannot be asked: taken for good, and said when the router returns.
+            Err(problem) if problem.code == Code::RouterUnreachable => {}
+            asked => asked?,
+        }
+    }
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
         let mut account = super::living(&mut tx, service_id).await?;
         let kick = account.settings.profile != settings.profile || account.settings.ppp_service != settings.ppp_service;
         let before = routers_part(&account);
         counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
+        let was_metered = account.is_metered();
         account.sold = sold.clone();
-        account.set_settings(&app.seal, settings.clone());
-        // A service that becomes metered has its cycle's packet to live on; one that was metered had it already.
-        account.balance += create::grant(&mut tx, &account, now).await?;
+        // The mark stays what it was made with; with another it would not be ours.
+        let comment_prefix = account.settings.comment_prefix.clone();
+        account.set_settings(&app.seal, Settings { comment_prefix, ..settings.clone() });
+        // A service that becomes metered has its cycle's packet to live on; one that was metered keeps what it has.
+        if !was_metered {
+            account.balance += create::grant(&mut tx, &account, now).await?;
+        }
         account.save(&mut tx, now).await?;
         settle::settle(app, &mut tx, &server, &mut account, now).await?;
         if before != routers_part(&account) {
@@ -54,31 +63,4 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 fn routers_part(account: &Account) -> impl PartialEq + use<> {
     let terms = &account.settings;
     (terms.profile.clone(), terms.ppp_service, terms.speed, super::mark(account).comment())
-}
-
-/// A profile that is not on the router is refused before anything is written, as long as the router can be asked.
-async fn check_profile(
-    app: &App,
-    server: &Server,
-    account: &Account,
-    settings: &Settings,
-    until: Instant,
-) -> Result<(), Problem> {
-    if account.settings.profile == settings.profile {
-        return Ok(());
-    }
-    let router = app.router(server)?.within(until);
-    match routeros::profiles(&router).await {
-        Ok(profiles) if profiles.iter().any(|it| it.name == settings.profile) => Ok(()),
-        Ok(_) => {
-            let why = format!(
-                "names the PPP profile {}, which is not on router {}; make it there or choose another",
-                settings.profile, server.told.name
-            );
-            Err(Problem::field("settings.profile", why))
-        }
-        Err(error) if error.is_away() => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-    .or_else(|problem: Problem| if problem.code == Code::RouterUnreachable { Ok(()) } else { Err(problem) })
 }

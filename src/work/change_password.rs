@@ -4,7 +4,7 @@
 //! with what is stored*: killed between the router's answer and our record of it, the router goes back to the old password,
 //! which is the one that WHMCS still has.
 
-use super::{Ask, view};
+use super::{Ask, apply, view};
 use crate::{
     account::{
         Account,
@@ -16,7 +16,6 @@ use crate::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 /// What a customer is told where it could not be done.
 const UNCHANGED: &str = "The password could not be changed right now; the old one still holds. Please try again later.";
@@ -24,27 +23,21 @@ const UNCHANGED: &str = "The password could not be changed right now; the old on
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let until = super::deadline(super::LIFECYCLE);
-    let asked = ask.service()?;
-    if asked.password.expose_secret().is_empty() {
+    let (service_id, password) = (ask.service_id()?, ask.password()?);
+    if password.expose_secret().is_empty() {
         return Err(Problem::malformed("service.password", "is missing"));
     }
-    let _turn = app.locks.service(asked.id, until).await?;
-    let account = super::find_living(app, asked.id).await?;
+    let _turn = app.locks.service(service_id, until).await?;
+    let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
     let router = app.router(&server)?.patient().within(until);
-    set(app, &router, &account, &asked.password, until).await.map_err(|problem| problem.for_customer(UNCHANGED))?;
+    set(app, &router, &account, &password).await.map_err(|problem| problem.for_customer(UNCHANGED))?;
     let mut conn = app.db.read().await?;
-    let account = Account::find(&mut conn, asked.id).await?.ok_or_else(|| super::no_such_service(asked.id))?;
+    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
     Ok(json!({"account": view::account(&mut conn, &account).await?}))
 }
 
-async fn set(
-    app: &App,
-    router: &routeros::Router,
-    account: &Account,
-    password: &SecretString,
-    _until: Instant,
-) -> Result<(), Problem> {
+async fn set(app: &App, router: &routeros::Router, account: &Account, password: &SecretString) -> Result<(), Problem> {
     let (id, now) = (account.service_id, app.clock.now());
     let mut tx = app.db.begin().await?;
     pending::decide(&mut tx, (account.server_id, id), Kind::Change, true, now).await?;
@@ -73,7 +66,7 @@ async fn set(
         account.set_password(&app.seal, password);
         account.save(&mut tx, now).await
     }.map_err(Problem::from))?;
-    match routeros::kick(router, &account.username).await {
+    match apply::kick(router, account).await {
         Ok(_) => withdraw(app, id, intent).await,
         // The password holds; the sessions are ended when the router returns.
         Err(error) if error.is_away() => Ok(()),

@@ -104,6 +104,8 @@ async fn hold(app: &App, server_id: u64, scope: Scope, until: Instant, lease: &L
         return Err(Problem::new(Code::NoSuchServer, format!("Server {server_id} is not known here.")));
     };
     let router = app.router(&server)?.within(until);
+    // WHMCS asks once a day or at a cron run: a router that was away a moment ago is tried again.
+    let router = if scope == Scope::Poll { router } else { router.patient() };
     let booked = read_and_book(app, &router, server_id, scope, lease).await?;
     let mut outcome = Outcome { at: booked.at, read: booked.read, skipped: booked.skipped, reset: 0 };
     if !booked.to_reset.is_empty() {

@@ -4,9 +4,9 @@
 //! written, then the router's part made, then the account said to be made and its first packet granted. Killed between, the
 //! same create continues; on the router our own orphan is adopted and a foreign name refused.
 
-use super::{Ask, settle, view};
+use super::{Ask, apply::MakeError, settle, view};
 use crate::{
-    account::{Account, State, addresses::AddressSpace, allotment, causes::Causes, settings::Settings},
+    account::{Account, State, addresses::AddressSpace, allotment, causes::Causes, pending, settings::Settings},
     app::App,
     problem::{Code, Problem},
     router::Server,
@@ -39,7 +39,7 @@ struct Wish {
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let until = super::deadline(super::LIFECYCLE);
-    let wish = Wish {
+    let mut wish = Wish {
         service: ask.service()?,
         sold: ask.sold()?,
         settings: ask.settings(app.config.traffic.gb)?,
@@ -51,27 +51,81 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let router = app.router(&server)?.patient().within(until);
     let known = Account::find(&mut app.db.read().await?, service_id).await?;
     check_same(&wish, &server, known.as_ref())?;
+    if let Some(known) = known.as_ref().filter(|known| known.state != State::Gone) {
+        // What may be on the router carries the mark that it was made with; with another it would not be ours.
+        wish.settings.comment_prefix.clone_from(&known.settings.comment_prefix);
+    }
+    require_profile(&router, &wish.settings.profile, &ask.setting_path("profile")).await?;
     let account = loop {
         let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
-        // None: other creates were quicker with all of them, and there may be more.
+        // None: others were faster with all of them.
         if let Some(account) = intend(app, &server, &wish, &free).await? {
             break account;
         }
     };
-    let wanted = super::wanted(app, &account)?;
-    let ensured = routeros::ensure(&router, &wanted).await.map_err(|error| unknown_profile(error, &wanted.profile))?;
-    let counter = if ensured.queue_created {
-        Counter::zero(ensured.queue_id)
-    } else {
-        // What an adopted queue counted before is not this customer's to pay.
-        let reading = routeros::counter(&router, &account.username, &wanted.mark).await?;
-        reading.map_or_else(|| Counter::zero(ensured.queue_id), |it| super::collect::counter_of(&it))
+    let counter = match make(app, &router, &account).await {
+        Err(MakeError::Router(error @ routeros::Error::NameTaken { .. })) => {
+            forget(app, &router, known.as_ref(), &account).await?;
+            return Err(error.into());
+        }
+        Err(error) => return Err(error.for_profile(&account.settings.profile)),
+        Ok(counter) => counter,
     };
-    let changes = crate::in_tx!(app.db, tx => made(app, &mut tx, &server, service_id, &counter).await)?;
-    if changes {
+    let waits = crate::in_tx!(app.db, tx => made(app, &mut tx, &server, service_id, &counter).await)?;
+    if waits {
         super::apply::or_later(app, &server, service_id, until).await?;
     }
     answer(app, service_id).await
+}
+
+/// Makes the router's part; what the queue's counter begins with.
+async fn make(app: &App, router: &Router, account: &Account) -> Result<Counter, MakeError> {
+    let wanted = super::wanted(app, account)?;
+    let ensured = routeros::ensure(router, &wanted).await?;
+    if ensured.queue_created {
+        return Ok(Counter::zero(ensured.queue_id));
+    }
+    // What an adopted queue counted before is not this customer's to pay.
+    let reading = routeros::counter(router, &account.username, &wanted.mark).await?;
+    Ok(reading.map_or_else(|| Counter::zero(ensured.queue_id), |it| super::collect::counter_of(&it)))
+}
+
+/// A name that something else has was refused before anything was made: what was intended is forgotten, so that the
+/// next try may have another name, and another service the address.
+async fn forget(app: &App, router: &Router, before: Option<&Account>, account: &Account) -> Result<(), Problem> {
+    match before.map(|it| it.state) {
+        Some(State::Made) => return Ok(()),
+        // An earlier try may have made a part.
+        Some(State::New) => routeros::remove(router, &account.username, &super::mark(account)).await?,
+        Some(State::Gone) | None => {}
+    }
+    let (id, now) = (account.service_id, app.clock.now());
+    crate::in_tx!(app.db, tx => {
+        allotment::free(&mut tx, id).await?;
+        match before.filter(|it| it.made_at.is_some()) {
+            Some(before) => {
+                let mut before = before.clone();
+                before.state = State::Gone;
+                before.save(&mut tx, now).await?;
+            }
+            None => Account::forget(&mut tx, id).await?,
+        }
+        Ok::<_, Problem>(())
+    })
+}
+
+/// Asks whether the PPP profile is there, before anything is made.
+pub(super) async fn require_profile(router: &Router, profile: &str, path: &str) -> Result<(), Problem> {
+    if routeros::profiles(router).await?.iter().any(|it| it.name == profile) {
+        return Ok(());
+    }
+    Err(no_profile(router.name(), profile, path))
+}
+
+fn no_profile(router: &str, profile: &str, path: &str) -> Problem {
+    let why =
+        format!("names the PPP profile {profile}, which is not on router {router}; make it there or choose another");
+    Problem::field(path, why)
 }
 
 /// An account that lives already can be brought in line, but not be moved or renamed by a create.
@@ -117,8 +171,15 @@ async fn free_addresses(
         }
         return Ok(vec![address]);
     }
-    if let Some(known) = living {
-        return Ok(vec![known.address]);
+    match living {
+        Some(known) if known.state == State::Made => return Ok(vec![known.address]),
+        // What an earlier try was given, as long as it still may be.
+        Some(known)
+            if wish.space.contains(known.address) && foreign(router, &[known.address], &mark).await?.is_empty() =>
+        {
+            return Ok(vec![known.address]);
+        }
+        _ => {}
     }
     let mut free = wish.space.iter().filter(|address| !taken.contains(address));
     let mut at_a_time = CANDIDATES;
@@ -157,8 +218,8 @@ fn exhausted(server: &Server, of: usize) -> Problem {
     Problem::new(Code::AddressesExhausted, text)
 }
 
-/// Writes the intent: who, what, which name and address. The address is unique per router.
-/// `None` where none of the addresses is free any more.
+/// Writes the intent: who, what, which name and address. The address is unique per router; `None` where others have
+/// taken all of these meanwhile.
 async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> Result<Option<Account>, Problem> {
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
@@ -197,6 +258,11 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
         }
         account.save(&mut tx, now).await?;
         account.save_standing(&mut tx, now).await?;
+        // A termination that the router did not live to hear is no longer wanted.
+        pending::withdraw_removal(&mut tx, service_id).await?;
+        if !begins {
+            pending::decide(&mut tx, (server.told.id, service_id), pending::Kind::Change, false, now).await?;
+        }
         Ok(Some(account))
     })
 }
@@ -234,7 +300,8 @@ fn password(app: &App, wish: &Wish, none_yet: bool) -> Option<SecretString> {
     none_yet.then(|| wish.settings.password_rule.make(&app.chance))
 }
 
-/// It is on the router: said, counted from here, and its first packet granted once per due date.
+/// It is on the router: said, counted from here, and its first packet granted once per due date. Whether changes wait
+/// for the router.
 async fn made(
     app: &App,
     tx: &mut crate::db::Tx,
@@ -252,12 +319,13 @@ async fn made(
     }
     account.balance += grant(tx, &account, now).await?;
     account.save(tx, now).await?;
+    pending::brought_in_line(tx, service_id).await?;
     // A packet below the threshold is how it was sold, not a crossing: no letter for it here.
     let spent = account.is_metered() && account.balance <= 0;
-    if spent == account.causes.quota {
-        return Ok(false);
+    if spent != account.causes.quota {
+        settle::settle(app, tx, server, &mut account, now).await?;
     }
-    settle::settle(app, tx, server, &mut account, now).await
+    Ok(pending::count(tx, service_id).await? > 0)
 }
 
 /// Grants the cycle's packet once per (service, due date); the bytes that it brought now.
@@ -291,10 +359,7 @@ async fn answer(app: &App, service_id: u64) -> Result<Value, Problem> {
 pub(super) fn unknown_profile(error: routeros::Error, profile: &str) -> Problem {
     match &error {
         routeros::Error::Refused { router, kind: Refusal::UnknownProfile, .. } => {
-            let why = format!(
-                "names the PPP profile {profile}, which is not on router {router}; make it there or choose another"
-            );
-            Problem::field("settings.profile", why).because(error)
+            no_profile(router, profile, "settings.profile").because(error)
         }
         _ => error.into(),
     }

@@ -62,24 +62,12 @@ async fn one(app: &App, server: Server) -> Result<(Vec<Value>, Vec<Value>), Prob
 }
 
 async fn acknowledge(app: &App, ask: &Ask) -> Result<(), Problem> {
-    let ids = |value: &Value| value.as_u64();
-    let wrong = |field: &str, what: &str| Problem::malformed(field, what);
-    let delivered: Vec<u64> = match ask.hook_value("delivered")? {
-        None => Vec::new(),
-        Some(value) => {
-            let list = value.as_array().and_then(|list| list.iter().map(ids).collect::<Option<_>>());
-            list.ok_or_else(|| wrong("hook.delivered", "must be a list of letters' ids"))?
-        }
-    };
-    let failed: Vec<(u64, String)> = match ask.hook_value("failed")? {
-        None => Vec::new(),
-        Some(value) => {
-            let pair = |it: &Value| Some((it.get("id")?.as_u64()?, it.get("error")?.as_str()?.to_owned()));
-            let list = value.as_array().and_then(|list| list.iter().map(pair).collect::<Option<_>>());
-            list.ok_or_else(|| wrong("hook.failed", "must be a list of {\"id\", \"error\"}"))?
-        }
-    };
-    outbox::acknowledge(&app.db, &delivered, &failed, app.clock.now()).await?;
+    let delivered: Option<Vec<u64>> = ask.hook_list("delivered")?.iter().map(Value::as_u64).collect();
+    let delivered = delivered.ok_or_else(|| Problem::malformed("hook.delivered", "must be a list of letters' ids"))?;
+    let pair = |it: &Value| Some((it.get("id")?.as_u64()?, it.get("error")?.as_str()?.to_owned()));
+    let failed: Option<Vec<_>> = ask.hook_list("failed")?.iter().map(pair).collect();
+    let wrong = || Problem::malformed("hook.failed", "must be a list of {\"id\", \"error\"}");
+    outbox::acknowledge(&app.db, &delivered, &failed.ok_or_else(wrong)?, app.clock.now()).await?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Disconnect: every session of the account is ended. Nothing is remembered; a router that is away is an error.
 
-use super::Ask;
-use crate::{app::App, problem::Problem, routeros};
+use super::{Ask, apply};
+use crate::{app::App, problem::Problem};
 use serde_json::{Value, json};
 
 /// Runs the hook.
@@ -12,6 +12,6 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
     let router = app.router(&server)?.patient().within(until);
-    let sessions = routeros::kick(&router, &account.username).await?;
+    let sessions = apply::kick(&router, &account).await?;
     Ok(json!({"sessions": sessions}))
 }

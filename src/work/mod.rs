@@ -107,7 +107,7 @@ async fn remember(app: &App, told: &Told) -> Result<Server, Problem> {
 
 /// The router of an account: as the body tells of it where it does, else as remembered.
 async fn server_of(app: &App, ask: &Ask, account: &Account) -> Result<Server, Problem> {
-    if ask.has("server") {
+    if ask.has("server")? {
         let told = ask.server()?;
         if told.id == account.server_id {
             return remember(app, &told).await;

@@ -3,24 +3,26 @@
 use super::Ask;
 use crate::{app::App, params, problem::Problem, routeros, sql};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-/// The settings page waits for the router's profiles for this long (the bridge waits 3 s).
-const LOOK: std::time::Duration = std::time::Duration::from_millis(2500);
+/// A router is asked for this long at the most; the bridge waits 3 s.
+const LONGEST: Duration = Duration::from_millis(2500);
 
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let mut profiles = BTreeSet::from(["default".to_owned()]);
+    // What the product has is never taken out of the list that shows it.
+    profiles.extend(ask.setting("profile")?);
     let mut warning = None;
-    if ask.has("server") {
+    if ask.has("server")? {
         let told = ask.server()?;
         profiles.extend(saved(app, told.id).await?);
         let login = crate::app::login(&told)?;
         let look = async {
-            let router = app.routers.once(login).await?.within(super::deadline(LOOK));
+            let router = app.routers.once(login).await?.within(super::deadline(LONGEST));
             routeros::profiles(&router).await
         };
-        match tokio::time::timeout(LOOK, look).await {
+        match tokio::time::timeout(LONGEST, look).await {
             Ok(Ok(found)) => profiles.extend(found.into_iter().map(|it| it.name)),
             Ok(Err(error)) => warning = Some(Problem::from(error).detail),
             Err(_elapsed) => {

@@ -17,15 +17,18 @@ use serde_json::{Value, json};
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let until = super::deadline(super::LIFECYCLE);
     let service_id = ask.service_id()?;
-    let due = ask.next_due_date()?;
-    let settings = if ask.has("settings") { Some(ask.settings(app.config.traffic.gb)?) } else { None };
+    let Some(due) = ask.next_due_date()? else {
+        let why = "is missing: it is what tells one renewal from another";
+        return Err(Problem::malformed("service.next_due_date", why));
+    };
+    let settings = if ask.has("settings")? { Some(ask.settings(app.config.traffic.gb)?) } else { None };
     let _turn = app.locks.service(service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
         let mut account = super::living(&mut tx, service_id).await?;
-        account.sold.next_due_date = due.or(account.sold.next_due_date);
+        account.sold.next_due_date = Some(due);
         if let Some(settings) = &settings {
             // The packet that is sold now is the one that the renewal brings; the rest waits for change-package.
             account.settings.packet = settings.packet;

@@ -5,9 +5,11 @@
 mod books_check;
 mod books_counting;
 mod db;
+mod hooks_bodies;
+mod hooks_create;
+mod netflow;
 mod secure;
 #[path = "../mail/sink.rs"]
 mod sink;
-mod netflow;
 mod story;
 mod world;

@@ -66,11 +66,12 @@ async fn fresh_schema(server: &str) -> String {
     format!("{}/{name}", server.trim_end_matches('/'))
 }
 
-/// An answer, its signature checked.
+/// An answer; if it is signed, the signature was checked.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub body: Value,
+    pub signed: bool,
 }
 
 impl Answer {
@@ -87,6 +88,24 @@ impl Answer {
         assert!(self.status >= 400, "a success: {}", self.body);
         assert_eq!(self.body["status"], self.status);
         self.body["code"].as_str().unwrap()
+    }
+
+    /// Status, code and field (empty where there is none) of a problem.
+    #[track_caller]
+    pub fn refusal(&self) -> (u16, &str, &str) {
+        (self.status, self.code(), self.body["field"].as_str().unwrap_or_default())
+    }
+
+    /// What every refusal keeps to: RFC 9457's members, one plain sentence, no secret.
+    #[track_caller]
+    fn check_problem(&self, content_type: &str) {
+        let (text, code) = (|name: &str| self.body[name].as_str().unwrap_or_default(), self.code());
+        assert_eq!(content_type, "application/problem+json");
+        assert_eq!(text("type"), format!("urn:turnpike:problem:{code}"));
+        assert!(!text("title").is_empty() && !text("reference").is_empty(), "{}", self.body);
+        let detail = text("detail");
+        assert!(detail.len() > 20 && detail.ends_with('.') && !detail.contains(['<', '>', '\n']), "{detail:?}");
+        assert!(!detail.contains("router-password") && !detail.contains("shared-by-all"), "{detail:?}");
     }
 }
 
@@ -182,12 +201,18 @@ impl TestApp {
 
     /// A signed call; the answer's signature is checked too.
     pub async fn send(&self, method: &str, target: &str, body: &Value) -> Answer {
-        let bytes = serde_json::to_vec(body).unwrap();
+        let answer = self.send_raw(method, target, "application/json", serde_json::to_vec(body).unwrap()).await;
+        assert!(answer.signed, "{}", answer.body);
+        answer
+    }
+
+    /// The same with any bytes of any type.
+    pub async fn send_raw(&self, method: &str, target: &str, content_type: &str, bytes: Vec<u8>) -> Answer {
         let headers = self.caller.headers(method, target, &bytes);
         let mut request = self
             .http
             .request(method.parse().unwrap(), format!("{}{target}", self.caller.base_url))
-            .header("Content-Type", "application/json");
+            .header("Content-Type", content_type);
         for (name, value) in &headers {
             request = request.header(name, value);
         }
@@ -196,9 +221,16 @@ impl TestApp {
         let got = answer.headers().clone();
         let body = answer.bytes().await.unwrap();
         let header = |name: &str| got.get(name).map(|value| value.to_str().unwrap().to_owned());
-        self.caller.verify(status, header, &body, &headers).unwrap();
-        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
-        Answer { status, body }
+        let signed = header("Signature").is_some();
+        if signed {
+            self.caller.verify(status, header, &body, &headers).unwrap();
+        }
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or_default() };
+        let answer = Answer { status, body, signed };
+        if status >= 400 {
+            answer.check_problem(&header("Content-Type").unwrap_or_default());
+        }
+        answer
     }
 
     pub async fn hook(&self, hook: &str, body: &Value) -> Answer {
@@ -240,6 +272,36 @@ impl TestApp {
             }
         }
         body
+    }
+
+    /// A hook's refusal: status, code and field.
+    pub async fn refused(&self, hook: &str, body: &Value) -> (u16, String, String) {
+        let answer = self.hook(hook, body).await;
+        let (status, code, field) = answer.refusal();
+        (status, code.to_owned(), field.to_owned())
+    }
+
+    /// The account as the admin's tab has it.
+    pub async fn account(&self, service_id: u64) -> Value {
+        self.hook("admin-tab", &self.body(service_id)).await.ok()["account"].clone()
+    }
+
+    /// The ledger: kind and bytes, oldest first.
+    pub async fn ledger(&self, service_id: u64) -> Vec<(String, i64)> {
+        let mut conn = self.app.db.read().await.unwrap();
+        let entries = turnpike::usage::ledger::latest(&mut conn, service_id, 1000).await.unwrap();
+        entries.into_iter().rev().map(|it| (it.kind, it.bytes)).collect()
+    }
+
+    /// Adds a row that is not ours.
+    pub fn foreign(&self, menu: &str, values: &[(&str, &str)]) {
+        self.router.world(|world| world.add_row(menu, values));
+    }
+
+    /// How many changes the router has made since its journal was cleared.
+    pub fn writes(&self) -> Vec<String> {
+        let journal = self.router.journal().into_iter().map(|it| it.path);
+        journal.filter(|path| ["/add", "/set", "/remove"].iter().any(|verb| path.ends_with(verb))).collect()
     }
 
     /// Creates the service and dials in as its customer; its user name.
