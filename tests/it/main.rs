@@ -5,9 +5,9 @@
 mod books_check;
 mod books_counting;
 mod db;
+mod netflow;
 mod secure;
 #[path = "../mail/sink.rs"]
 mod sink;
-mod netflow;
 mod story;
 mod world;
