@@ -2,6 +2,8 @@
 
 mod books_check;
 mod books_counting;
+mod books_reboots;
+mod crash_faults;
 mod db;
 mod story;
 mod world;
