@@ -8,8 +8,6 @@ use chrono::Duration;
 use serde_json::json;
 use turnpike::simulator::{Fault, When};
 
-const PRINT: &str = "/queue/simple/print";
-
 /// A customer who dials in again after every restart.
 struct Customer {
     name: String,
@@ -203,7 +201,7 @@ async fn a_queue_that_went_is_brought_back_by_create() {
 async fn our_clock_and_the_routers_clock_may_jump() {
     let app = TestApp::new().await;
     let one = Customer::of(&app, 41).await;
-    let mut step = async |jump: Duration| {
+    let step = async |jump: Duration| {
         one.carry(&app, 4 * MB, MB);
         app.clock.advance(jump);
         app.step().await;
