@@ -1,7 +1,7 @@
 //! What the books of all accounts must agree in, and what they say of one.
 
-use crate::world::TestApp;
-use turnpike::{app::App, params, sql};
+use crate::world::{GB, TestApp};
+use turnpike::{app::App, params, sql, usage::ledger};
 
 /// What the books say of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub async fn assert_books_equal(app: &App) {
     assert!(!standings.is_empty());
     for row in standings {
         let (id, balance): (u64, i64) = (row.get("service_id").unwrap(), row.get("balance_bytes").unwrap());
-        assert_eq!(turnpike::usage::ledger::sum(&mut conn, id).await.unwrap(), balance, "balance of {id}");
+        assert_eq!(ledger::sum(&mut conn, id).await.unwrap(), balance, "balance of {id}");
         let usage = sql!(
             "SELECT once, -bytes AS bytes FROM ledger WHERE service_id = ? AND kind = 'usage' AND bytes <> 0 ORDER BY once"
         );
@@ -86,6 +86,35 @@ pub async fn assert_books_equal(app: &App) {
 pub async fn open_resets(app: &App) -> u64 {
     let count = sql!("SELECT COUNT(*) AS n FROM reset_intent");
     app.db.read().await.unwrap().one(count, vec![]).await.unwrap().unwrap().get("n").unwrap()
+}
+
+/// Accounts on the router and in the books, past the front door: `create` one by one would take minutes.
+pub async fn many(app: &TestApp, count: u64) {
+    app.create(1).await;
+    let template = app.router.world(|world| {
+        world.populate(u32::try_from(count - 1).unwrap(), |n| format!("WHMCS|Product ID:{}|ada@example.net", n + 1));
+        world.table("/queue/simple").rows().len()
+    });
+    assert_eq!(template as u64, count);
+    let mut conn = app.app.db.read().await.unwrap();
+    let first = turnpike::account::Account::find(&mut conn, 1).await.unwrap().unwrap();
+    drop(conn);
+    let mut tx = app.app.db.begin().await.unwrap();
+    let mut baselines = Vec::new();
+    for id in 2..=count {
+        let name = format!("user{:05}", id - 1);
+        let mut account = first.clone();
+        (account.service_id, account.username) = (id, name.clone());
+        account.save(&mut tx, app.clock.now()).await.unwrap();
+        account.save_standing(&mut tx, app.clock.now()).await.unwrap();
+        let packet = ledger::Kind::Packet;
+        let grant = ledger::enter(&mut tx, id, (packet, "first"), (10 * GB) as i64, "", app.clock.now());
+        assert!(grant.await.unwrap());
+        let ros_id = app.router.world(|world| world.get("/queue/simple", &name, ".id")).unwrap();
+        baselines.push((id, turnpike::usage::reading::Counter::zero(ros_id)));
+    }
+    turnpike::usage::counters::put(&mut tx, 3, &baselines, app.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 impl TestApp {

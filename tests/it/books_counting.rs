@@ -1,7 +1,7 @@
 //! Poll and collection, booked exactly; and what a router hears of it.
 
 use crate::{
-    books_check::{assert_books_equal, booked, open_resets},
+    books_check::{assert_books_equal, booked, many, open_resets},
     world::{GB, MB, TestApp},
 };
 use chrono::Duration;
@@ -103,36 +103,6 @@ async fn what_is_not_ours_is_neither_booked_nor_touched() {
         assert!(!["reset-counters-all", "reset"].iter().any(|verb| sentence.path.ends_with(&format!("/{verb}"))));
     }
     assert_eq!(app.commands("/queue/simple/reset-counters"), 1);
-}
-
-/// Accounts on the router and in the books, past the front door: `create` one by one would take minutes.
-async fn many(app: &TestApp, count: u64) {
-    app.create(1).await;
-    let template = app.router.world(|world| {
-        world.populate(u32::try_from(count - 1).unwrap(), |n| format!("WHMCS|Product ID:{}|ada@example.net", n + 1));
-        world.table("/queue/simple").rows().len()
-    });
-    assert_eq!(template as u64, count);
-    let mut conn = app.app.db.read().await.unwrap();
-    let first = turnpike::account::Account::find(&mut conn, 1).await.unwrap().unwrap();
-    drop(conn);
-    let mut tx = app.app.db.begin().await.unwrap();
-    let mut baselines = Vec::new();
-    for id in 2..=count {
-        let name = format!("user{:05}", id - 1);
-        let mut account = first.clone();
-        (account.service_id, account.username) = (id, name.clone());
-        account.save(&mut tx, app.clock.now()).await.unwrap();
-        account.save_standing(&mut tx, app.clock.now()).await.unwrap();
-        let packet = turnpike::usage::ledger::Kind::Packet;
-        let grant =
-            turnpike::usage::ledger::enter(&mut tx, id, (packet, "first"), (10 * GB) as i64, "", app.clock.now());
-        assert!(grant.await.unwrap());
-        let ros_id = app.router.world(|world| world.get("/queue/simple", &name, ".id")).unwrap();
-        baselines.push((id, turnpike::usage::reading::Counter::zero(ros_id)));
-    }
-    turnpike::usage::counters::put(&mut tx, 3, &baselines, app.clock.now()).await.unwrap();
-    tx.commit().await.unwrap();
 }
 
 fn usage(of: &Value) -> (u64, u64) {

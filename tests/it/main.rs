@@ -4,6 +4,13 @@
 
 mod books_check;
 mod books_counting;
+mod books_days;
+mod books_random;
+mod books_reboots;
+mod books_sidecars;
+mod books_verdicts;
+mod crash_faults;
+mod crash_kills;
 mod db;
 mod hooks_bodies;
 mod hooks_create;
@@ -11,5 +18,6 @@ mod netflow;
 mod secure;
 #[path = "../mail/sink.rs"]
 mod sink;
+mod jobs_due;
 mod story;
 mod world;

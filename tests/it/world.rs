@@ -169,9 +169,9 @@ impl TestApp {
         (self.app, self.service, self.caller) = (app, Some(service), caller);
     }
 
-    /// A second service on the same database, with the same clock; without a front door.
-    pub async fn sidecar(&self) -> App {
-        let config = Config::from_text(&self.config, &self.folder()).unwrap();
+    /// A second service on the same database, with the same clock; without a front door. With more settings of its own.
+    pub async fn sidecar(&self, more: &str) -> App {
+        let config = Config::from_text(&format!("{}{more}", self.config), &self.folder()).unwrap();
         App::build(config, self.clock.clone(), Chance::System, tokio::runtime::Handle::current()).await.unwrap()
     }
 
