@@ -29,7 +29,8 @@ impl Message {
         let (head, body) = text.split_once("\n\n").unwrap();
         let mut lines = head.lines();
         let first = lines.next().unwrap().to_owned();
-        let headers = lines.map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers =
+            lines.map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self { first, headers: headers.collect(), body: body.to_owned() }
     }
 

@@ -7,8 +7,17 @@ use std::process::Command;
 
 /// Licences under which a part may come into an AGPL-3.0-only program.
 const COMPATIBLE: &[&str] = &[
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CDLA-Permissive-2.0", "ISC", "MIT", "Unicode-3.0",
-    "Unlicense", "Zlib",
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
 ];
 /// The parts that are AGPL themselves.
 const AGPL: &[&str] = &["turnpike", "mikrotik-rs", "mikrotik-proto"];

@@ -15,35 +15,76 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ("routeros", &["units", "plan"], "speaks to routers and never reads the database"),
     ("router", &["clock", "db", "plan", "seal", "units"], "a router as it is remembered"),
     ("usage", &["clock", "db", "plan", "seal", "units"], "counters, ledger and history"),
-    ("netflow", &["clock", "db", "plan", "problem", "seal", "units"], "access records; wrong fields are said as the caller's"),
+    (
+        "netflow",
+        &["clock", "db", "plan", "problem", "seal", "units"],
+        "access records; wrong fields are said as the caller's",
+    ),
     ("mail", &["clock", "db", "plan", "seal", "units"], "letters, outbox and the ways out"),
-    ("account", &["clock", "db", "plan", "problem", "seal", "units"], "parses the product's settings and names the field at fault"),
+    (
+        "account",
+        &["clock", "db", "plan", "problem", "seal", "units"],
+        "parses the product's settings and names the field at fault",
+    ),
     ("problem", &["db", "routeros", "seal"], "the one file that turns errors into answers"),
-    ("config", &["clock", "db", "pairing", "units"], "parses addresses at the edge; `init` dices keys and pairs"),
+    (
+        "config",
+        &["clock", "db", "log", "pairing", "units"],
+        "parses addresses and levels at the edge; `init` dices keys and pairs",
+    ),
     ("pairing", &["config"], "the pairing code is made of the settings"),
     ("log", &["clock", "config"], "lines carry the clock's instant"),
-    ("meters", &[], "only counts"),
+    ("meters", &[], "only counts, and is asked"),
     ("app", ALL_NOUNS, "makes every part once"),
     ("work", ALL_NOUNS_AND_APP, "the order of things; the one place where rooms meet"),
-    ("http", &["app", "clock", "config", "db", "log", "meters", "pairing", "problem", "work"], "one line a verb; nonces are kept"),
-    ("jobs", &["account", "app", "clock", "http", "mail", "problem", "router", "work", "db"], "what is due; nonces are written at the tick"),
+    (
+        "http",
+        &["app", "clock", "config", "db", "log", "meters", "pairing", "problem", "work"],
+        "one line a verb; nonces are kept",
+    ),
+    (
+        "jobs",
+        &["account", "app", "clock", "http", "mail", "problem", "router", "work", "db"],
+        "what is due; nonces are written at the tick",
+    ),
     ("demo", EVERYTHING, "plays the whole product"),
     ("cli", EVERYTHING, "a command may show anything"),
-    ("main", EVERYTHING, "starts it"),
+    ("main", EVERYTHING, "reads the line and starts the command"),
     ("lib", &[], "lists the rooms"),
 ];
 
 const ALL_NOUNS: &[&str] = &[
-    "account", "clock", "config", "db", "mail", "meters", "netflow", "plan", "problem", "router", "routeros", "seal", "units",
-    "usage",
-];
-const ALL_NOUNS_AND_APP: &[&str] = &[
-    "account", "app", "clock", "config", "db", "mail", "meters", "netflow", "plan", "problem", "router", "routeros", "seal",
+    "account", "clock", "config", "db", "mail", "meters", "netflow", "plan", "problem", "router", "routeros", "seal",
     "units", "usage",
 ];
+const ALL_NOUNS_AND_APP: &[&str] = &[
+    "account", "app", "clock", "config", "db", "mail", "meters", "netflow", "plan", "problem", "router", "routeros",
+    "seal", "units", "usage",
+];
 const EVERYTHING: &[&str] = &[
-    "account", "app", "cli", "clock", "config", "db", "demo", "http", "jobs", "log", "mail", "meters", "netflow", "pairing",
-    "plan", "problem", "router", "routeros", "seal", "simulator", "units", "usage", "work",
+    "account",
+    "app",
+    "cli",
+    "clock",
+    "config",
+    "db",
+    "demo",
+    "http",
+    "jobs",
+    "log",
+    "mail",
+    "meters",
+    "netflow",
+    "pairing",
+    "plan",
+    "problem",
+    "router",
+    "routeros",
+    "seal",
+    "simulator",
+    "units",
+    "usage",
+    "work",
 ];
 
 /// A crate from outside, and the rooms that may name it.
@@ -54,7 +95,11 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
     ("governor", &["http"], "slows who knocks wrongly"),
     ("hmac", &["http"], "one profile of signatures"),
     ("indicatif", &["cli"], "progress is for terminals"),
-    ("lettre", &["config", "log", "mail"], "the sender's address is parsed at the edge; the log's test shows that lettre stays quiet"),
+    (
+        "lettre",
+        &["config", "log", "mail"],
+        "the sender's address is parsed at the edge; the log's test shows that lettre stays quiet",
+    ),
     ("mikrotik_rs", &["routeros"], "one client; the simulator has a wire of its own"),
     ("minijinja", &["mail", "usage"], "letters and charts"),
     ("mysql_async", &["db"], "one SQL, two drivers"),

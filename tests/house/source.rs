@@ -22,7 +22,9 @@ pub fn files() -> Vec<String> {
     let list = ["ls-files", "--cached", "--others", "--exclude-standard"];
     let listed = Command::new("git").args(list).current_dir(root()).output();
     let mut files: Vec<String> = match listed {
-        Ok(output) if output.status.success() => String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect(),
+        Ok(output) if output.status.success() => {
+            String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+        }
         _ => walk(root()).iter().map(|path| path.strip_prefix(root()).unwrap().display().to_string()).collect(),
     };
     files.retain(|path| root().join(path).is_file());

@@ -26,7 +26,13 @@ fn every_file_opens_with_what_it_is_for() {
 #[test]
 fn nothing_is_left_to_be_done() {
     // In two halves, so that this file does not hold them.
-    let words = [concat!("FIX", "ME"), concat!("TO", "DO"), concat!("XX", "X"), concat!("unimple", "mented!"), concat!("to", "do!")];
+    let words = [
+        concat!("FIX", "ME"),
+        concat!("TO", "DO"),
+        concat!("XX", "X"),
+        concat!("unimple", "mented!"),
+        concat!("to", "do!"),
+    ];
     let mut complaints = Vec::new();
     for path in files().into_iter().filter(|path| is_ours_to_word(path)) {
         let Ok(text) = std::fs::read_to_string(root().join(&path)) else { continue };
@@ -44,14 +50,20 @@ fn nothing_is_left_to_be_done() {
 #[test]
 fn no_file_names_a_place_of_its_maker_s_machine() {
     let places = [
-        concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/tmp", "/w/"), concat!("/wo", "rk/shared"),
+        concat!("/ho", "me/"),
+        concat!("/ro", "ot/"),
+        concat!("/Us", "ers/"),
+        concat!("/tmp", "/w/"),
+        concat!("/wo", "rk/shared"),
         concat!("/wo", "rk/main"),
     ];
     let mut complaints = Vec::new();
     for path in files() {
         let Ok(text) = std::fs::read_to_string(root().join(&path)) else { continue };
         for (number, line) in text.lines().enumerate() {
-            complaints.extend(places.iter().filter(|it| line.contains(**it)).map(|it| format!("{path}:{}: {it}", number + 1)));
+            complaints.extend(
+                places.iter().filter(|it| line.contains(**it)).map(|it| format!("{path}:{}: {it}", number + 1)),
+            );
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
@@ -135,5 +147,9 @@ fn what_is_run_can_be_run() {
         assert_eq!(mode & 0o111, 0o111, "{path} is not executable");
     }
     let steps: Vec<String> = text(".ci/run").lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
-    assert_eq!(steps, ["set -eu", r#"cd "$(dirname "$0")/..""#, "exec ./test"], "a build server runs ./test and nothing else");
+    assert_eq!(
+        steps,
+        ["set -eu", r#"cd "$(dirname "$0")/..""#, "exec ./test"],
+        "a build server runs ./test and nothing else"
+    );
 }
