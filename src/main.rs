@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the program that people read")]
 
 mod cli;
+mod demo;
 
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
@@ -16,6 +17,8 @@ struct Line {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Play a customer's life against a simulated router and show it in a browser; nothing else is needed
+    Demo(demo::Demo),
     /// Write turnpike.toml with fresh random keys and print the pairing code
     Init {
         /// The folder to write it to
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match line.command {
+            Command::Demo(wanted) => demo::run(&wanted).await,
             Command::Init { dir, json } => cli::init::run(&dir, json),
             Command::Serve(at) => cli::serve::run(&at).await,
             Command::Pair(at) => cli::pair::run(&at),

@@ -1,0 +1,91 @@
+//! `turnpike demo`: two months of a customer's life, played through the signed front door against a simulated router, told
+//! on the terminal, and then shown in a browser.
+//!
+//! Laws: nothing but loopback is spoken to; everything lives in a fresh temporary folder that goes away in the end,
+//! however it ends; the story's text is the same at every run; what does not come out as told ends with a sentence.
+
+mod customers;
+mod figures;
+mod letters;
+mod site;
+mod stage;
+mod story;
+mod teller;
+
+use anyhow::{Context, Result};
+use stage::Stage;
+use std::{io::IsTerminal, path::PathBuf};
+use teller::Teller;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What the command line says.
+#[derive(clap::Args)]
+pub struct Demo {
+    /// The browser's port; the next free one where it is taken
+    #[arg(long, default_value_t = 8788)]
+    port: u16,
+    /// End after the story
+    #[arg(long)]
+    once: bool,
+}
+
+/// Runs the command.
+pub async fn run(wanted: &Demo) -> Result<()> {
+    let mut stop = Stop::listen()?;
+    let folder = tempfile::Builder::new()
+        .prefix("turnpike-demo-")
+        .tempdir()
+        .context("no temporary folder can be made; is TMPDIR writable?")?;
+    let outcome = tokio::select! {
+        outcome = play(wanted, folder.path().to_owned()) => outcome,
+        () = stop.told() => Ok(None),
+    };
+    let outcome = match outcome {
+        Ok(Some(site)) => {
+            stop.told().await;
+            site.stop().await;
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    let cleared = folder.close().context("the temporary folder could not be removed");
+    outcome.and(cleared)
+}
+
+/// The story, then the pages.
+async fn play(wanted: &Demo, folder: PathBuf) -> Result<Option<site::Site>> {
+    let mut teller = Teller::new(std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none());
+    let stage = Stage::set(folder).await?;
+    let cast = story::play(stage, &mut teller).await.context("the story did not come out as told")?;
+    if wanted.once {
+        cast.stage.clear().await;
+        return Ok(None);
+    }
+    let site = site::Site::open(cast, teller.told(), wanted.port).await?;
+    teller.plain("");
+    if wanted.port != 0 && site.address.port() != wanted.port {
+        teller.plain(&format!("Port {} is taken; the next free one is used.", wanted.port));
+    }
+    teller.plain(&format!("See it in a browser: http://{}/  (ctrl-c ends it)", site.address));
+    Ok(Some(site))
+}
+
+/// SIGTERM and SIGINT.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
