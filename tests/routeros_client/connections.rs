@@ -259,3 +259,22 @@ fn every_call_may_be_spawned_on_any_thread() {
     let wanted = crate::writes::wanted();
     sent(turnpike::routeros::ensure(&router, &wanted));
 }
+
+#[tokio::test]
+async fn a_changed_login_closes_the_old_connection_though_its_handle_is_held() {
+    let peer = Peer::new().await;
+    let routers = routers();
+    let old = routers.get(1, peer.login());
+    let (answer, mut conn) = tokio::join!(secrets(&old), async {
+        let mut conn = peer.session().await;
+        conn.answer("/ppp/secret/print", &[]).await;
+        conn
+    });
+    answer.unwrap();
+    let renamed = turnpike::routeros::Login { name: "core-one".to_owned(), ..peer.login() };
+    let new = routers.get(1, renamed.clone());
+    conn.is_left().await;
+    assert!(matches!(secrets(&old).await, Err(Error::Unreachable { .. })));
+    assert_eq!((new.name(), routers.get(1, renamed).name()), ("core-one", "core-one"));
+    assert!(!peer.has_visitor().await);
+}
