@@ -16,6 +16,7 @@ mod hooks_bodies;
 mod hooks_create;
 mod netflow;
 mod secure;
+#[expect(dead_code, reason = "the tests of mail use the rest")]
 #[path = "../mail/sink.rs"]
 mod sink;
 mod jobs_due;
