@@ -12,6 +12,7 @@
 //! * [`usage`]: readings and what they come to, the ledger, days and months, charts.
 //! * [`router`]: a router as it is remembered; [`routeros`]: one as it is spoken to, which never sees the database.
 //! * [`mail`]: letters, the outbox and the ways out.
+//! * [`netflow`]: access records of a NetFlow collector.
 //! * [`plan`]: what was sold, as pure functions.
 //!
 //! Below them: [`db`] (one SQL, two databases), [`seal`] (secrets at rest), [`units`], [`clock`] (time and chance). Around
