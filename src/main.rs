@@ -44,6 +44,33 @@ enum Command {
         #[arg(long, value_name = "ID")]
         server: Option<u64>,
     },
+    /// Examine routers; each finding with the RouterOS command that mends it
+    Doctor {
+        #[command(flatten)]
+        at: cli::Where,
+        /// Only this WHMCS server
+        #[arg(long, value_name = "ID")]
+        server: Option<u64>,
+    },
+    /// Compare a router with the books and repair it; fills an empty replacement router
+    Rebuild {
+        #[command(flatten)]
+        at: cli::Where,
+        /// The WHMCS server
+        #[arg(long, value_name = "ID")]
+        server: u64,
+        /// Say what would be changed and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Re-seal every stored secret with a new master key; says what to do next, run it until it says that all is done
+    RotateKey {
+        #[command(flatten)]
+        at: cli::Where,
+        /// Take the older keys out of turnpike.toml, where nothing is sealed with them any more
+        #[arg(long)]
+        forget_older: bool,
+    },
     /// A simulated router on loopback, driven by JSON lines on standard input (for the bridge's tests)
     #[command(hide = true)]
     Simulate {
@@ -77,6 +104,9 @@ fn main() -> ExitCode {
             Command::Check(at) => cli::check::run(&at).await,
             Command::Migrate(at) => cli::migrate::run(&at).await,
             Command::Collect { at, server } => cli::collect::run(&at, server).await,
+            Command::Doctor { at, server } => cli::doctor::run(&at, server).await,
+            Command::Rebuild { at, server, dry_run } => cli::rebuild::run(&at, server, dry_run).await,
+            Command::RotateKey { at, forget_older } => cli::rotate_key::run(&at, forget_older).await,
             Command::Simulate { port } => cli::simulate::run(port).await,
         }
     });

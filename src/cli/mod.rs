@@ -2,9 +2,12 @@
 
 pub mod check;
 pub mod collect;
+pub mod doctor;
 pub mod init;
 pub mod migrate;
 pub mod pair;
+pub mod rebuild;
+pub mod rotate_key;
 pub mod serve;
 pub mod simulate;
 

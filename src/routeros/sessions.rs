@@ -9,8 +9,8 @@ use super::{
 };
 use std::{collections::HashSet, net::Ipv4Addr};
 
-const PRINT: &str = "/ppp/active/print";
-const ROW: &str = ".id,name,service,caller-id,address,uptime";
+pub(super) const PRINT: &str = "/ppp/active/print";
+pub(super) const ROW: &str = ".id,name,service,caller-id,address,uptime";
 
 /// A PPP session.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,101 @@
+//! `turnpike rebuild`: a router and the books compared, and the router brought in line.
+
+use super::Where;
+use anyhow::{Result, anyhow, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use turnpike::{
+    app::App,
+    work::rebuild::{self, Comparison, Drift, Mend, Step, Why},
+};
+
+/// Runs the command.
+pub async fn run(at: &Where, server: u64, dry_run: bool) -> Result<()> {
+    let (config, _) = at.load()?;
+    let app = super::app(config).await?;
+    let outcome = if dry_run { look(&app, at.json, server).await } else { mend(&app, at.json, server).await };
+    app.close().await;
+    outcome
+}
+
+async fn look(app: &App, json: bool, server: u64) -> Result<()> {
+    let found = rebuild::compare(app, server).await.map_err(|problem| anyhow!("{}", problem.detail))?;
+    if json {
+        println!("{}", serde_json::json!({"server_id": server, "dry_run": true, "now": found}));
+        return Ok(());
+    }
+    tell(&found);
+    if !found.drifts.is_empty() {
+        println!("Nothing was changed; without --dry-run it would be.");
+    }
+    Ok(())
+}
+
+async fn mend(app: &App, json: bool, server: u64) -> Result<()> {
+    let terminal = !json && std::io::stderr().is_terminal();
+    let bar = if terminal { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+        bar.set_style(style);
+    }
+    let watch = |step: Step<'_>| match step {
+        Step::Compared(found) if !json => bar.suspend(|| tell(found)),
+        Step::Mended { username, of, failure } => {
+            bar.set_length(of as u64);
+            bar.set_message(username.to_owned());
+            bar.inc(1);
+            match failure {
+                _ if json => {}
+                Some(failure) => bar.suspend(|| println!("{username}: not mended: {failure}")),
+                None if terminal => {}
+                None => println!("{username}: mended"),
+            }
+        }
+        Step::Compared(_) => {}
+    };
+    let outcome = rebuild::run(app, server, &watch).await;
+    bar.finish_and_clear();
+    let outcome = outcome.map_err(|problem| {
+        anyhow!("{} What was mended until then stays; run the same command again to go on.", problem.detail)
+    })?;
+    let (mended, now) = (outcome.mended, &outcome.now);
+    if json {
+        println!("{}", serde_json::json!({"server_id": server, "dry_run": false, "mended": mended, "now": now}));
+    } else {
+        println!("{mended} mended. The router now:");
+        tell(now);
+    }
+    match now.drifts.len() {
+        0 => Ok(()),
+        left => bail!("{left} accounts are still not as they should be; see what is in their way above."),
+    }
+}
+
+fn tell(found: &Comparison) {
+    let drifted = found.drifts.len();
+    println!(
+        "{} accounts in the books; {drifted} differences; {} objects on the router are not ours and stay untouched.",
+        found.accounts, found.foreign
+    );
+    for drift in &found.drifts {
+        println!("  service {} ({}): {}: {}", drift.service_id, drift.username, drift.differences.join("; "), cure(drift));
+    }
+    for stray in &found.strays {
+        let why = match stray.why {
+            Why::Unknown => "which the books do not know",
+            Why::Ended => "which has ended",
+            Why::Elsewhere => "which lives on another server",
+            Why::OtherName => "which lives here under another name",
+        };
+        let (object, name, service) = (stray.object, &stray.name, stray.service_id);
+        println!("  {object} {name} is marked as service {service}, {why}: look at it and remove it by hand.");
+    }
+}
+
+fn cure(drift: &Drift) -> &'static str {
+    match drift.mend {
+        Mend::Ensure { kick: false } => "is brought in line",
+        Mend::Ensure { kick: true } => "is brought in line and its sessions are ended",
+        Mend::Remove => "is removed",
+        Mend::ByHand => "rename or remove what is in the way, then run this again",
+    }
+}

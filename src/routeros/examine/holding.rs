@@ -1,0 +1,155 @@
+//! All that a router holds, compared with what it should hold: by the same rules by which [`super::super::ensure`] mends.
+
+use crate::routeros::{
+    Error, QueueRow, Router, SecretRow, Wanted,
+    command::Command,
+    queues::{self, queue},
+    secrets::{self, secret},
+    value::single,
+    wire::Row,
+};
+use secrecy::{ExposeSecret, SecretString};
+use std::{collections::HashMap, fmt};
+
+/// A secret, and whether its password is the one that was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldSecret {
+    /// The secret.
+    pub row: SecretRow,
+    /// None where the router does not show it, or none was expected of that name.
+    pub same_password: Option<bool>,
+}
+
+/// Every secret and every static queue of a router, ours and foreign.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// The secrets.
+    pub secrets: Vec<HeldSecret>,
+    /// The queues.
+    pub queues: Vec<QueueRow>,
+}
+
+/// One way in which a router differs from what it should hold for an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// It has no such object.
+    Missing(&'static str),
+    /// Something that is not ours has the name.
+    Foreign(&'static str),
+    /// It has more than one.
+    Several(&'static str, usize),
+    /// A property is not as it should be.
+    Property {
+        /// "secret" or "queue".
+        object: &'static str,
+        /// RouterOS's name of it.
+        property: &'static str,
+        /// What it is.
+        is: String,
+        /// What it should be.
+        should: String,
+    },
+    /// The password is another one.
+    Password,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(object) => write!(f, "the {object} is missing"),
+            Self::Foreign(object) => write!(f, "a {object} of this name is not ours"),
+            Self::Several(object, count) => write!(f, "there are {count} {object}s of this name"),
+            Self::Property { object, property, is, should } if is.is_empty() => {
+                write!(f, "the {object} has no {property}, should be {should}")
+            }
+            Self::Property { object, property, is, should } => {
+                write!(f, "the {object}'s {property} is {is}, should be {should}")
+            }
+            Self::Password => f.write_str("the secret's password is another one"),
+        }
+    }
+}
+
+/// Reads it all: two prints, sent together. `passwords` are the expected ones by user name; they are compared while the
+/// rows stream in, and what the router shows is not kept.
+///
+/// # Errors
+/// Any [`Error`] of a print.
+pub async fn holding(router: &Router, passwords: HashMap<String, SecretString>) -> Result<Holding, Error> {
+    let all = Command::print(secrets::PRINT, &format!("{},password", secrets::ROW));
+    let take = move |row: &Row<'_>| {
+        let Some(held) = secret(row)? else { return Ok(None) };
+        // Without the policy `sensitive` there is no password, or an empty one.
+        let shown = row.get("password").filter(|shown| !shown.is_empty());
+        let expected = passwords.get(&held.name);
+        let same_password = shown.zip(expected).map(|(shown, it)| shown == it.expose_secret().as_bytes());
+        Ok(Some(HeldSecret { row: held, same_password }))
+    };
+    let (secrets, queues) = router.print_both((all, take), (Command::print(queues::PRINT, queues::ROW), queue)).await?;
+    Ok(Holding { secrets, queues })
+}
+
+/// In what the objects of an account's name differ from what is wanted; empty: in nothing.
+pub fn differences(wanted: &Wanted, secrets: &[&HeldSecret], queues: &[&QueueRow]) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let owned = |comment: &str| wanted.mark.owns(comment);
+    if secrets.iter().any(|held| !owned(&held.row.comment)) {
+        found.push(Difference::Foreign("secret"));
+    }
+    if queues.iter().any(|row| !owned(&row.comment)) {
+        found.push(Difference::Foreign("queue"));
+    }
+    let mut ours = secrets.iter().filter(|held| owned(&held.row.comment));
+    match ours.next() {
+        None => found.push(Difference::Missing("secret")),
+        Some(first) => of_secret(wanted, first, &mut found),
+    }
+    let more = ours.count();
+    if more > 0 {
+        found.push(Difference::Several("secret", more + 1));
+    }
+    match queues.iter().find(|row| owned(&row.comment)) {
+        None => found.push(Difference::Missing("queue")),
+        Some(row) => of_queue(wanted, row, &mut found),
+    }
+    found
+}
+
+fn of_secret(wanted: &Wanted, held: &HeldSecret, found: &mut Vec<Difference>) {
+    let row = &held.row;
+    let yes = |on: bool| if on { "yes" } else { "no" }.to_owned();
+    let address = row.address.map(|it| it.to_string()).unwrap_or_default();
+    for (property, is, should) in [
+        ("service", row.service.clone(), wanted.ppp_service.clone()),
+        ("profile", row.profile.clone(), wanted.profile.clone()),
+        ("remote-address", address, wanted.address.to_string()),
+        ("comment", row.comment.clone(), wanted.mark.comment()),
+        ("disabled", yes(row.disabled), yes(wanted.disabled)),
+    ] {
+        if is != should {
+            found.push(Difference::Property { object: "secret", property, is, should });
+        }
+    }
+    if held.same_password == Some(false) {
+        found.push(Difference::Password);
+    }
+}
+
+fn of_queue(wanted: &Wanted, row: &QueueRow, found: &mut Vec<Difference>) {
+    let mut differ = |property, is: String, should: String| {
+        found.push(Difference::Property { object: "queue", property, is, should });
+    };
+    if single(&row.target) != Some(wanted.address) {
+        differ("target", row.target.clone(), format!("{}/32", wanted.address));
+    }
+    let limit = super::super::Rates::from(wanted.speed);
+    if row.max_limit != limit {
+        differ("max-limit", row.max_limit.words(), limit.words());
+    }
+    if row.comment != wanted.mark.comment() {
+        differ("comment", row.comment.clone(), wanted.mark.comment());
+    }
+    if row.disabled {
+        differ("disabled", "yes".to_owned(), "no".to_owned());
+    }
+}

@@ -1,0 +1,96 @@
+//! What the books say of a router, for the examination.
+
+use crate::{
+    account::{Account, addresses::AddressSpace, allotment},
+    app::App,
+    db::{Conn, Result},
+    params,
+    problem::Problem,
+    router::Server,
+    sql,
+};
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Changes that were tried this often without success are told of.
+const TRIES: u32 = 3;
+
+/// Router changes of a service that keep failing.
+pub(super) struct Failing {
+    /// Whose.
+    pub service_id: u64,
+    /// How often it was tried.
+    pub tries: u32,
+    /// What was in the way last.
+    pub failure: String,
+}
+
+/// What is known of a router without asking it.
+pub(super) struct Books {
+    /// The router as remembered.
+    pub server: Server,
+    /// Its accounts.
+    pub accounts: Vec<Account>,
+    /// The pre-shared keys that products show for it, each once.
+    pub psks: Vec<SecretString>,
+    /// The addresses that it may give; None where they cannot be read.
+    pub space: Option<AddressSpace>,
+    /// How many of them are taken.
+    pub taken: usize,
+    /// Changes that keep failing.
+    pub failing: Vec<Failing>,
+    /// Deltas that wait for a person.
+    pub quarantined: u64,
+    /// When its first account was made.
+    pub first_made_at: Option<DateTime<Utc>>,
+}
+
+impl Books {
+    pub(super) async fn read(app: &App, server: Server) -> std::result::Result<Self, Problem> {
+        let mut conn = app.db.read().await?;
+        let id = server.told.id;
+        let accounts = Account::of_server(&mut conn, id).await?;
+        let mut psks: Vec<SecretString> = Vec::new();
+        for account in accounts.iter().filter(|it| it.settings.support_l2tp) {
+            let psk = account.psk(&app.seal)?;
+            if !psks.iter().any(|it| it.expose_secret() == psk.expose_secret()) {
+                psks.push(psk);
+            }
+        }
+        let space = AddressSpace::parse(&server.told.addresses).ok();
+        // Nobody is service 0: all of them.
+        let taken = allotment::taken(&mut conn, id, 0).await?;
+        let taken = taken.iter().filter(|it| space.as_ref().is_some_and(|space| space.contains(**it))).count();
+        Ok(Self {
+            failing: failing(&mut conn, id).await?,
+            quarantined: quarantined(&mut conn, id).await?,
+            first_made_at: accounts.iter().filter_map(|it| it.made_at).min(),
+            server,
+            accounts,
+            psks,
+            space,
+            taken,
+        })
+    }
+}
+
+async fn failing(conn: &mut Conn, server_id: u64) -> Result<Vec<Failing>> {
+    let sql = sql!(
+        "SELECT service_id, tries, failure FROM pending WHERE server_id = ? AND tries >= ? ORDER BY tries DESC, id LIMIT 20"
+    );
+    let rows = conn.rows(sql, params![server_id, TRIES]).await?;
+    let read = |row: &crate::db::Row| {
+        let failure: Option<String> = row.get("failure")?;
+        Ok(Failing {
+            service_id: row.get("service_id")?,
+            tries: row.get("tries")?,
+            failure: failure.unwrap_or_default(),
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+async fn quarantined(conn: &mut Conn, server_id: u64) -> Result<u64> {
+    let sql = sql!("SELECT COUNT(*) AS n FROM quarantine WHERE server_id = ? AND state = 'waiting'");
+    conn.one(sql, params![server_id]).await?.map_or(Ok(0), |row| row.get("n"))
+}

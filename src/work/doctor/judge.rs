@@ -1,0 +1,257 @@
+//! What is made of the answers: findings, each with the command that mends it.
+
+mod access;
+mod vpn;
+
+use super::{
+    Findings,
+    Severity::{Error, Hint, Warning},
+    books::Books,
+    look::{Ended, Seen},
+};
+use crate::{
+    routeros,
+    work::rebuild::{Comparison, Mend},
+};
+use chrono::{DateTime, Duration, Utc};
+
+/// A collection is made each day; this leaves room for a late cron.
+const COLLECTION: Duration = Duration::hours(26);
+/// How far a router's clock may be off.
+const SKEW: Duration = Duration::seconds(60);
+/// The share of addresses in use from which more are wanted, percent.
+const FULL: usize = 90;
+
+/// A value in quotes for RouterOS's terminal.
+fn quoted(value: &str) -> String {
+    let mut text = String::from("\"");
+    for c in value.chars() {
+        if matches!(c, '"' | '\\' | '$') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text.push('"');
+    text
+}
+
+/// Up to five of them, and how many more.
+fn some(names: &[String]) -> String {
+    let first = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > 5 { format!("{first} and {} more", names.len() - 5) } else { first }
+}
+
+/// Findings from the books alone.
+pub(super) fn books(books: &Books, now: DateTime<Utc>, out: &mut Findings) {
+    addresses(books, out);
+    for it in &books.failing {
+        out.add(
+            Warning,
+            "change-fails",
+            format!("A change of service {} was tried {} times in vain: {}", it.service_id, it.tries, it.failure),
+            "Until it is made the router does something else for this customer than the books say.",
+            format!("Mend what the sentence names; then: turnpike rebuild --server {}", out.server_id),
+        );
+    }
+    if books.quarantined > 0 {
+        out.add(
+            Warning,
+            "quarantine",
+            format!("{} readings that cannot be true wait for a decision.", books.quarantined),
+            "They are not charged until somebody accepts or drops them.",
+            "Open WHMCS > Addons > Turnpike and decide upon them.",
+        );
+    }
+    let since = books.server.collected_at.or(books.first_made_at);
+    if let Some(since) = since.filter(|since| !books.accounts.is_empty() && now - *since > COLLECTION) {
+        let hours = (now - since).num_hours();
+        let what = match books.server.collected_at {
+            Some(_) => format!("The last collection was {hours} hours ago."),
+            None => format!("There was no collection since the first account was made {hours} hours ago."),
+        };
+        out.add(
+            Warning,
+            "collection-old",
+            what,
+            "WHMCS's cron asks for one each day; its figures of usage stand still without it.",
+            format!("Look at WHMCS's cron; then: turnpike collect --server {}", out.server_id),
+        );
+    }
+}
+
+fn addresses(books: &Books, out: &mut Findings) {
+    let why = "Without a free address no account can be made.";
+    let mend = "Add addresses to Assigned IP Addresses of this server in WHMCS.";
+    let Some(space) = &books.space else {
+        out.add(Error, "addresses", "The server's addresses cannot be read.", why, mend);
+        return;
+    };
+    let (taken, all) = (books.taken, space.len());
+    if taken >= all {
+        out.add(Error, "addresses", format!("All {all} addresses are in use."), why, mend);
+    } else if taken * 100 >= all * FULL {
+        out.add(Warning, "addresses", format!("{taken} of {all} addresses are in use."), why, mend);
+    }
+}
+
+/// A router that does not answer.
+pub(super) fn silent(why: &str, out: &mut Findings) {
+    out.add(
+        Error,
+        "unreachable",
+        format!("The router cannot be reached: {why}."),
+        "Nothing can be read, blocked or freed there; changes wait until it answers.",
+        "/ip service print\n/ip service set api disabled=no address=<address of Turnpike>/32",
+    );
+}
+
+/// Findings from what the router answered.
+pub(super) fn router(books: &Books, seen: &Seen, now: DateTime<Utc>, out: &mut Findings) {
+    match &seen.ended {
+        Some(Ended::Router(error)) => access::ended(books, error, out),
+        Some(Ended::Problem(problem)) => out.add(
+            Error,
+            problem_code(problem),
+            problem.detail.clone(),
+            "The router could not be examined to the end.",
+            "Mend what the sentence names, then run the examination again.",
+        ),
+        None => {}
+    }
+    access::judge(books, seen, now, out);
+    vpn::judge(books, seen, out);
+    version(seen, out);
+    if let Some(clock) = seen.clock.filter(|clock| (*clock - now).abs() > SKEW) {
+        out.add(
+            Hint,
+            "clock",
+            format!("The router's clock is {} seconds off.", (clock - now).num_seconds().abs()),
+            "Turnpike counts by its own clock; yet the router's log and certificates go by this one.",
+            "/system ntp client set enabled=yes servers=pool.ntp.org",
+        );
+    }
+    if let Some(comparison) = &seen.comparison {
+        drift(comparison, out);
+    }
+    for (what, words) in &seen.refused {
+        out.add(
+            Warning,
+            "unreadable",
+            format!("The router did not say {what}: {words}"),
+            "What cannot be read cannot be examined.",
+            access::group_command(&books.server.told.username),
+        );
+    }
+}
+
+fn problem_code(problem: &crate::problem::Problem) -> &'static str {
+    use crate::problem::Code;
+    match problem.code {
+        Code::RouterUnreachable => "unreachable",
+        _ => "not-examined",
+    }
+}
+
+fn version(seen: &Seen, out: &mut Findings) {
+    let Some(facts) = &seen.facts else { return };
+    let mut parts = facts.version.split(['.', ' ']).map(|part| {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..digits].parse::<u32>().unwrap_or(0)
+    });
+    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    let mend = "/system package update check-for-updates\n/system package update install";
+    if version < (6, 43) {
+        out.add(
+            Error,
+            "version-old",
+            format!("RouterOS {} is older than 6.43.", facts.version),
+            "Its login and its API are not the ones that Turnpike speaks, and it has known holes.",
+            mend,
+        );
+    } else if version == (7, 25) {
+        out.add(
+            Warning,
+            "version-counters",
+            format!("RouterOS {}: on 7.25 simple queues were seen to stop counting.", facts.version),
+            "Traffic that is not counted is not charged.",
+            mend,
+        );
+    }
+}
+
+fn drift(comparison: &Comparison, out: &mut Findings) {
+    let why = "The router does something else for these customers than the books say.";
+    let rebuild = format!("turnpike rebuild --server {} --dry-run\nturnpike rebuild --server {0}", out.server_id);
+    let names = |by_hand: bool| {
+        let drifts = comparison.drifts.iter().filter(|it| (it.mend == Mend::ByHand) == by_hand);
+        drifts.map(|it| format!("{} ({})", it.username, it.differences.join("; "))).collect::<Vec<String>>()
+    };
+    let (drifted, taken) = (names(false), names(true));
+    if !drifted.is_empty() {
+        let what = format!("{} accounts are not on the router as the books say: {}.", drifted.len(), some(&drifted));
+        out.add(Error, "drift", what, why, rebuild);
+    }
+    if !taken.is_empty() {
+        let what = format!("{} user names are taken by something that is not ours: {}.", taken.len(), some(&taken));
+        let mend = format!("Rename or remove it on the router; then: turnpike rebuild --server {}", out.server_id);
+        out.add(Error, "name-taken", what, why, mend);
+    }
+    let strays: Vec<String> =
+        comparison.strays.iter().map(|it| format!("{} {} (service {})", it.object, it.name, it.service_id)).collect();
+    if let Some(first) = comparison.strays.first() {
+        let menu = if first.object == "secret" { "/ppp secret" } else { "/queue simple" };
+        out.add(
+            Warning,
+            "strays",
+            format!("{} objects carry our mark and belong to no account: {}.", strays.len(), some(&strays)),
+            "Such a secret lets somebody in whom nobody counts or blocks.",
+            format!("{menu} print where name={0}\n{menu} remove [find name={0}]", quoted(&first.name)),
+        );
+    }
+}
+
+/// Queues that FastTrack or a defect keeps from counting.
+fn frozen(seen: &Seen, out: &mut Findings) {
+    if seen.frozen.is_empty() {
+        return;
+    }
+    out.add(
+        Error,
+        "queues-frozen",
+        format!("The sessions of {} move, their queues do not count.", some(&seen.frozen)),
+        "This traffic is neither limited nor charged; FastTrack, hardware offload, a queue in front or RouterOS 7.25 do that.",
+        "/ip firewall filter disable [find action=fasttrack-connection]\n/queue simple print stats",
+    );
+}
+
+/// FastTrack, by the rules.
+fn fast_track(books: &Books, seen: &Seen, out: &mut Findings) {
+    let why = "Packets of a FastTracked connection pass by the queues: they are neither limited nor charged.";
+    match seen.fast_track {
+        Some(routeros::FastTrack::PassesBy) => {
+            let mut mend = String::new();
+            for entry in &books.server.told.addresses {
+                let entry = entry.replace(' ', "");
+                mend.push_str(&format!("/ip firewall address-list add list=turnpike address={entry}\n"));
+            }
+            for end in ["src", "dst"] {
+                mend.push_str(&format!(
+                    "/ip firewall filter add chain=forward action=accept connection-state=established,related \
+                     {end}-address-list=turnpike \
+                     place-before=[:pick [/ip firewall filter find action=fasttrack-connection] 0]\n"
+                ));
+            }
+            let what = "A FastTrack rule is on, and the accounts' addresses are not exempt from it.";
+            out.add(Error, "fasttrack", what, why, mend.trim_end());
+        }
+        Some(routeros::FastTrack::Unclear) => out.add(
+            Hint,
+            "fasttrack-unclear",
+            "A FastTrack rule is on for some packets; whether the accounts' are among them cannot be told.",
+            why,
+            "/ip firewall filter print where action=fasttrack-connection",
+        ),
+        _ => {}
+    }
+    frozen(seen, out);
+}

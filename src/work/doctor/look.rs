@@ -1,0 +1,147 @@
+//! The questions to a router. What it refuses to answer is noted and the next question asked; when it is away, no more are.
+
+use super::books::Books;
+use crate::{
+    app::App,
+    problem::{Code, Problem},
+    routeros::{self, ApiUser, Error, Facts, FastTrack, Profile, Reading, Router, Service, VpnServer},
+    units::Volume,
+    work::rebuild::{Comparison, compare},
+};
+use chrono::{DateTime, Utc};
+use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
+use tokio::time::Instant;
+
+/// Sessions that moved less between the two looks say nothing: keep-alives move interfaces too.
+const MOVED: u64 = 20_000;
+
+/// What a router answered. None: it was not asked, or refused.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub facts: Option<Facts>,
+    pub user: Option<Option<ApiUser>>,
+    pub services: Option<Vec<Service>>,
+    pub certificate_end: Option<DateTime<Utc>>,
+    pub clock: Option<DateTime<Utc>>,
+    pub fast_track: Option<FastTrack>,
+    pub profiles: Option<Vec<Profile>>,
+    pub l2tp: Option<VpnServer>,
+    pub pptp: Option<VpnServer>,
+    pub comparison: Option<Comparison>,
+    /// User names whose session moves while their queue does not.
+    pub frozen: Vec<String>,
+    /// What it would not say: the question, and its words.
+    pub refused: Vec<(&'static str, String)>,
+    /// Why nothing more was asked.
+    pub ended: Option<Ended>,
+}
+
+/// Why a router was asked no further.
+pub(super) enum Ended {
+    /// It cannot be spoken to.
+    Router(Error),
+    /// Something of ours is in the way.
+    Problem(Problem),
+}
+
+impl Seen {
+    /// Takes an answer; Err where the router is away.
+    fn take<T>(&mut self, what: &'static str, answer: Result<T, Error>) -> Result<Option<T>, Error> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error @ (Error::Refused { .. } | Error::Strange { .. } | Error::Unsendable { .. })) => {
+                let words = if let Error::Refused { words, .. } = error { words } else { error.to_string() };
+                self.refused.push((what, words));
+                Ok(None)
+            }
+            Err(away) => Err(away),
+        }
+    }
+}
+
+pub(super) async fn run(app: &App, books: &Books, pause: Duration, until: Instant) -> Seen {
+    let mut seen = Seen::default();
+    let router = match app.router(&books.server) {
+        Ok(router) => router.patient().within(until),
+        Err(problem) => {
+            seen.ended = Some(Ended::Problem(problem));
+            return seen;
+        }
+    };
+    if let Err(error) = ask(&router, books, &mut seen).await {
+        seen.ended = Some(Ended::Router(error));
+        return seen;
+    }
+    match compare::run(app, &books.server, until).await {
+        Ok(comparison) => seen.comparison = Some(comparison),
+        Err(problem) if problem.code == Code::RouterRefused => {
+            seen.refused.push(("secrets and queues", problem.detail));
+        }
+        Err(problem) => {
+            seen.ended = Some(Ended::Problem(problem));
+            return seen;
+        }
+    }
+    match frozen(&router, books, pause).await {
+        Ok(frozen) => seen.frozen = frozen,
+        Err(error) if error.is_away() => seen.ended = Some(Ended::Router(error)),
+        Err(error) => seen.refused.push(("the counters of interfaces", error.to_string())),
+    }
+    seen
+}
+
+async fn ask(router: &Router, books: &Books, seen: &mut Seen) -> Result<(), Error> {
+    let told = &books.server.told;
+    seen.facts = seen.take("what router it is", routeros::facts(router).await)?;
+    seen.clock = seen.take("its clock", routeros::clock(router).await)?.flatten();
+    seen.user = seen.take("the API user and its group", routeros::api_user(router, &told.username).await)?;
+    seen.services = seen.take("its services", routeros::services(router).await)?;
+    let certificate = seen.services.iter().flatten().find(|it| it.name == "api-ssl" && told.tls);
+    if let Some(name) = certificate.map(|it| it.certificate.clone()).filter(|it| !it.is_empty() && it != "none") {
+        // Only a date to warn of: a router that does not show it is no worse for that.
+        seen.certificate_end = routeros::certificate_end(router, &name).await.unwrap_or_default();
+    }
+    let mut addresses: Vec<Ipv4Addr> = books.accounts.iter().map(|it| it.address).collect();
+    if addresses.is_empty() {
+        addresses = books.space.iter().flat_map(|space| space.iter().take(1)).collect();
+    }
+    seen.fast_track = seen.take("its firewall rules", routeros::fast_track(router, &addresses).await)?;
+    seen.profiles = seen.take("its PPP profiles", routeros::profiles(router).await)?;
+    seen.l2tp = seen.take("its L2TP server", routeros::l2tp_server(router).await)?.flatten();
+    seen.pptp = seen.take("its PPtP server", routeros::pptp_server(router).await)?.flatten();
+    Ok(())
+}
+
+/// Accounts whose session moved between two looks and whose queue did not. The queues' span encloses the interfaces', so
+/// that traffic at its edges accuses nobody; a queue that was reset in between is passed over.
+async fn frozen(router: &Router, books: &Books, pause: Duration) -> Result<Vec<String>, Error> {
+    let queues = routeros::counters(router).await?;
+    let before = routeros::session_traffic(router).await?;
+    let ours = |name: &&String| books.accounts.iter().any(|it| it.username == **name);
+    if before.keys().find(ours).is_none() {
+        return Ok(Vec::new());
+    }
+    tokio::time::sleep(pause).await;
+    let after = routeros::session_traffic(router).await?;
+    let (queues, now) = (totals(&queues), routeros::counters(router).await?);
+    let now = totals(&now);
+    let mut frozen: Vec<String> = books
+        .accounts
+        .iter()
+        .filter(|account| {
+            let name = account.username.as_str();
+            let (Some(from), Some(to)) = (before.get(name), after.get(name)) else { return false };
+            let (Some(counted), Some(counts)) = (queues.get(name), now.get(name)) else { return false };
+            let moved = to.total().0.saturating_sub(from.total().0);
+            let fell = counts.total() < counted.total();
+            moved >= MOVED && !fell && (counts.total().0 - counted.total().0).saturating_mul(4) < moved
+        })
+        .map(|account| account.username.clone())
+        .collect();
+    frozen.sort();
+    Ok(frozen)
+}
+
+fn totals(readings: &[Reading]) -> HashMap<&str, Volume> {
+    readings.iter().map(|it| (it.name.as_str(), it.volume)).collect()
+}

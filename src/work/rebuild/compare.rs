@@ -1,0 +1,207 @@
+//! The comparison of a router with the books. Reads only.
+//!
+//! The router is read before the books: what another process decides in between shows as a drift that is none, which a
+//! repair leaves as it is; the other way round it would be missed.
+
+use crate::{
+    account::{Account, State},
+    app::App,
+    params,
+    problem::Problem,
+    router::Server,
+    routeros::{self, Difference, HeldSecret, Mark, QueueRow, Wanted},
+    sql,
+};
+use secrecy::SecretString;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use tokio::time::Instant;
+
+/// What mends a drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mend {
+    /// Secret and queue are brought in line; `kick`: sessions are ended, because they should not be.
+    Ensure {
+        /// Whether sessions are ended.
+        kick: bool,
+    },
+    /// What is left of an ended service is removed.
+    Remove,
+    /// A person must decide: something that is not ours is in the way.
+    ByHand,
+}
+
+/// An account that the router does not hold as it should.
+#[derive(Clone, Debug, Serialize)]
+pub struct Drift {
+    /// Whose.
+    pub service_id: u64,
+    /// Its user name.
+    pub username: String,
+    /// What differs, as sentences without a full stop.
+    pub differences: Vec<String>,
+    /// What mends it.
+    pub mend: Mend,
+}
+
+/// Why an object with a mark of ours belongs to no account here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// The books do not know the service.
+    Unknown,
+    /// The service has ended, under another name or prefix.
+    Ended,
+    /// The service lives on another server.
+    Elsewhere,
+    /// The service lives here under another name.
+    OtherName,
+}
+
+/// An object with a mark of ours that belongs to no account here. Reported, never touched.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stray {
+    /// "secret" or "queue".
+    pub object: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The service that its comment names.
+    pub service_id: u64,
+    /// Why it is nobody's.
+    pub why: Why,
+}
+
+/// A router compared with the books.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Comparison {
+    /// Accounts that should be there.
+    pub accounts: usize,
+    /// Secrets and queues without a mark of ours: untouched.
+    pub foreign: usize,
+    /// What is not as it should be.
+    pub drifts: Vec<Drift>,
+    /// What carries our mark and is nobody's.
+    pub strays: Vec<Stray>,
+}
+
+struct Held {
+    secrets: Vec<HeldSecret>,
+    queues: Vec<QueueRow>,
+}
+
+pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> Result<Comparison, Problem> {
+    let router = app.router(server)?.within(until);
+    let accounts = Account::of_server(&mut app.db.read().await?, server.told.id).await?;
+    let mut passwords: HashMap<String, SecretString> = HashMap::with_capacity(accounts.len());
+    for account in accounts {
+        passwords.insert(account.username.clone(), account.password(&app.seal)?);
+    }
+    let held = routeros::holding(&router, passwords).await?;
+    let held = Held { secrets: held.secrets, queues: held.queues };
+    let mut conn = app.db.read().await?;
+    let accounts = Account::of_server(&mut conn, server.told.id).await?;
+    let mut found = Comparison { accounts: accounts.len(), ..Comparison::default() };
+    let mut known = HashSet::new();
+    drifts(app, &accounts, &held, &mut known, &mut found)?;
+    strays(&mut conn, server, &held, &known, &mut found).await?;
+    Ok(found)
+}
+
+/// Living accounts, each with the objects of its name.
+fn drifts<'a>(
+    app: &App,
+    accounts: &[Account],
+    held: &'a Held,
+    known: &mut HashSet<(&'static str, &'a str)>,
+    found: &mut Comparison,
+) -> Result<(), Problem> {
+    let (mut secrets, mut queues) = (HashMap::<&str, Vec<&HeldSecret>>::new(), HashMap::<&str, Vec<&QueueRow>>::new());
+    for held in &held.secrets {
+        secrets.entry(&held.row.name).or_default().push(held);
+    }
+    for row in &held.queues {
+        queues.entry(&row.name).or_default().push(row);
+    }
+    for account in accounts {
+        let wanted = crate::work::wanted(app, account)?;
+        let name = wanted.username.as_str();
+        let secrets = secrets.get(name).map(Vec::as_slice).unwrap_or_default();
+        let queues = queues.get(name).map(Vec::as_slice).unwrap_or_default();
+        known.extend(secrets.iter().filter(|it| wanted.mark.owns(&it.row.comment)).map(|it| ("secret", it.row.id.as_str())));
+        known.extend(queues.iter().filter(|it| wanted.mark.owns(&it.comment)).map(|it| ("queue", it.id.as_str())));
+        let differences = routeros::differences(&wanted, secrets, queues);
+        if !differences.is_empty() {
+            found.drifts.push(drift(account.service_id, &wanted, &differences));
+        }
+    }
+    Ok(())
+}
+
+fn drift(service_id: u64, wanted: &Wanted, differences: &[Difference]) -> Drift {
+    let in_the_way = differences.iter().any(|it| matches!(it, Difference::Foreign(_)));
+    let open = |it: &Difference| matches!(it, Difference::Property { object: "secret", property: "disabled", .. });
+    let kick = wanted.disabled && differences.iter().any(open);
+    Drift {
+        service_id,
+        username: wanted.username.clone(),
+        differences: differences.iter().map(ToString::to_string).collect(),
+        mend: if in_the_way { Mend::ByHand } else { Mend::Ensure { kick } },
+    }
+}
+
+/// Objects that no living account claimed: remains of ended services, strays, foreign ones.
+async fn strays(
+    conn: &mut crate::db::Conn,
+    server: &Server,
+    held: &Held,
+    known: &HashSet<(&'static str, &str)>,
+    found: &mut Comparison,
+) -> Result<(), Problem> {
+    let prefixes = prefixes(conn, server.told.id).await?;
+    let of_secrets = held.secrets.iter().map(|it| ("secret", &it.row.id, &it.row.name, &it.row.comment));
+    let of_queues = held.queues.iter().map(|it| ("queue", &it.id, &it.name, &it.comment));
+    let mut accounts: HashMap<u64, Option<Account>> = HashMap::new();
+    let mut ended: BTreeMap<(u64, &str), Vec<&str>> = BTreeMap::new();
+    for (object, id, name, comment) in of_secrets.chain(of_queues) {
+        if known.contains(&(object, id.as_str())) {
+            continue;
+        }
+        let Some((_, service_id, _)) = Mark::parse(comment).filter(|(prefix, ..)| prefixes.contains(prefix)) else {
+            found.foreign += 1;
+            continue;
+        };
+        if let std::collections::hash_map::Entry::Vacant(slot) = accounts.entry(service_id) {
+            slot.insert(Account::find(conn, service_id).await?);
+        }
+        let account = accounts[&service_id].as_ref();
+        let why = match account {
+            None => Why::Unknown,
+            // A create is under way, or will be sent again: what it left is its own.
+            Some(account) if account.state == State::New => continue,
+            Some(account) if account.server_id != server.told.id => Why::Elsewhere,
+            Some(account) if account.state == State::Made => Why::OtherName,
+            Some(account) if account.username == *name && crate::work::mark(account).owns(comment) => {
+                ended.entry((service_id, name)).or_default().push(object);
+                continue;
+            }
+            Some(_) => Why::Ended,
+        };
+        found.strays.push(Stray { object, name: name.clone(), service_id, why });
+    }
+    let remains = |((service_id, name), objects): ((u64, &str), Vec<&str>)| Drift {
+        service_id,
+        username: name.to_owned(),
+        differences: objects.iter().map(|it| format!("the {it} of an ended service is still there")).collect(),
+        mend: Mend::Remove,
+    };
+    found.drifts.extend(ended.into_iter().map(remains));
+    Ok(())
+}
+
+/// The comment prefixes that accounts of this router have or had: another WHMCS may use the same router under its own.
+async fn prefixes(conn: &mut crate::db::Conn, server_id: u64) -> Result<HashSet<String>, Problem> {
+    let sql = sql!("SELECT DISTINCT comment_prefix FROM account WHERE server_id = ?");
+    let rows = conn.rows(sql, params![server_id]).await?;
+    Ok(rows.iter().map(|row| row.get("comment_prefix")).collect::<crate::db::Result<_>>()?)
+}
