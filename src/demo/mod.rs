@@ -62,12 +62,12 @@ async fn play(wanted: &Demo, folder: PathBuf) -> Result<Option<site::Site>> {
         cast.stage.clear().await;
         return Ok(None);
     }
-    let site = site::Site::open(cast, teller.told(), wanted.port).await?;
-    teller.plain("");
+    let site = site::Site::open(cast, teller.told(), wanted.port)?;
+    teller::plain("");
     if wanted.port != 0 && site.address.port() != wanted.port {
-        teller.plain(&format!("Port {} is taken; the next free one is used.", wanted.port));
+        teller::plain(&format!("Port {} is taken; the next free one is used.", wanted.port));
     }
-    teller.plain(&format!("See it in a browser: http://{}/  (ctrl-c ends it)", site.address));
+    teller::plain(&format!("See it in a browser: http://{}/  (ctrl-c ends it)", site.address));
     Ok(Some(site))
 }
 

@@ -7,7 +7,7 @@ use super::{
     customers::{self, Customer, THRESHOLD_GB, packet},
     figures::{MB, date, gb, gb_of, grouped, speed},
     stage::{FOREIGN, ROUTER, Stage, opening},
-    teller::Teller,
+    teller::{self, Teller},
 };
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Duration, Months, NaiveDate, NaiveTime, Utc};
@@ -23,7 +23,7 @@ pub struct Cast {
     pub charles: Customer,
 }
 
-/// What was granted and carried when a span of days began.
+/// What had been carried when a span of days began.
 struct Mark {
     carried: [u64; 2],
 }
@@ -32,7 +32,7 @@ struct Mark {
 pub async fn play(stage: Stage, teller: &mut Teller) -> Result<Cast> {
     let due = opening().date_naive() + Months::new(1);
     let mut cast = Cast { stage, ada: customers::ada(due), charles: customers::charles(due) };
-    introduce(teller);
+    introduce();
     connect(&cast, teller).await?;
     sell(&mut cast, teller).await?;
     weeks(&mut cast, teller).await?;
@@ -43,11 +43,12 @@ pub async fn play(stage: Stage, teller: &mut Teller) -> Result<Cast> {
     Ok(cast)
 }
 
-fn introduce(teller: &Teller) {
-    teller.plain("Turnpike demo: two months of a VPN customer's life, 21 September to 20 November 2026.");
-    teller
-        .plain("The router is simulated and the clock is the story's; the service, its books and its mails are real.");
-    teller.plain(
+fn introduce() {
+    teller::plain("Turnpike demo: two months of a VPN customer's life, 21 September to 20 November 2026.");
+    teller::plain(
+        "The router is simulated and the clock is the story's; the service, its books and its mails are real.",
+    );
+    teller::plain(
         "WHMCS's part is played by signed calls through the front door; the signature of every answer is checked.",
     );
 }
@@ -103,7 +104,7 @@ async fn sell(cast: &mut Cast, teller: &mut Teller) -> Result<()> {
     Ok(())
 }
 
-/// Four weeks of daily traffic; WHMCS's UsageUpdate collects every night.
+/// Three weeks of daily traffic; WHMCS's `UsageUpdate` collects every night.
 async fn weeks(cast: &mut Cast, teller: &mut Teller) -> Result<()> {
     for (week, last) in ["One week", "Two weeks", "Three weeks"].into_iter().zip([27_u32, 4, 11]) {
         let month = if last == 27 { 9 } else { 10 };
@@ -231,7 +232,7 @@ impl Cast {
     }
 
     /// A day: a fifth of the traffic until half past noon, three tenths until half past six, the rest until ten to midnight,
-    /// and five minutes after it UsageUpdate.
+    /// and five minutes after it `UsageUpdate`.
     async fn live(&self, today: NaiveDate, teller: &mut Teller) -> Result<()> {
         self.morning(today, teller).await?;
         self.part(today, at(today, 18, 30)?, 30, teller).await?;
@@ -266,7 +267,7 @@ impl Cast {
         Ok(())
     }
 
-    /// WHMCS's nightly UsageUpdate, and the jobs that follow.
+    /// WHMCS's nightly `UsageUpdate`, and the jobs that follow.
     async fn collect(&self) -> Result<()> {
         let answer = self.stage.router_hook("usage-update").await?;
         ensure!(answer.status == 200, "UsageUpdate was refused: {}", answer.detail());

@@ -22,6 +22,12 @@ pub struct Teller {
     steps: Vec<Step>,
 }
 
+/// A line outside of the story.
+pub fn plain(text: &str) {
+    // Nobody reads any more: the story goes on for its exit status.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
 const BOLD: &str = "\x1b[1m";
 const FAINT: &str = "\x1b[2m";
 const GREEN: &str = "\x1b[32m";
@@ -33,31 +39,25 @@ impl Teller {
         Self { colour, steps: Vec::new() }
     }
 
-    /// A line outside of the story.
-    pub fn plain(&self, text: &str) {
-        // Nobody reads any more: the story goes on for its exit status.
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
-    }
-
     /// The next step.
     pub fn step(&mut self, at: DateTime<Utc>, title: &str) {
         let at = figures::moment(at);
         let shown = self.painted(FAINT, &at);
         let bold = self.painted(BOLD, title);
-        self.plain(&format!("\n{shown}  {bold}"));
+        plain(&format!("\n{shown}  {bold}"));
         self.steps.push(Step { at, title: title.to_owned(), lines: Vec::new() });
     }
 
     /// What came of the step.
     pub fn line(&mut self, text: &str) {
-        self.plain(&format!("    {text}"));
+        plain(&format!("    {text}"));
         self.keep(text);
     }
 
     /// What came of the step and was checked.
     pub fn good(&mut self, text: &str) {
         let shown = self.painted(GREEN, text);
-        self.plain(&format!("    {shown}"));
+        plain(&format!("    {shown}"));
         self.keep(text);
     }
 

@@ -83,7 +83,7 @@ enum Reply {
 
 impl Site {
     /// Opens the pages at that port of loopback, or at the next free one.
-    pub async fn open(cast: Cast, story: Vec<Step>, port: u16) -> Result<Self> {
+    pub fn open(cast: Cast, story: Vec<Step>, port: u16) -> Result<Self> {
         let listener = bind(port)?;
         let address = listener.local_addr()?;
         let shown = Arc::new(Shown {

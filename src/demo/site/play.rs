@@ -52,7 +52,7 @@ impl Shown {
         if self.is_away().await? {
             text += " The router does not answer: it counts on, and all is booked when it is back.";
         } else if let Some(balance) = account["balance_bytes"].as_i64() {
-            text += &format!(" Balance {}.", gb(balance));
+            text = format!("{text} Balance {}.", gb(balance));
         }
         if is_enabled(&was) && !is_enabled(&account) {
             text += " It is used up: blocked, and the session ended.";
@@ -70,7 +70,7 @@ impl Shown {
         let account = &answer.body["account"];
         let mut text = format!("WHMCS renews {} until {}.", customer.first, date(customer.due));
         match (before["balance_bytes"].as_i64(), account["balance_bytes"].as_i64()) {
-            (Some(before), Some(after)) => text += &format!(" Balance {} to {}.", gb(before), gb(after)),
+            (Some(before), Some(after)) => text = format!("{text} Balance {} to {}.", gb(before), gb(after)),
             _ => text += " The package is unmetered, so there is nothing to grant.",
         }
         if !is_enabled(&before) && is_enabled(account) {
