@@ -134,7 +134,7 @@ final class HouseTest extends TestCase
                 $code = (string) file_get_contents($file);
                 preg_match_all('/(?:lang|\))->get\((?!\[)((?:[^()]|\([^()]*\))*)\)/', $code, $calls);
                 foreach ($calls[1] as $arguments) {
-                    $first = explode(',', $arguments)[0];
+                    $first = (string) preg_replace('/^[^?]*\?/', '', explode(',', $arguments)[0]);
                     preg_match_all('/\'([a-z][a-z0-9_]+)\'|"([a-z_{}$0-9A-Z]+)"/', $first, $keys);
                     $asked = array_merge($asked, array_filter(array_merge($keys[1], $keys[2])));
                 }

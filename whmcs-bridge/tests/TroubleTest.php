@@ -237,6 +237,18 @@ final class TroubleTest extends BridgeTestCase
         foreach (self::COMMANDS as $command) {
             $said[$command] = ('turnpike_' . $command)(Kernel::params(41, self::SETTINGS));
         }
+        foreach (['CollectNow', 'Reapply', 'Block', 'Unblock'] as $button) {
+            $said[$button] = ('turnpike_' . $button)(Kernel::params(41, self::SETTINGS));
+        }
+        $row = turnpike_AdminServicesTabFields(Kernel::params(41, self::SETTINGS));
+        self::assertSame(['Turnpike'], array_keys($row));
+        $said['AdminServicesTabFields'] = html_entity_decode(strip_tags($row['Turnpike']), ENT_QUOTES);
+        $listed = turnpike_ListAccounts(Kernel::serverParams(3));
+        self::assertFalse($listed['success']);
+        $said['ListAccounts'] = $listed['error'];
+        self::assertSame([], turnpike_MetricProvider(Kernel::serverParams(3))->usage());
+        self::assertStringContainsString('usage metrics were not read', (string) end(Kernel::$activity));
+        $said['MetricProvider'] = (string) preg_replace('/^.*not read: /', '', (string) end(Kernel::$activity));
         $said['UsageUpdate'] = turnpike_UsageUpdate(Kernel::serverParams(3));
         self::assertStringContainsString($said['UsageUpdate'], implode("\n", Kernel::$activity));
         self::assertCount(24, turnpike_ConfigOptions());
