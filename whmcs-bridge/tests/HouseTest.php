@@ -95,6 +95,14 @@ final class HouseTest extends TestCase
         }
     }
 
+    public function testTheModulesUnderTestAreThoseThatWereAskedFor(): void
+    {
+        foreach ([\WHMCS\Module\Server\Turnpike\Module::class, \WHMCS\Module\Addon\Turnpike\Cron::class] as $class) {
+            $file = (string) (new \ReflectionClass($class))->getFileName();
+            self::assertStringStartsWith((string) realpath(Kernel::MODULES) . '/', $file);
+        }
+    }
+
     public function testBothModulesCanBeLoadedInOneRequest(): void
     {
         $names = [];
