@@ -60,8 +60,9 @@ final class ClientAreaTest extends BridgeTestCase
         });
         $answer['information']['instruction_url'] = 'javascript:alert(1)';
         $answer['netflow']['url'] = 'https://x.example/"onclick="x';
-        $answer['charts']['days_svg'] = '<svg onload="alert(1)"></svg>';
-        $answer['statistics']['days'][0]['date'] = $evil;
+        $answer['charts']['days_svg'] = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"></svg>';
+        $answer['statistics']['days'] = [['date' => $evil, 'download_bytes' => 1, 'upload_bytes' => 1],
+            ['date' => '2026-11-19', 'download_bytes' => 1, 'upload_bytes' => 1]];
         $this->peer()->answer('client-area', $answer);
         foreach (['', 'statistics', $evil, ['x']] as $view) {
             $_GET['customAction'] = $view;
@@ -79,16 +80,22 @@ final class ClientAreaTest extends BridgeTestCase
     /**
      * @dataProvider smarties
      */
-    public function testTheStatisticsPageShowsChartsAsImagesAndTheFiguresBeside(int $smarty): void
+    public function testTheStatisticsPageShowsChartsInlineAndTheFiguresBesideAndAsAFile(int $smarty): void
     {
         $_GET['customAction'] = 'statistics';
         $this->peer()->answer('client-area', $this->answer());
         $page = turnpike_ClientArea(Kernel::params(41, self::SETTINGS));
         self::assertSame('templates/statistics.tpl', $page['tabOverviewModuleOutputTemplate']);
         $html = $this->render($smarty, $page);
-        $image = 'src="data:image/svg+xml;base64,' . base64_encode('<svg id="days"></svg>');
-        self::assertStringContainsString($image, $html);
-        self::assertStringContainsString('<td>2026-11-19</td><td>1.5 GB</td><td>0.0001 GB</td>', $html);
+        $chart = '<svg class="turnpike-chart"><g><title>2026-11-19: download 1.5 GB</title></g></svg>';
+        self::assertStringContainsString("<div class=\"turnpike-figure\">$chart</div>", $html);
+        self::assertStringContainsString('<td>2026-11-19</td><td>1.5 GB</td><td>0.0001 GB</td><td>1.5 GB</td>', $html);
+        self::assertSame(1, preg_match('~href="data:text/csv;charset=utf-8;base64,([^"]+)"~', $html, $file));
+        self::assertSame(
+            "date,download_bytes,upload_bytes\r\n2026-11-19,1610612736,100000\r\n",
+            base64_decode($file[1])
+        );
+        self::assertStringContainsString('download="traffic-41-days.csv"', $html);
         self::assertStringContainsString('no reading yet', $html, 'months have none');
         self::assertStringNotContainsString(self::PSK, html_entity_decode($html));
     }
@@ -103,9 +110,9 @@ final class ClientAreaTest extends BridgeTestCase
         self::assertStringContainsString('not available at the moment', $html);
         self::assertMatchesRegularExpression('/Reference: whmcs-[0-9a-f]{8}/', $html);
         $inputs = $this->inputs($html);
-        self::assertSame(['turnpikePsk' => self::PSK, 'turnpikeUsername' => 'kunde',
-            'turnpikePassword' => self::SERVICE_PASSWORD], $inputs);
-        self::assertStringContainsString('vpn1.example.net', $html);
+        self::assertSame(['turnpikeServer' => 'vpn1.example.net', 'turnpikePsk' => self::PSK,
+            'turnpikeUsername' => 'kunde', 'turnpikePassword' => self::SERVICE_PASSWORD], $inputs);
+        self::assertStringNotContainsString('<form', $html, 'what could not be done now is not offered');
         self::assertStringContainsString('Unknown', $html);
         self::assertStringNotContainsString('Offline', $html, 'unknown is not offline');
         self::assertStringNotContainsString('127.0.0.1', $html, 'and no word of where Turnpike lives');
@@ -159,8 +166,14 @@ final class ClientAreaTest extends BridgeTestCase
      */
     public function causes(): array
     {
-        return [['quota', 'traffic balance is used up'], ['billing', 'payment that is due'], ['admin', 'by our staff'],
-            ['something new', 'by our staff']];
+        return [
+            ['quota', 'traffic balance is used up'],
+            ['quota', 'comes back with the renewal on 2026-12-01'],
+            ['billing', 'payment that is due'],
+            ['billing', 'href="clientarea.php?action=invoices"'],
+            ['admin', 'by our staff'],
+            ['something new', 'href="submitticket.php"'],
+        ];
     }
 
     public function testAnUnmeteredAccountAndASilentRouterAreSaidAsSuch(): void
@@ -230,7 +243,8 @@ final class ClientAreaTest extends BridgeTestCase
                 'next_cycle_date' => '2026-12-01', 'blocked_by' => null],
             'statistics' => ['days' => [['date' => '2026-11-19', 'download_bytes' => 1610612736,
                 'upload_bytes' => 100000]], 'months' => []],
-            'charts' => ['days_svg' => '<svg id="days"></svg>', 'months_svg' => '<svg id="months"></svg>'],
+            'charts' => ['days_svg' => '<svg xmlns="http://www.w3.org/2000/svg" class="turnpike-chart"><g><title>'
+                . '2026-11-19: download 1.5 GB</title></g></svg>', 'months_svg' => ''],
             'netflow' => ['visible' => true, 'url' => 'https://netflow.example.net/', 'username' => 'ada',
                 'group' => null, 'ip_address' => null, 'password' => null],
         ];

@@ -347,7 +347,9 @@ final class FunctionsTest extends BridgeTestCase
     {
         self::assertSame([], turnpike_ClientAreaAllowedFunctions([]));
         self::assertFalse(function_exists('turnpike_ClientAreaCustomButtonArray'));
-        self::assertSame(['Reset connection' => 'ResetConnection'], turnpike_AdminCustomButtonArray([]));
+        foreach (turnpike_AdminCustomButtonArray([]) as $function) {
+            self::assertTrue(function_exists("turnpike_$function"));
+        }
     }
 
     public function testSenselessCallsEndInASentenceToo(): void

@@ -95,6 +95,14 @@ final class HouseTest extends TestCase
         }
     }
 
+    public function testTheModulesUnderTestAreThoseThatWereAskedFor(): void
+    {
+        foreach ([\WHMCS\Module\Server\Turnpike\Module::class, \WHMCS\Module\Addon\Turnpike\Cron::class] as $class) {
+            $file = (string) (new \ReflectionClass($class))->getFileName();
+            self::assertStringStartsWith((string) realpath(Kernel::MODULES) . '/', $file);
+        }
+    }
+
     public function testBothModulesCanBeLoadedInOneRequest(): void
     {
         $names = [];
@@ -114,35 +122,110 @@ final class HouseTest extends TestCase
     {
         $code = (string) file_get_contents(Kernel::MODULES . '/servers/turnpike/turnpike.php');
         $functions = (new NodeFinder())->findInstanceOf(self::parse($code), Node\Stmt\Function_::class);
-        self::assertCount(17, $functions);
+        self::assertCount(25, $functions);
         foreach ($functions as $function) {
             self::assertCount(1, $function->stmts, (string) $function->name);
             self::assertInstanceOf(Node\Stmt\Return_::class, $function->stmts[0]);
         }
     }
 
-    public function testEveryTextThatIsAskedForExists(): void
+    /**
+     * @dataProvider languages
+     */
+    public function testEveryTextThatIsAskedForExistsAndEveryTextIsAskedFor(string $language): void
     {
-        $texts = require Kernel::MODULES . '/servers/turnpike/lang/english.php';
-        $code = '';
+        $texts = require Kernel::MODULES . "/servers/turnpike/lang/$language.php";
+        $asked = [];
         foreach ($this->modules('php') as $file) {
-            $code .= strpos($file, '/servers/') !== false ? file_get_contents($file) : '';
+            if (strpos($file, '/lang/') === false && strpos($file, 'PairingPage') === false) {
+                // lang->get('a'), ->get($x ? 'a' : 'b'), ->get("a_$b")
+                $code = (string) file_get_contents($file);
+                preg_match_all('/(?:lang|\))->get\((?!\[)((?:[^()]|\([^()]*\))*)\)/', $code, $calls);
+                foreach ($calls[1] as $arguments) {
+                    $first = (string) preg_replace('/^[^?]*\?/', '', explode(',', $arguments)[0]);
+                    preg_match_all('/\'([a-z][a-z0-9_]+)\'|"([a-z_{}$0-9A-Z]+)"/', $first, $keys);
+                    $asked = array_merge($asked, array_filter(array_merge($keys[1], $keys[2])));
+                }
+            }
         }
-        preg_match_all("/(?<!answer)->get\\('([a-z0-9_]+)'/", $code, $inCode);
         preg_match_all('/\$turnpikeLang\.([a-z0-9_]+)/', $this->templates(), $inTemplates);
-        foreach (array_merge($inCode[1], $inTemplates[1]) as $key) {
-            self::assertArrayHasKey($key, $texts);
-        }
         self::assertGreaterThan(20, count(array_unique($inTemplates[1])));
+        $this->assertTextsMatch($texts, array_merge($asked, $inTemplates[1]));
+        $settings = [];
+        foreach (\WHMCS\Module\Server\Turnpike\Settings::NAMES as $name) {
+            array_push($settings, "setting_$name", "setting_{$name}_help");
+        }
+        self::assertSame($settings, array_values((array) preg_grep('/^setting_/', array_keys($texts))));
+    }
+
+    /**
+     * @dataProvider languages
+     */
+    public function testTheSameHoldsForTheAddonsTexts(string $language): void
+    {
+        $_ADDONLANG = [];
+        include Kernel::MODULES . "/addons/turnpike/lang/$language.php";
+        $code = (string) file_get_contents(Kernel::MODULES . '/addons/turnpike/lib/PairingPage.php');
+        preg_match_all('/->(?:t|text)\(([^()]*)\)/', $code, $calls);
+        preg_match_all('/\'([a-z_]+)\'|"([a-z_$]+)"/', implode("\n", $calls[1]) . " 'pair' 'pair_again'", $keys);
+        $this->assertTextsMatch($_ADDONLANG, array_filter(array_merge($keys[1], $keys[2])));
+    }
+
+    public function testTheLanguagesSayTheSameWithTheSameGaps(): void
+    {
+        $gaps = static function (array $texts): array {
+            return array_map(static function (string $text): int {
+                return substr_count($text, '%s');
+            }, $texts);
+        };
+        $english = require Kernel::MODULES . '/servers/turnpike/lang/english.php';
+        $polish = require Kernel::MODULES . '/servers/turnpike/lang/polish.php';
+        self::assertSame($gaps($english), $gaps($polish), 'key by key, in the same order');
+        $addon = [];
+        foreach (['english', 'polish'] as $language) {
+            $_ADDONLANG = [];
+            include Kernel::MODULES . "/addons/turnpike/lang/$language.php";
+            $addon[] = $gaps($_ADDONLANG);
+        }
+        self::assertSame($addon[0], $addon[1]);
+        $same = array_intersect_assoc($english, $polish);
+        self::assertLessThan(12, count($same), 'translated: ' . implode(', ', array_keys($same)));
+    }
+
+    /**
+     * @return array<int, array{string}>
+     */
+    public function languages(): array
+    {
+        return [['english'], ['polish']];
+    }
+
+    /**
+     * @param array<string, string> $texts
+     * @param string[] $asked keys, some with variables in them
+     */
+    private function assertTextsMatch(array $texts, array $asked): void
+    {
+        $forms = [];
+        foreach (array_unique($asked) as $key) {
+            $form = '/^' . preg_replace('/\{?\$[a-zA-Z]+\}?/', '[a-z0-9_]+', $key) . '$/';
+            self::assertNotEmpty(preg_grep($form, array_keys($texts)), "$key is missing");
+            $forms[] = $form;
+        }
+        foreach (array_keys($texts) as $key) {
+            $isAsked = array_filter($forms, static function (string $form) use ($key): bool {
+                return preg_match($form, $key) === 1;
+            });
+            self::assertNotEmpty($isAsked, "$key is never used");
+        }
     }
 
     public function testTemplatesEscapeEverythingAndStayInTheSharedSubsetOfSmarty(): void
     {
         preg_match_all('/\{(\$[^}]*)\}/', $this->templates(), $printed);
         self::assertGreaterThan(60, count($printed[1]));
-        foreach ($printed[1] as $expression) {
-            self::assertStringEndsWith('|escape', $expression);
-        }
+        $raw = preg_grep('/\|escape$/', $printed[1], PREG_GREP_INVERT);
+        self::assertSame(['$chart.svg'], array_values((array) $raw), 'all but the chart, which Svg has written itself');
         $unwanted = '/\{(php|include|insert|literal)\b|\?\?|\?->|<script|nofilter/';
         self::assertDoesNotMatchRegularExpression($unwanted, $this->templates());
         self::assertDoesNotMatchRegularExpression('/\son[a-z]+=|style=/', $this->templates());

@@ -170,7 +170,10 @@ final class SidecarTest extends BridgeTestCase
         self::assertSame('success', Kernel::command('ResetConnection', 42, $faster));
         self::assertSame([], $this->router->rows('/ppp/active', '7-42'));
         $_GET['customAction'] = 'statistics';
-        self::assertStringContainsString('data:image/svg+xml', $this->page());
+        $statistics = $this->page();
+        self::assertSame(2, substr_count($statistics, '<svg class="turnpike-chart"'), 'both charts pass the check');
+        $tip = '~<g><title>\d{4}-\d\d-\d\d: download .* GB, upload .* GB</title>~';
+        self::assertMatchesRegularExpression($tip, $statistics);
 
         // gone, and twice is once
         self::assertSame('success', Kernel::command('TerminateAccount', 42, $faster));

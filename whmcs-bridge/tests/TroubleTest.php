@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
+use WHMCS\Module\Server\Turnpike\Breaker;
 
 /**
  * Every function against a Turnpike that is down, silent, strange or not the right one.
@@ -86,8 +87,11 @@ final class TroubleTest extends BridgeTestCase
         foreach ($this->callEverything() as $sentence) {
             self::assertMatchesRegularExpression('/ \[timeout whmcs-[0-9a-f]{8}\]$/', $sentence);
         }
+        Breaker::close();
         $page = turnpike_ClientArea(Kernel::params(41, self::SETTINGS));
         self::assertNotSame('', $page['templateVariables']['turnpike']['unavailable']);
+        Breaker::close();
+        turnpike_AdminServicesTabFields(Kernel::params(41, self::SETTINGS));
         $allowed = array_sum(array_column(Limits::$set, 1)) / 50 / 1000;
         self::assertLessThan($allowed + 10, microtime(true) - $start, 'no call outlives its limit');
         self::assertSame([8000, 25000, 30000, 3000], array_values(array_unique(array_column(Limits::$set, 1))));
@@ -233,6 +237,18 @@ final class TroubleTest extends BridgeTestCase
         foreach (self::COMMANDS as $command) {
             $said[$command] = ('turnpike_' . $command)(Kernel::params(41, self::SETTINGS));
         }
+        foreach (['CollectNow', 'Reapply', 'Block', 'Unblock'] as $button) {
+            $said[$button] = ('turnpike_' . $button)(Kernel::params(41, self::SETTINGS));
+        }
+        $row = turnpike_AdminServicesTabFields(Kernel::params(41, self::SETTINGS));
+        self::assertSame(['Turnpike'], array_keys($row));
+        $said['AdminServicesTabFields'] = html_entity_decode(strip_tags($row['Turnpike']), ENT_QUOTES);
+        $listed = turnpike_ListAccounts(Kernel::serverParams(3));
+        self::assertFalse($listed['success']);
+        $said['ListAccounts'] = $listed['error'];
+        self::assertSame([], turnpike_MetricProvider(Kernel::serverParams(3))->usage());
+        self::assertStringContainsString('usage metrics were not read', (string) end(Kernel::$activity));
+        $said['MetricProvider'] = (string) preg_replace('/^.*not read: /', '', (string) end(Kernel::$activity));
         $said['UsageUpdate'] = turnpike_UsageUpdate(Kernel::serverParams(3));
         self::assertStringContainsString($said['UsageUpdate'], implode("\n", Kernel::$activity));
         self::assertCount(24, turnpike_ConfigOptions());

@@ -16,19 +16,172 @@ namespace WHMCS\Database {
     }
 }
 
+namespace WHMCS\Module {
+    abstract class AbstractWidget
+    {
+        protected $title;
+        protected $description;
+        protected $weight = 100;
+        protected $columns = 1;
+        protected $cache = false;
+        protected $cacheExpiry = 60;
+        protected $requiredPermission = '';
+
+        abstract public function getData();
+
+        abstract public function generateOutput($data);
+    }
+}
+
+namespace WHMCS\View\Menu {
+    class Item
+    {
+        /** @var array<string, Item> */
+        public $children = [];
+        /** @var array<string, mixed> */
+        public $options = [];
+        /** @var bool */
+        public $isCurrent = false;
+
+        public function addChild($name, array $options = [])
+        {
+            $this->children[$name] = new self();
+            $this->children[$name]->options = $options;
+            return $this->children[$name];
+        }
+
+        public function getChild($name)
+        {
+            return $this->children[$name] ?? null;
+        }
+
+        public function setCurrent($isCurrent)
+        {
+            $this->isCurrent = $isCurrent;
+            return $this;
+        }
+    }
+}
+
+namespace WHMCS\Service {
+    class Status
+    {
+        public const ACTIVE = 'Active';
+        public const SUSPENDED = 'Suspended';
+    }
+}
+
+namespace WHMCS\UsageBilling\Contracts\Metrics {
+    interface UnitInterface
+    {
+    }
+
+    interface UsageInterface
+    {
+        public function value();
+    }
+
+    interface MetricInterface
+    {
+        public const TYPE_SNAPSHOT = 'snapshot';
+        public const TYPE_PERIOD_DAY = 'day';
+        public const TYPE_PERIOD_MONTH = 'month';
+
+        public function withUsage(UsageInterface $usage);
+    }
+
+    interface ProviderInterface
+    {
+        public function metrics();
+
+        public function usage();
+
+        public function tenantUsage($tenant);
+    }
+}
+
+namespace WHMCS\UsageBilling\Metrics\Units {
+    class GigaBytes implements \WHMCS\UsageBilling\Contracts\Metrics\UnitInterface
+    {
+        /** @var string */
+        public $label;
+
+        public function __construct($label)
+        {
+            $this->label = $label;
+        }
+    }
+}
+
+namespace WHMCS\UsageBilling\Metrics {
+    use WHMCS\UsageBilling\Contracts\Metrics\MetricInterface;
+    use WHMCS\UsageBilling\Contracts\Metrics\UnitInterface;
+    use WHMCS\UsageBilling\Contracts\Metrics\UsageInterface;
+
+    class Usage implements UsageInterface
+    {
+        private $value;
+
+        public function __construct($value)
+        {
+            $this->value = $value;
+        }
+
+        public function value()
+        {
+            return $this->value;
+        }
+    }
+
+    class Metric implements MetricInterface
+    {
+        public $systemName;
+        public $displayName;
+        public $type;
+        public $units;
+        public $usage;
+
+        public function __construct(
+            $systemName,
+            $displayName = null,
+            $type = null,
+            ?UnitInterface $units = null,
+            ?UsageInterface $usage = null
+        ) {
+            $this->systemName = $systemName;
+            $this->displayName = $displayName;
+            $this->type = $type;
+            $this->units = $units;
+            $this->usage = $usage;
+        }
+
+        public function withUsage(?UsageInterface $usage = null)
+        {
+            return new self($this->systemName, $this->displayName, $this->type, $this->units, $usage);
+        }
+    }
+}
+
 namespace {
     use Turnpike\Tests\Kernel;
     use WHMCS\Database\Capsule;
 
     define('WHMCS', true);
 
+    /** The modules under test: those of the source tree, or of a WHMCS in which the zip was installed. */
+    define('TURNPIKE_TEST_MODULES', (string) getenv('TURNPIKE_TEST_ROOT') === ''
+        ? __DIR__ . '/../modules' : getenv('TURNPIKE_TEST_ROOT') . '/modules');
+
     function add_hook(string $point, int $priority, callable $function): void
     {
         Kernel::$hooks[$point][$priority][] = $function;
     }
 
-    /** @return array<mixed> what each hook returned */
-    function run_hook(string $point, array $vars = []): array
+    /**
+     * @param mixed $vars an array, or the menu item for the sidebars
+     * @return array<mixed> what each hook returned
+     */
+    function run_hook(string $point, $vars = []): array
     {
         $results = [];
         $priorities = Kernel::$hooks[$point] ?? [];
@@ -131,7 +284,7 @@ namespace Turnpike\Tests {
     final class Kernel
     {
         public const KEY = 'the kernel of the tests, 32 bytes';
-        public const MODULES = __DIR__ . '/../modules';
+        public const MODULES = \TURNPIKE_TEST_MODULES;
 
         /** @var array<string, array<int, callable[]>> */
         public static $hooks = [];
@@ -211,15 +364,18 @@ namespace Turnpike\Tests {
                 'tblhosting' => 'userid server packageid:int; domain username dedicatedip domainstatus billingcycle'
                     . ' suspendreason lastupdate nextduedate:string; password notes:text; diskusage disklimit bwusage'
                     . ' bwlimit:int',
-                'tblproducts' => 'servergroup:int; name type servertype:string',
+                'tblproducts' => 'servergroup:int; name type servertype:string; configoption1 configoption17'
+                    . ' configoption18 configoption19 configoption20:text',
                 'tblservers' => 'disabled port:int; name type hostname ipaddress username secure:string; password'
                     . ' accesshash assignedips:text',
                 'tbladdonmodules' => 'module setting:string; value:text',
                 'tblconfiguration' => 'setting:string; value:text',
                 'tblemailtemplates' => 'type name subject language:string; message:text; custom disabled:int',
+                'tbladmins' => 'firstname lastname:string',
                 'tblclients' => 'firstname lastname email language:string',
             ];
             Capsule::schema()->dropIfExists('mod_turnpike_mails');
+            Capsule::schema()->dropIfExists('mod_turnpike_facts');
             foreach ($tables as $name => $columns) {
                 Capsule::schema()->dropIfExists($name);
                 Capsule::schema()->create($name, static function ($table) use ($columns): void {

@@ -12,7 +12,9 @@ $folder = (string) getenv('TURNPIKE_PEER_FOLDER');
 $key = (string) base64_decode(strtr((string) getenv('TURNPIKE_PEER_SECRET'), '-_', '+/'));
 $path = $_SERVER['REQUEST_URI'];
 $body = (string) file_get_contents('php://input');
-[, $manner, , , $hook] = array_pad(explode('/', $path), 5, '');
+[, $manner, , $kind, $hook] = array_pad(explode('/', $path), 5, '');
+// a hook by its name; anything else by its path, such as `netflow/41/client`
+$hook = $kind === 'hooks' ? $hook : implode('/', array_slice(explode('/', $path), 3));
 
 // the request's signature, rebuilt from the wire
 $input = substr((string) ($_SERVER['HTTP_SIGNATURE_INPUT'] ?? ''), strlen('turnpike='));
@@ -23,7 +25,7 @@ $lines = '"@method": ' . $_SERVER['REQUEST_METHOD'] . "\n\"@path\": $path\n\"@qu
 $asked = ':' . base64_encode((string) hex2bin(hash_hmac('sha256', $lines, $key))) . ':';
 $genuine = ($_SERVER['HTTP_SIGNATURE'] ?? '') === "turnpike=$asked"
     && ($_SERVER['HTTP_CONTENT_DIGEST'] ?? '') === $digest
-    && ($_SERVER['CONTENT_TYPE'] ?? '') === 'application/json';
+    && ($_SERVER['REQUEST_METHOD'] === 'GET' || ($_SERVER['CONTENT_TYPE'] ?? '') === 'application/json');
 
 file_put_contents("$folder/requests", json_encode([
     'hook' => $hook,

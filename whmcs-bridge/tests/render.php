@@ -19,7 +19,8 @@ set_error_handler(static function (int $level, string $text, string $file) use (
 });
 $smarty->assign(json_decode((string) stream_get_contents(STDIN), true));
 try {
-    echo $smarty->fetch(\Turnpike\Tests\Kernel::MODULES . '/servers/turnpike/' . $argv[2]);
+    $isOwn = strncmp($argv[2], '/', 1) !== 0;
+    echo $smarty->fetch(($isOwn ? \Turnpike\Tests\Kernel::MODULES . '/servers/turnpike/' : '') . $argv[2]);
 } catch (\Throwable $cause) {
     fwrite(STDERR, $cause->getMessage());
     $status = 1;

@@ -2,7 +2,7 @@
 
 /**
  * Turnpike's hooks. WHMCS loads this file on every page, so nothing is done here but naming them, nothing here can
- * end a page, and none of them uses the network outside the cron.
+ * end a page, and none of them uses the network outside the cron and module commands.
  */
 
 declare(strict_types=1);
@@ -11,13 +11,20 @@ if (!defined('WHMCS')) {
     die('This file cannot be accessed directly');
 }
 
-add_hook('AfterCronJob', 1, static function (): void {
-    try {
-        require_once dirname(__DIR__, 2) . '/servers/turnpike/lib/autoload.php';
-        \WHMCS\Module\Addon\Turnpike\Cron::run();
-    } catch (\Throwable $cause) {
-        if (function_exists('logActivity')) {
-            logActivity('Turnpike: the cron hook failed (' . get_class($cause) . '); is the module complete?');
+foreach (
+    ['AfterCronJob', 'ClientAreaPrimarySidebar', 'ClientAreaProductDetailsOutput', 'EmailPreSend',
+        'EmailTplMergeFields', 'AdminHomeWidgets', 'PreModuleCreate'] as $turnpikePoint
+) {
+    add_hook($turnpikePoint, 1, static function ($given = null) use ($turnpikePoint) {
+        try {
+            require_once dirname(__DIR__, 2) . '/servers/turnpike/lib/autoload.php';
+            return \WHMCS\Module\Addon\Turnpike\Hooks::run($turnpikePoint, $given);
+        } catch (\Throwable $cause) {
+            if (function_exists('logActivity')) {
+                logActivity("Turnpike: $turnpikePoint failed (" . get_class($cause) . '); is the module complete?');
+            }
+            return null;
         }
-    }
-});
+    });
+}
+unset($turnpikePoint);

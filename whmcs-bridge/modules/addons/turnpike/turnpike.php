@@ -9,8 +9,8 @@
 
 declare(strict_types=1);
 
-use WHMCS\Module\Addon\Turnpike\Outbox;
 use WHMCS\Module\Addon\Turnpike\PairingPage;
+use WHMCS\Module\Addon\Turnpike\Setup;
 
 // phpcs:disable PSR1.Files.SideEffects -- WHMCS wants each module file to refuse direct calls
 if (!defined('WHMCS')) {
@@ -34,7 +34,7 @@ function turnpike_config()
 
 function turnpike_activate()
 {
-    return Outbox::install('Turnpike is active. Open Addons, Turnpike and paste the code that `turnpike pair` prints.');
+    return Setup::activate('Turnpike is active. Open Addons, Turnpike and paste the code that `turnpike pair` prints.');
 }
 
 /** The pairing and the mails on their way stay: deactivating by mistake loses nothing that is kept here. */
@@ -45,7 +45,7 @@ function turnpike_deactivate()
 
 function turnpike_upgrade($vars = [])
 {
-    Outbox::install('');
+    Setup::activate('');
 }
 
 function turnpike_output($vars = [])

@@ -9,6 +9,7 @@
 
 declare(strict_types=1);
 
+use WHMCS\Module\Server\Turnpike\AdminTab;
 use WHMCS\Module\Server\Turnpike\Module;
 
 // phpcs:disable PSR1.Files.SideEffects -- WHMCS wants each module file to refuse direct calls
@@ -97,10 +98,50 @@ function turnpike_ClientAreaAllowedFunctions($params = [])
 
 function turnpike_AdminCustomButtonArray($params = [])
 {
-    return ['Reset connection' => 'ResetConnection'];
+    return AdminTab::buttons();
 }
 
 function turnpike_ResetConnection($params = [])
 {
-    return Module::resetConnection($params);
+    return Module::button('disconnect', $params);
+}
+
+function turnpike_CollectNow($params = [])
+{
+    return Module::button('usage-update', $params);
+}
+
+function turnpike_Reapply($params = [])
+{
+    return Module::button('create', $params);
+}
+
+function turnpike_Block($params = [])
+{
+    return Module::button('admin-block', $params);
+}
+
+function turnpike_Unblock($params = [])
+{
+    return Module::button('admin-unblock', $params);
+}
+
+function turnpike_AdminServicesTabFields($params = [])
+{
+    return AdminTab::fields($params);
+}
+
+function turnpike_AdminServicesTabFieldsSave($params = [])
+{
+    return AdminTab::save($params);
+}
+
+function turnpike_MetricProvider($params = [])
+{
+    return Module::metricProvider($params);
+}
+
+function turnpike_ListAccounts($params = [])
+{
+    return Module::listAccounts($params);
 }

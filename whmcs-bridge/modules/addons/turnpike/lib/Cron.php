@@ -6,6 +6,7 @@ namespace WHMCS\Module\Addon\Turnpike;
 
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\Effects;
+use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Module;
 use WHMCS\Module\Server\Turnpike\ModuleLog;
 use WHMCS\Module\Server\Turnpike\Pairing;
@@ -26,17 +27,20 @@ final class Cron
     public static function run(): void
     {
         try {
-            Outbox::install('');
+            Outbox::install();
+            Facts::install();
             $told = Outbox::pending();
             $body = ['whmcs' => Params::whmcs(), 'hook' => $told];
             $answer = (new Sidecar(Pairing::stored()))->hook('cron', $body, Sidecar::USAGE_MS);
             Outbox::forget($told);
             $known = array_merge($told['delivered'], array_column($told['failed'], 'id'));
             Effects::usage($answer->rows('services'), null);
+            Facts::fromUsage($answer->rows('services'));
             foreach ($answer->rows('mails') as $mail) {
                 self::send($mail, $known);
             }
             self::recovered();
+            Netflow::refreshAll();
         } catch (\Throwable $cause) {
             $error = SidecarError::from($cause);
             if ($error !== $cause) {
@@ -83,6 +87,7 @@ final class Cron
         if (!Effects::isOurs($service)) {
             return "service $service is not one of the Turnpike module in WHMCS";
         }
+        $template = Templates::named($template);
         $exists = Capsule::table('tblemailtemplates')->where('type', 'product')->where('name', $template)->exists();
         if (!$exists) {
             return "WHMCS has no product e-mail template named $template; create it under Email Templates, or choose"

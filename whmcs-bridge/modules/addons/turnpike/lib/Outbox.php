@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace WHMCS\Module\Addon\Turnpike;
 
 use WHMCS\Database\Capsule;
-use WHMCS\Module\Server\Turnpike\Module;
 
 /**
  * Remembers what became of each mail that Turnpike handed over, until Turnpike has confirmed that it knows.
@@ -21,30 +20,16 @@ final class Outbox
     /** After this long, a mail still `sending` belongs to a run that died. */
     private const DEAD_SECONDS = 900;
 
-    /**
-     * Creates the table where it is missing; existing rows stay.
-     *
-     * @return array{status: string, description: string}
-     */
-    public static function install(string $said): array
+    /** Creates the table where it is missing; existing rows stay. */
+    public static function install(): void
     {
-        try {
-            if (!Capsule::schema()->hasTable(self::TABLE)) {
-                Capsule::schema()->create(self::TABLE, static function ($table): void {
-                    $table->string('mail_id', 100)->primary();
-                    $table->string('state', 10);
-                    $table->string('error', 600);
-                    $table->integer('at');
-                });
-            }
-            return ['status' => 'success', 'description' => $said];
-        } catch (\Throwable $cause) {
-            Module::note('the table ' . self::TABLE . ' could not be created: ' . get_class($cause));
-            return [
-                'status' => 'error',
-                'description' => 'The table ' . self::TABLE . ' could not be created. May the WHMCS database user'
-                    . ' create tables? Correct that and activate again.',
-            ];
+        if (!Capsule::schema()->hasTable(self::TABLE)) {
+            Capsule::schema()->create(self::TABLE, static function ($table): void {
+                $table->string('mail_id', 100)->primary();
+                $table->string('state', 10);
+                $table->string('error', 600);
+                $table->integer('at');
+            });
         }
     }
 

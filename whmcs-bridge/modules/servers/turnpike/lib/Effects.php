@@ -40,6 +40,12 @@ final class Effects
         }
     }
 
+    /** Stores the password that is now on the router. */
+    public static function password(int $serviceId, string $password): void
+    {
+        Capsule::table('tblhosting')->where('id', $serviceId)->update(['password' => encrypt($password)]);
+    }
+
     /**
      * Writes usage, all rows or none. Services that the answer does not name keep their figures and their date.
      *

@@ -116,6 +116,34 @@ final class Module
     }
 
     /**
+     * Usage metrics; WHMCS asks what there is without a server, and how much with one.
+     *
+     * @param mixed $params
+     */
+    public static function metricProvider($params): Metrics
+    {
+        return new Metrics(self::given($params));
+    }
+
+    /**
+     * The router's accounts for Server Sync, which can take them over into WHMCS.
+     *
+     * @param mixed $params
+     * @return array<string, mixed>
+     */
+    public static function listAccounts($params): array
+    {
+        try {
+            $body = Params::serverBody(self::given($params));
+            self::needServer($body);
+            $answer = self::sidecar()->hook('list-accounts', $body, Sidecar::USAGE_MS);
+            return ['success' => true, 'accounts' => Accounts::listed($answer->rows('accounts'))];
+        } catch (\Throwable $cause) {
+            return ['success' => false, 'error' => self::error('ListAccounts', $cause, $params)->forAdmin()];
+        }
+    }
+
+    /**
      * @param mixed $params
      */
     public static function suspendAccount($params): string
@@ -178,13 +206,26 @@ final class Module
     }
 
     /**
-     * The admin's button: ends every session of the account; the customer's device may dial again at once.
+     * A button on the admin's page of a service; staff alone, however it was reached.
      *
      * @param mixed $params
      */
-    public static function resetConnection($params): string
+    public static function button(string $hook, $params): string
     {
-        return self::command('disconnect', $params);
+        if (defined('CLIENTAREA')) {
+            return Lang::ofClient(self::given($params))->get('staff_only');
+        }
+        if ($hook === 'usage-update') {
+            return self::usageUpdate($params);
+        }
+        if ($hook === 'create') {
+            return self::createAccount($params);
+        }
+        try {
+            return self::command($hook, $params, $hook === 'disconnect' ? [] : ['reason' => AdminTab::reason()]);
+        } catch (\Throwable $cause) {
+            return self::error($hook, $cause, $params)->forAdmin();
+        }
     }
 
     /**
@@ -199,6 +240,7 @@ final class Module
             self::needServer($body);
             $answer = self::sidecar()->hook('usage-update', $body, Sidecar::USAGE_MS);
             Effects::usage($answer->rows('services'), $body['server']['id']);
+            Facts::fromUsage($answer->rows('services'));
             $skipped = $answer->rows('skipped');
             if ($skipped !== []) {
                 $reason = Text::sentence($skipped[0]['reason'] ?? '');
@@ -228,7 +270,8 @@ final class Module
     {
         try {
             $params = self::given($params);
-            $page = new Page($params, Lang::ofClient($params));
+            $lang = Lang::ofClient($params);
+            $page = new Page($params, $lang);
             $id = (int) ($params['serviceid'] ?? 0);
             if ($id <= 0 || (int) ($params['addonId'] ?? 0) > 0) {
                 return [];
@@ -236,8 +279,11 @@ final class Module
             if ($page->status() !== 'Active') {
                 return $page->error('inactive');
             }
+            $said = ClientActions::submitted($params, $lang);
+            $page = new Page($params, $lang, $said);
             try {
-                $answer = self::sidecar()->hook('client-area', Params::body($params), Sidecar::PAGE_MS);
+                $answer = self::sidecar()->page('client-area', Params::body($params));
+                Facts::fromPage($id, $answer);
             } catch (\Throwable $cause) {
                 $error = self::error('ClientArea', $cause, $params);
                 return $error->isVerified() && $error->kind() === 'no-such-service'
@@ -260,11 +306,13 @@ final class Module
     }
 
     /**
+     * One hook that concerns a service, as WHMCS wants to be told of it: `success`, or one sentence for staff.
+     *
      * @param mixed $params
      * @param array<string, mixed> $hook
      * @param callable(Answer, array<string, mixed>): void|null $after what the answer changes in WHMCS
      */
-    private static function command(string $name, $params, array $hook = [], ?callable $after = null): string
+    public static function command(string $name, $params, array $hook = [], ?callable $after = null): string
     {
         try {
             self::run($name, self::given($params), $hook, $after);
@@ -275,11 +323,14 @@ final class Module
     }
 
     /**
+     * One hook that concerns a service.
+     *
      * @param array<mixed> $params
      * @param array<string, mixed> $hook
+     * @param callable(Answer, array<string, mixed>): void|null $after what the answer changes in WHMCS
      * @throws \Throwable
      */
-    private static function run(string $name, array $params, array $hook, ?callable $after = null): void
+    public static function run(string $name, array $params, array $hook, ?callable $after = null): Answer
     {
         if ((int) ($params['addonId'] ?? 0) > 0) {
             throw new SidecarError(
@@ -293,6 +344,8 @@ final class Module
         if ($after !== null) {
             $after($answer, $body);
         }
+        Facts::fromAccount($body['service']['id'] ?? 0, $answer);
+        return $answer;
     }
 
     /**
@@ -310,7 +363,7 @@ final class Module
             }
             $key = md5((string) json_encode($body));
             if (!isset(self::$drawn[$key])) {
-                self::$drawn[$key] = self::sidecar()->hook('options', $body, Sidecar::TEST_MS);
+                self::$drawn[$key] = self::sidecar()->page('options', $body, Sidecar::TEST_MS);
             }
             return $choose(self::$drawn[$key]);
         } catch (\Throwable $cause) {
@@ -322,7 +375,7 @@ final class Module
      * @param array<string, mixed> $body
      * @throws SidecarError
      */
-    private static function needServer(array $body): void
+    public static function needServer(array $body): void
     {
         if ($body['server'] === null) {
             throw new SidecarError(
@@ -332,7 +385,7 @@ final class Module
         }
     }
 
-    private static function sidecar(): Sidecar
+    public static function sidecar(): Sidecar
     {
         return new Sidecar(Pairing::stored());
     }
@@ -341,7 +394,7 @@ final class Module
      * @param mixed $params
      * @return array<mixed>
      */
-    private static function given($params): array
+    public static function given($params): array
     {
         return is_array($params) ? $params : [];
     }
@@ -349,7 +402,7 @@ final class Module
     /**
      * @param mixed $params
      */
-    private static function error(string $name, \Throwable $cause, $params): SidecarError
+    public static function error(string $name, \Throwable $cause, $params): SidecarError
     {
         $error = SidecarError::from($cause);
         if ($error !== $cause) {

@@ -8,7 +8,7 @@ use WHMCS\Database\Capsule;
 
 /**
  * The customer's page as template variables: every figure already formatted, nothing yet escaped (the templates
- * escape all of it). Charts become images, so that no markup of another program enters the page.
+ * escape all of it). The one exception are the charts, which `Svg` has let through.
  */
 final class Page
 {
@@ -20,13 +20,18 @@ final class Page
     /** @var Lang */
     private $lang;
 
+    /** @var array{level?: string, says?: string} */
+    private $said;
+
     /**
      * @param array<mixed> $params
+     * @param array{level?: string, says?: string} $said what became of the customer's action, shown above all else
      */
-    public function __construct(array $params, Lang $lang)
+    public function __construct(array $params, Lang $lang, array $said = [])
     {
         $this->params = $params;
         $this->lang = $lang;
+        $this->said = $said;
     }
 
     /** The service's status in WHMCS. */
@@ -51,31 +56,32 @@ final class Page
     }
 
     /**
-     * The page from WHMCS's own data alone.
+     * The page from WHMCS's own data and what Turnpike said last.
      *
      * @param string $reference by which staff find the cause
      * @return array<string, mixed>
      */
     public function unavailable(string $reference): array
     {
-        $settings = Settings::options($this->params['configoptions'] ?? []) + Settings::values($this->params);
-        $server = Params::server($this->params);
-        $isOn = static function (string $name) use ($settings): bool {
-            return in_array(strtolower(trim($settings[$name])), ['on', 'yes', 'true', '1'], true);
-        };
-        $protocols = array_filter(['PPtP' => $isOn('support_pptp'), 'L2TP' => $isOn('support_l2tp')]);
+        $sold = Sold::of($this->params);
+        $facts = Facts::of((int) $this->params['serviceid']);
+        $traffic = $this->traffic($facts);
+        if ($traffic !== []) {
+            $traffic['as_of'] = $this->lang->get('last_known', Figures::moment($facts['updated_at']));
+        }
         return $this->output('overview', [
             'unavailable' => $this->lang->get('unavailable', $reference),
             'information' => [
-                'instruction_url' => self::link($settings['instruction_url']),
-                'server_address' => $server['hostname'] ?? '',
-                'protocols' => implode(', ', array_keys($protocols)),
-                'l2tp_psk' => $isOn('support_l2tp') ? $settings['l2tp_psk'] : '',
+                'instruction_url' => self::link($sold['instruction_url']),
+                'server_address' => $sold['server_address'],
+                'protocols' => $sold['protocols'],
+                'l2tp_psk' => $sold['l2tp_psk'],
                 'username' => Text::decode($this->params['username'] ?? ''),
                 'password' => Text::decode($this->params['password'] ?? ''),
-                'bandwidth' => '',
+                'bandwidth' => $this->bandwidth($facts),
             ],
             'connection' => ['status' => 'unknown', 'label' => $this->lang->get('status_unknown'), 'rows' => []],
+            'traffic' => $traffic,
         ]);
     }
 
@@ -92,7 +98,8 @@ final class Page
             return $this->error($state);
         }
         if ($view === 'statistics') {
-            return $this->output('statistics', ['view' => 'statistics'] + $this->statistics($answer));
+            $charts = Statistics::of($answer, $this->lang, (int) $this->params['serviceid']);
+            return $this->output('statistics', ['view' => 'statistics', 'charts' => $charts]);
         }
         $information = $answer->part('information');
         $text = static function (string $name) use ($information): string {
@@ -114,6 +121,7 @@ final class Page
             'traffic' => $this->traffic($answer->part('traffic')),
             'netflow' => $this->netflow($answer->part('netflow')),
             'blocked' => $this->blocked($state, $answer->part('traffic')),
+            'actions' => true,
         ]);
     }
 
@@ -138,9 +146,16 @@ final class Page
             'templateVariables' => [
                 'turnpike' => $variables + [
                     'unavailable' => '',
-                    'blocked' => '',
+                    'blocked' => [],
                     'traffic' => [],
                     'netflow' => [],
+                    'actions' => false,
+                    'said' => $this->said,
+                    'form' => [
+                        'url' => $address,
+                        'key' => !empty($variables['actions']) ? ClientActions::key($id) : '',
+                        'token' => function_exists('generate_token') ? (string) generate_token('plain') : '',
+                    ],
                     'tabs' => $tabs,
                     'version' => Module::VERSION,
                 ],
@@ -160,7 +175,7 @@ final class Page
             if (!is_int($kbps)) {
                 return '';
             }
-            $speed = $kbps === 0 ? $this->lang->get('unlimited') : self::number($kbps / 1000) . ' Mbit/s';
+            $speed = $kbps === 0 ? $this->lang->get('unlimited') : Figures::number($kbps / 1000) . ' Mbit/s';
             $speeds[] = $this->lang->get("speed_$way", $speed);
         }
         return implode(' / ', $speeds);
@@ -183,11 +198,11 @@ final class Page
                 }
             }
             if (is_int($connection['uptime_seconds'] ?? null)) {
-                $value = self::duration($connection['uptime_seconds']);
+                $value = Figures::duration($connection['uptime_seconds']);
                 $rows[] = ['label' => $this->lang->get('connection_uptime'), 'value' => $value];
             }
         }
-        $asOf = self::instant($connection['as_of'] ?? null);
+        $asOf = Figures::instant($connection['as_of'] ?? null);
         return [
             'status' => $status,
             'label' => $this->lang->get("status_$status"),
@@ -198,38 +213,56 @@ final class Page
 
     /**
      * @param array<mixed> $traffic
-     * @return array<string, string>
+     * @return array<string, mixed>
      */
     private function traffic(array $traffic): array
     {
+        $none = ['next' => '', 'percent' => null, 'bar' => '', 'as_of' => ''];
         if (($traffic['metered'] ?? null) === false) {
-            return ['balance' => $this->lang->get('unmetered'), 'next' => ''];
+            return ['balance' => $this->lang->get('unmetered')] + $none;
         }
         if (!is_int($traffic['balance_bytes'] ?? null)) {
             return [];
         }
-        $next = '';
+        $gigabyte = Figures::gigabyte($traffic['bytes_per_gb'] ?? null);
+        $shown = ['balance' => Figures::gigabytes($traffic['balance_bytes'], $gigabyte)] + $none;
         if (is_int($traffic['next_cycle_bytes'] ?? null)) {
-            $next = self::gigabytes($traffic['next_cycle_bytes']);
-            if (is_string($traffic['next_cycle_date'] ?? null) && $traffic['next_cycle_date'] !== '') {
-                $next = $this->lang->get('next_cycle_on', $next, $traffic['next_cycle_date']);
-            }
+            $packet = Figures::gigabytes($traffic['next_cycle_bytes'], $gigabyte);
+            $shown['percent'] = Figures::percent($traffic['balance_bytes'], $traffic['next_cycle_bytes']);
+            $shown['bar'] = $this->lang->get('balance_bar', (string) $shown['percent'], $packet);
+            $day = $traffic['next_cycle_date'] ?? null;
+            $isDated = is_string($day) && $day !== '';
+            $shown['next'] = $isDated ? $this->lang->get('next_cycle_on', $packet, $day) : $packet;
         }
-        return ['balance' => self::gigabytes($traffic['balance_bytes']), 'next' => $next];
+        return $shown;
     }
 
     /**
+     * Why the account is blocked, and what ends it.
+     *
      * @param mixed $state
      * @param array<mixed> $traffic
+     * @return array<string, string>
      */
-    private function blocked($state, array $traffic): string
+    private function blocked($state, array $traffic): array
     {
         if ($state !== 'blocked') {
-            return '';
+            return [];
         }
         $cause = $traffic['blocked_by'] ?? '';
         $cause = in_array($cause, ['quota', 'billing'], true) ? $cause : 'admin';
-        return $this->lang->get("blocked_$cause");
+        $day = $traffic['next_cycle_date'] ?? null;
+        $ends = $this->lang->get("blocked_{$cause}_ends");
+        if ($cause === 'quota' && is_string($day) && $day !== '') {
+            $ends = $this->lang->get('blocked_quota_ends_on', $day);
+        }
+        $links = ['billing' => 'clientarea.php?action=invoices', 'admin' => 'submitticket.php', 'quota' => ''];
+        return [
+            'why' => $this->lang->get("blocked_$cause"),
+            'ends' => $ends,
+            'url' => $links[$cause],
+            'link' => $links[$cause] === '' ? '' : $this->lang->get("blocked_{$cause}_link"),
+        ];
     }
 
     /**
@@ -244,42 +277,14 @@ final class Page
         $rows = [];
         foreach (['username', 'password', 'group', 'ip_address'] as $name) {
             if (is_string($netflow[$name] ?? null) && $netflow[$name] !== '') {
-                $rows[] = ['label' => $this->lang->get("netflow_$name"), 'value' => $netflow[$name]];
+                $rows[] = [
+                    'label' => $this->lang->get("netflow_$name"),
+                    'value' => $netflow[$name],
+                    'secret' => $name === 'password',
+                ];
             }
         }
         return ['url' => self::link($netflow['url'] ?? ''), 'rows' => $rows];
-    }
-
-    /**
-     * @return array<string, mixed>
-     */
-    private function statistics(Answer $answer): array
-    {
-        $charts = $answer->part('charts');
-        $statistics = $answer->part('statistics');
-        $found = [];
-        foreach (['days' => 'date', 'months' => 'month'] as $kind => $label) {
-            $rows = [];
-            foreach (is_array($statistics[$kind] ?? null) ? $statistics[$kind] : [] as $row) {
-                if (is_array($row) && is_string($row[$label] ?? null)) {
-                    $rows[] = [
-                        'label' => $row[$label],
-                        'download' => self::gigabytes((int) ($row['download_bytes'] ?? 0)),
-                        'upload' => self::gigabytes((int) ($row['upload_bytes'] ?? 0)),
-                    ];
-                }
-            }
-            $svg = $charts["{$kind}_svg"] ?? '';
-            $found[$kind] = [
-                'title' => $this->lang->get("statistics_$kind"),
-                'label' => $this->lang->get($label),
-                'rows' => array_reverse($rows),
-                'image' => $rows !== [] && is_string($svg) && strncmp(ltrim($svg), '<svg', 4) === 0
-                    ? 'data:image/svg+xml;base64,' . base64_encode($svg)
-                    : '',
-            ];
-        }
-        return ['charts' => $found];
     }
 
     /**
@@ -287,40 +292,9 @@ final class Page
      *
      * @param mixed $url
      */
-    private static function link($url): string
+    public static function link($url): string
     {
         $url = is_string($url) ? trim($url) : '';
         return preg_match('~^https?://[^\s<>"\'\x00-\x1f]+$~i', $url) === 1 ? $url : '';
-    }
-
-    private static function gigabytes(int $bytes): string
-    {
-        return self::number($bytes / 1073741824) . ' GB';
-    }
-
-    /** At most two decimals, none that says nothing; a small amount is not shown as zero. */
-    private static function number(float $value): string
-    {
-        $decimals = $value !== 0.0 && abs($value) < 0.01 ? 4 : 2;
-        $text = number_format($value, $decimals, '.', '');
-        return $text === '-0.0000' ? '0' : rtrim(rtrim($text, '0'), '.');
-    }
-
-    private static function duration(int $seconds): string
-    {
-        $days = intdiv($seconds, 86400);
-        return ($days > 0 ? $days . ' d ' : '') . gmdate('H:i:s', max(0, $seconds % 86400));
-    }
-
-    /**
-     * @param mixed $instant RFC 3339
-     */
-    private static function instant($instant): string
-    {
-        if (!is_string($instant) || preg_match('/^\d{4}-\d\d-\d\dT/', $instant) !== 1) {
-            return '';
-        }
-        $time = date_create($instant);
-        return $time === false ? '' : gmdate('Y-m-d H:i', $time->getTimestamp()) . ' UTC';
     }
 }

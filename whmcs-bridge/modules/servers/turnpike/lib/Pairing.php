@@ -102,6 +102,7 @@ final class Pairing
                     ->updateOrInsert(['module' => 'turnpike', 'setting' => $setting], ['value' => $value]);
             }
         });
+        Breaker::close();
     }
 
     public function url(): string

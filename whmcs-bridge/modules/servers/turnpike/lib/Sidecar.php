@@ -12,6 +12,7 @@ final class Sidecar
 {
     public const CONNECT_MS = 1500;
     public const PAGE_MS = 3000;
+    public const GLANCE_MS = 2000;
     public const TEST_MS = 8000;
     public const LIFECYCLE_MS = 25000;
     public const USAGE_MS = 30000;
@@ -60,10 +61,21 @@ final class Sidecar
      */
     public function hook(string $hook, array $body, int $limitMs): Answer
     {
+        $answer = $this->ask($hook, $body, $limitMs);
+        Breaker::close();
+        return $answer;
+    }
+
+    /**
+     * @param array<string, mixed> $body
+     * @throws SidecarError
+     */
+    private function ask(string $hook, array $body, int $limitMs): Answer
+    {
         $json = self::encode($body);
         $log = new ModuleLog($hook, $body, [$this->pairing->key()]);
         try {
-            return $this->post("/v1/hooks/$hook", $json, $limitMs, $log);
+            return $this->call('POST', "/v1/hooks/$hook", $json, $limitMs, $log);
         } catch (SidecarError $error) {
             $log->failed($error);
             throw $error;
@@ -71,14 +83,50 @@ final class Sidecar
     }
 
     /**
+     * The same for a page that somebody waits for: while Turnpike was silent a moment ago, it is not asked.
+     *
+     * @param array<string, mixed> $body
      * @throws SidecarError
      */
-    private function post(string $path, string $json, int $limitMs, ModuleLog $log): Answer
+    public function page(string $hook, array $body, int $limitMs = self::PAGE_MS): Answer
+    {
+        Breaker::check();
+        try {
+            return $this->ask($hook, $body, $limitMs);
+        } catch (SidecarError $error) {
+            Breaker::open($error);
+            throw $error;
+        }
+    }
+
+    /**
+     * Reads one resource, resting as pages do.
+     *
+     * @param string $path from `/v1/` on, without a query
+     * @throws SidecarError
+     */
+    public function read(string $path, int $limitMs = self::GLANCE_MS): Answer
+    {
+        Breaker::check();
+        $log = new ModuleLog("GET $path", [], [$this->pairing->key()]);
+        try {
+            return $this->call('GET', $path, '', $limitMs, $log);
+        } catch (SidecarError $error) {
+            $log->failed($error);
+            Breaker::open($error);
+            throw $error;
+        }
+    }
+
+    /**
+     * @throws SidecarError
+     */
+    private function call(string $method, string $path, string $json, int $limitMs, ModuleLog $log): Answer
     {
         $sentAt = time();
         $path = (string) parse_url($this->pairing->url(), PHP_URL_PATH) . $path;
         $signed = Signature::request(
-            'POST',
+            $method,
             $path,
             '',
             $json,
@@ -87,11 +135,14 @@ final class Sidecar
             $sentAt,
             bin2hex(random_bytes(16))
         );
-        $lines = ['Content-Type: application/json', 'Accept: application/json, application/problem+json', 'Expect:'];
+        $lines = ['Accept: application/json, application/problem+json'];
+        if ($method === 'POST') {
+            array_push($lines, 'Content-Type: application/json', 'Expect:');
+        }
         foreach ($signed as $name => $value) {
             $lines[] = "$name: $value";
         }
-        [$status, $headers, $body] = $this->exchange($path, $lines, $json, $limitMs);
+        [$status, $headers, $body] = $this->exchange($method, $path, $lines, $json, $limitMs);
         $verdict = Signature::answer(
             $status,
             $headers,
@@ -118,7 +169,7 @@ final class Sidecar
      * @return array{int, array<string, string>, string} status, lower-case headers, body
      * @throws SidecarError
      */
-    private function exchange(string $path, array $lines, string $json, int $limitMs): array
+    private function exchange(string $method, string $path, array $lines, string $json, int $limitMs): array
     {
         $headers = [];
         $body = '';
@@ -128,9 +179,8 @@ final class Sidecar
         if ($curl === false) {
             throw new SidecarError('bridge-failed', 'PHP could not start a request; is its curl extension complete?');
         }
-        curl_setopt_array($curl, [
-            CURLOPT_POST => true,
-            CURLOPT_POSTFIELDS => $json,
+        $sending = $method === 'POST' ? [CURLOPT_POST => true, CURLOPT_POSTFIELDS => $json] : [CURLOPT_HTTPGET => true];
+        curl_setopt_array($curl, $sending + [
             CURLOPT_HTTPHEADER => $lines,
             CURLOPT_CONNECTTIMEOUT_MS => min(self::CONNECT_MS, $limitMs),
             CURLOPT_TIMEOUT_MS => $limitMs,

@@ -8,15 +8,22 @@
         {/foreach}
     </ul>
     {/if}
+    {if !empty($turnpike.said.says)}
+    <div class="alert alert-{$turnpike.said.level|escape}" role="status">{$turnpike.said.says|escape}</div>
+    {/if}
     {if $turnpike.unavailable}
     <div class="alert alert-warning" role="status">{$turnpike.unavailable|escape}</div>
     {/if}
     {if $turnpike.blocked}
-    <div class="alert alert-danger" role="status">{$turnpike.blocked|escape}</div>
+    <div class="alert alert-danger" role="status">
+        <strong>{$turnpike.blocked.why|escape}</strong><br>
+        {$turnpike.blocked.ends|escape}
+        {if $turnpike.blocked.url}<a class="alert-link" href="{$turnpike.blocked.url|escape}">{$turnpike.blocked.link|escape}</a>{/if}
+    </div>
     {/if}
 
-    <div class="card panel panel-default">
-        <div class="card-header panel-heading"><h3 class="card-title panel-title">{$turnpikeLang.service_information|escape}</h3></div>
+    <section class="card panel panel-default" aria-labelledby="turnpikeInformation">
+        <div class="card-header panel-heading"><h3 class="card-title panel-title" id="turnpikeInformation">{$turnpikeLang.service_information|escape}</h3></div>
         <div class="card-body panel-body">
             {if $turnpike.information.instruction_url}
             <p><a class="btn btn-default" href="{$turnpike.information.instruction_url|escape}" target="_blank" rel="noopener noreferrer">{$turnpikeLang.user_manual|escape}</a></p>
@@ -24,7 +31,10 @@
             <dl>
                 {if $turnpike.information.server_address}
                 <dt>{$turnpikeLang.server_address|escape}</dt>
-                <dd>{$turnpike.information.server_address|escape}</dd>
+                <dd class="turnpike-secret">
+                    <input class="form-control" id="turnpikeServer" type="text" readonly spellcheck="false" value="{$turnpike.information.server_address|escape}" aria-label="{$turnpikeLang.server_address|escape}">
+                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikeServer" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.server_address|escape}">{$turnpikeLang.copy|escape}</button>
+                </dd>
                 {/if}
                 {if $turnpike.information.protocols}
                 <dt>{$turnpikeLang.protocols|escape}</dt>
@@ -33,26 +43,49 @@
                 {if $turnpike.information.l2tp_psk}
                 <dt>{$turnpikeLang.l2tp_psk|escape}</dt>
                 <dd class="turnpike-secret">
-                    <details>
-                        <summary>{$turnpikeLang.show|escape}</summary>
-                        <input class="form-control" id="turnpikePsk" type="text" readonly value="{$turnpike.information.l2tp_psk|escape}" aria-label="{$turnpikeLang.l2tp_psk|escape}">
+                    <details class="turnpike-reveal">
+                        <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span></summary>
+                        <input class="form-control" id="turnpikePsk" type="text" readonly spellcheck="false" value="{$turnpike.information.l2tp_psk|escape}" aria-label="{$turnpikeLang.l2tp_psk|escape}">
                     </details>
-                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikePsk">{$turnpikeLang.copy|escape}</button>
+                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikePsk" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.l2tp_psk|escape}">{$turnpikeLang.copy|escape}</button>
                 </dd>
                 {/if}
                 <dt>{$turnpikeLang.username|escape}</dt>
                 <dd class="turnpike-secret">
-                    <input class="form-control" id="turnpikeUsername" type="text" readonly value="{$turnpike.information.username|escape}" aria-label="{$turnpikeLang.username|escape}">
-                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikeUsername">{$turnpikeLang.copy|escape}</button>
+                    <input class="form-control" id="turnpikeUsername" type="text" readonly spellcheck="false" value="{$turnpike.information.username|escape}" aria-label="{$turnpikeLang.username|escape}">
+                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikeUsername" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.username|escape}">{$turnpikeLang.copy|escape}</button>
                 </dd>
                 <dt>{$turnpikeLang.password|escape}</dt>
                 <dd class="turnpike-secret">
-                    <details>
-                        <summary>{$turnpikeLang.show|escape}</summary>
-                        <input class="form-control" id="turnpikePassword" type="text" readonly value="{$turnpike.information.password|escape}" aria-label="{$turnpikeLang.password|escape}">
+                    <details class="turnpike-reveal">
+                        <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span></summary>
+                        <input class="form-control" id="turnpikePassword" type="text" readonly spellcheck="false" value="{$turnpike.information.password|escape}" aria-label="{$turnpikeLang.password|escape}">
                     </details>
-                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikePassword">{$turnpikeLang.copy|escape}</button>
+                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikePassword" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.password|escape}">{$turnpikeLang.copy|escape}</button>
                 </dd>
+                {if $turnpike.information.bandwidth}
+                <dt>{$turnpikeLang.bandwidth|escape}</dt>
+                <dd>{$turnpike.information.bandwidth|escape}</dd>
+                {/if}
+            </dl>
+            {if $turnpike.actions}
+            <details class="turnpike-action">
+                <summary>{$turnpikeLang.new_password|escape}</summary>
+                <p>{$turnpikeLang.new_password_help|escape}</p>
+                <form method="post" action="{$turnpike.form.url|escape}">
+                    <input type="hidden" name="token" value="{$turnpike.form.token|escape}">
+                    <input type="hidden" name="turnpike_once" value="{$turnpike.form.key|escape}">
+                    <button class="btn btn-default" type="submit" name="turnpike_action" value="new_password">{$turnpikeLang.new_password_button|escape}</button>
+                </form>
+            </details>
+            {/if}
+        </div>
+    </section>
+
+    <section class="card panel panel-default" aria-labelledby="turnpikeConnection">
+        <div class="card-header panel-heading"><h3 class="card-title panel-title" id="turnpikeConnection">{$turnpikeLang.connection|escape}</h3></div>
+        <div class="card-body panel-body">
+            <dl>
                 <dt>{$turnpikeLang.connection_status|escape}</dt>
                 <dd>
                     <span class="turnpike-status turnpike-status-{$turnpike.connection.status|escape}">{$turnpike.connection.label|escape}</span>
@@ -62,33 +95,47 @@
                 <dt>{$row.label|escape}</dt>
                 <dd>{$row.value|escape}</dd>
                 {/foreach}
-                {if $turnpike.information.bandwidth}
-                <dt>{$turnpikeLang.bandwidth|escape}</dt>
-                <dd>{$turnpike.information.bandwidth|escape}</dd>
-                {/if}
             </dl>
+            {if $turnpike.actions && $turnpike.connection.status != 'offline'}
+            <details class="turnpike-action">
+                <summary>{$turnpikeLang.disconnect|escape}</summary>
+                <p>{$turnpikeLang.disconnect_help|escape}</p>
+                <form method="post" action="{$turnpike.form.url|escape}">
+                    <input type="hidden" name="token" value="{$turnpike.form.token|escape}">
+                    <input type="hidden" name="turnpike_once" value="{$turnpike.form.key|escape}">
+                    <button class="btn btn-default" type="submit" name="turnpike_action" value="disconnect">{$turnpikeLang.disconnect_button|escape}</button>
+                </form>
+            </details>
+            {/if}
         </div>
-    </div>
+    </section>
 
     {if $turnpike.traffic}
-    <div class="card panel panel-default">
-        <div class="card-header panel-heading"><h3 class="card-title panel-title">{$turnpikeLang.traffic_information|escape}</h3></div>
+    <section class="card panel panel-default" aria-labelledby="turnpikeTraffic">
+        <div class="card-header panel-heading"><h3 class="card-title panel-title" id="turnpikeTraffic">{$turnpikeLang.traffic_information|escape}</h3></div>
         <div class="card-body panel-body">
             <dl>
                 <dt>{$turnpikeLang.balance|escape}</dt>
-                <dd><strong>{$turnpike.traffic.balance|escape}</strong></dd>
+                <dd>
+                    <strong>{$turnpike.traffic.balance|escape}</strong>
+                    {if $turnpike.traffic.as_of}<small class="text-muted">{$turnpike.traffic.as_of|escape}</small>{/if}
+                    {if $turnpike.traffic.bar}
+                    <progress class="turnpike-bar" max="100" value="{$turnpike.traffic.percent|escape}" aria-label="{$turnpikeLang.balance|escape}"></progress>
+                    <small class="text-muted">{$turnpike.traffic.bar|escape}</small>
+                    {/if}
+                </dd>
                 {if $turnpike.traffic.next}
                 <dt>{$turnpikeLang.next_cycle|escape}</dt>
                 <dd>{$turnpike.traffic.next|escape}</dd>
                 {/if}
             </dl>
         </div>
-    </div>
+    </section>
     {/if}
 
     {if $turnpike.netflow}
-    <div class="card panel panel-default">
-        <div class="card-header panel-heading"><h3 class="card-title panel-title">{$turnpikeLang.network_usage|escape}</h3></div>
+    <section class="card panel panel-default" aria-labelledby="turnpikeNetflow">
+        <div class="card-header panel-heading"><h3 class="card-title panel-title" id="turnpikeNetflow">{$turnpikeLang.network_usage|escape}</h3></div>
         <div class="card-body panel-body">
             {if $turnpike.netflow.url}
             <p><a class="btn btn-default" href="{$turnpike.netflow.url|escape}" target="_blank" rel="noopener noreferrer">{$turnpikeLang.netflow_open|escape}</a></p>
@@ -96,10 +143,20 @@
             <dl>
                 {foreach $turnpike.netflow.rows as $row}
                 <dt>{$row.label|escape}</dt>
+                {if $row.secret}
+                <dd class="turnpike-secret">
+                    <details class="turnpike-reveal">
+                        <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span></summary>
+                        <input class="form-control" id="turnpikeNetflowPassword" type="text" readonly spellcheck="false" value="{$row.value|escape}" aria-label="{$row.label|escape}">
+                    </details>
+                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikeNetflowPassword" aria-label="{$turnpikeLang.copy|escape}: {$row.label|escape}">{$turnpikeLang.copy|escape}</button>
+                </dd>
+                {else}
                 <dd>{$row.value|escape}</dd>
+                {/if}
                 {/foreach}
             </dl>
         </div>
-    </div>
+    </section>
     {/if}
 </div>

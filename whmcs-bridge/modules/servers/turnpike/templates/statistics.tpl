@@ -1,4 +1,4 @@
-{* Daily and monthly traffic: a chart as an image, and the same figures as a table for who cannot see it. *}
+{* Daily and monthly traffic: a chart, and the same figures as a table and as a file. The chart alone is not escaped: Svg.php has written it. *}
 <link rel="stylesheet" href="{if isset($WEB_ROOT)}{$WEB_ROOT|escape}/{/if}modules/servers/turnpike/assets/turnpike.css?v={$turnpike.version|escape}">
 <div class="turnpike">
     <ul class="turnpike-tabs nav nav-tabs">
@@ -6,27 +6,31 @@
         <li class="nav-item{if $tab.active} active{/if}"><a class="nav-link{if $tab.active} active{/if}" href="{$tab.url|escape}"{if $tab.active} aria-current="page"{/if}>{$tab.label|escape}</a></li>
         {/foreach}
     </ul>
+    {if !empty($turnpike.said.says)}
+    <div class="alert alert-{$turnpike.said.level|escape}" role="status">{$turnpike.said.says|escape}</div>
+    {/if}
     {foreach $turnpike.charts as $chart}
-    <div class="card panel panel-default">
-        <div class="card-header panel-heading"><h3 class="card-title panel-title">{$chart.title|escape}</h3></div>
+    <section class="card panel panel-default" aria-labelledby="turnpikeStatistics-{$chart.id|escape}">
+        <div class="card-header panel-heading"><h3 class="card-title panel-title" id="turnpikeStatistics-{$chart.id|escape}">{$chart.title|escape}</h3></div>
         <div class="card-body panel-body">
             {if $chart.rows}
-            {if $chart.image}<img class="turnpike-chart" src="{$chart.image|escape}" alt="{$chart.title|escape}">{/if}
-            <details{if !$chart.image} open{/if}>
+            {if $chart.svg}<div class="turnpike-figure">{$chart.svg}</div>{/if}
+            <details class="turnpike-table"{if !$chart.svg} open{/if}>
                 <summary>{$turnpikeLang.figures|escape}</summary>
                 <table class="table table-sm table-condensed">
-                    <thead><tr><th scope="col">{$chart.label|escape}</th><th scope="col">{$turnpikeLang.download|escape}</th><th scope="col">{$turnpikeLang.upload|escape}</th></tr></thead>
+                    <thead><tr><th scope="col">{$chart.label|escape}</th><th scope="col">{$turnpikeLang.download|escape}</th><th scope="col">{$turnpikeLang.upload|escape}</th><th scope="col">{$turnpikeLang.total|escape}</th></tr></thead>
                     <tbody>
                         {foreach $chart.rows as $row}
-                        <tr><td>{$row.label|escape}</td><td>{$row.download|escape}</td><td>{$row.upload|escape}</td></tr>
+                        <tr><td>{$row.label|escape}</td><td>{$row.download|escape}</td><td>{$row.upload|escape}</td><td>{$row.total|escape}</td></tr>
                         {/foreach}
                     </tbody>
                 </table>
             </details>
+            <p class="turnpike-file"><a class="btn btn-default btn-sm" href="{$chart.file|escape}" download="{$chart.file_name|escape}">{$turnpikeLang.download_csv|escape}</a></p>
             {else}
             <p class="text-muted">{$turnpikeLang.no_statistics|escape}</p>
             {/if}
         </div>
-    </div>
+    </section>
     {/foreach}
 </div>

@@ -1,0 +1,71 @@
+<?php
+
+/**
+ * The e-mail templates in English, as they are put into WHMCS on activation. Change them there, not here.
+ */
+
+declare(strict_types=1);
+
+if (!defined('WHMCS')) {
+    die('This file cannot be accessed directly');
+}
+
+$netflow = <<<'HTML'
+{if $netflow_enabled}
+<p><strong>Network usage</strong><br>
+{if $netflow_url}Address: <a href="{$netflow_url}">{$netflow_url}</a><br>{/if}
+{if $netflow_username}Username: {$netflow_username|escape}<br>{/if}
+{if $netflow_password}Password: {$netflow_password|escape}<br>{/if}
+{if $netflow_group}Group: {$netflow_group|escape}<br>{/if}
+{if $netflow_ip_address}IP address: {$netflow_ip_address|escape}{/if}</p>
+{/if}
+HTML;
+
+return [
+    'VPN Welcome' => [
+        'subject' => 'Your VPN is ready',
+        'message' => <<<'HTML'
+<p>Dear {$client_name},</p>
+<p>your VPN {$service_product_name} is ready. This is what your devices need:</p>
+<p>Server: {$server_address|escape}<br>
+{if $vpn_protocols}Protocols: {$vpn_protocols|escape}<br>{/if}
+{if $vpn_l2tp_psk}L2TP IPSec PSK key: {$vpn_l2tp_psk|escape}<br>{/if}
+Username: {$service_username|escape}<br>
+Password: {$service_password|escape}</p>
+{if $vpn_download}<p>Bandwidth limit: {$vpn_download|escape} download, {$vpn_upload|escape} upload</p>{/if}
+{if $traffic_billingcycle_gb}<p>Traffic per billing cycle: {$traffic_billingcycle_gb|escape} GB</p>{/if}
+{if $vpn_instruction_url}<p>How to set it up: <a href="{$vpn_instruction_url}">{$vpn_instruction_url}</a></p>{/if}
+
+HTML
+            . $netflow . "\n<p>{\$signature}</p>\n",
+    ],
+    'VPN Traffic Low' => [
+        'subject' => 'Less than {$notification_traffic_remainder} GB of VPN traffic left - {$service_username}',
+        'message' => <<<'HTML'
+<p>Dear {$client_name},</p>
+<p>your VPN account {$service_username|escape} has less than {$notification_traffic_remainder|escape} GB of traffic
+left.</p>
+<p>Traffic left: {$traffic_balance_gb|escape} GB<br>
+Packet: {$traffic_billingcycle_gb|escape} GB per billing cycle{if $next_due_date}<br>
+Next packet: {$next_due_date|escape}{/if}</p>
+<p>Your VPN keeps working until the traffic is used up. Then it pauses until the next packet is added, or until you buy
+more traffic.</p>
+<p>{$signature}</p>
+
+HTML
+    ],
+    'VPN Traffic Used Up' => [
+        'subject' => 'Your VPN traffic is used up - {$service_username}',
+        'message' => <<<'HTML'
+<p>Dear {$client_name},</p>
+<p>the traffic of your VPN account {$service_username|escape} is used up, so the VPN is paused.</p>
+<p>Traffic left: {$traffic_balance_gb|escape} GB<br>
+Packet: {$traffic_billingcycle_gb|escape} GB per billing cycle{if $next_due_date}<br>
+Next packet: {$next_due_date|escape}{/if}</p>
+<p>It comes back by itself as soon as a packet covers what was used, or as soon as you buy more traffic. Username and
+password stay the same.</p>
+<p>{$signature}</p>
+
+HTML
+    ],
+];

@@ -1,0 +1,143 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Turnpike;
+
+/**
+ * The two things that customers may do to their account, from a fixed list, by POST only.
+ *
+ * A form carries a key that the session knows and that counts once. It proves that the form is ours (an address alone
+ * does nothing), and a second press, or a page loaded again, finds it used and does nothing. WHMCS calls this only for
+ * a service of the customer who is logged in.
+ */
+final class ClientActions
+{
+    public const DISCONNECT = 'disconnect';
+    public const NEW_PASSWORD = 'new_password';
+
+    private const PASSWORD_LENGTH = 16;
+
+    /** Without look-alikes, and without anything that forms or files encode. */
+    private const ALPHABET = 'abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+
+    /**
+     * Deals with a form that was sent.
+     *
+     * @param array<mixed> $params gets the new password, when there is one
+     * @return array{level: string, says: string}|array{} what to tell the customer
+     */
+    public static function submitted(array &$params, Lang $lang): array
+    {
+        $action = $_POST['turnpike_action'] ?? null;
+        if (($_SERVER['REQUEST_METHOD'] ?? 'GET') !== 'POST' || $action === null) {
+            return [];
+        }
+        $id = (int) ($params['serviceid'] ?? 0);
+        $known = in_array($action, [self::DISCONNECT, self::NEW_PASSWORD], true);
+        $state = $known ? self::take($id, $_POST['turnpike_once'] ?? null) : 'unknown';
+        if ($state === 'used') {
+            return ['level' => 'info', 'says' => $lang->get('action_done_before')];
+        }
+        if ($state !== 'good' || (function_exists('check_token') && check_token('WHMCS.default') === false)) {
+            return ['level' => 'warning', 'says' => $lang->get('action_expired')];
+        }
+        return $action === self::DISCONNECT ? self::disconnect($params, $lang) : self::newPassword($params, $lang);
+    }
+
+    /** The key for the next form of this service. */
+    public static function key(int $serviceId): string
+    {
+        $keys = is_array($_SESSION['turnpike_once'] ?? null) ? $_SESSION['turnpike_once'] : [];
+        if (!is_string($keys[$serviceId] ?? null)) {
+            $keys = array_slice($keys, -20, null, true);
+            $keys[$serviceId] = bin2hex(random_bytes(16));
+            $_SESSION['turnpike_once'] = $keys;
+        }
+        return $keys[$serviceId];
+    }
+
+    public static function newRandomPassword(): string
+    {
+        $password = '';
+        for ($i = 0; $i < self::PASSWORD_LENGTH; $i++) {
+            $password .= self::ALPHABET[random_int(0, strlen(self::ALPHABET) - 1)];
+        }
+        return $password;
+    }
+
+    /**
+     * Uses the key up.
+     *
+     * @param mixed $sent
+     * @return string `good`, `used` before, or `unknown`
+     */
+    private static function take(int $serviceId, $sent): string
+    {
+        $key = $_SESSION['turnpike_once'][$serviceId] ?? null;
+        $used = $_SESSION['turnpike_used'][$serviceId] ?? null;
+        if (!is_string($sent) || $sent === '') {
+            return 'unknown';
+        }
+        if (is_string($used) && hash_equals($used, $sent)) {
+            return 'used';
+        }
+        if (!is_string($key) || !hash_equals($key, $sent)) {
+            return 'unknown';
+        }
+        unset($_SESSION['turnpike_once'][$serviceId]);
+        $_SESSION['turnpike_used'] = [$serviceId => $key];
+        return 'good';
+    }
+
+    /**
+     * @param array<mixed> $params
+     * @return array{level: string, says: string}
+     */
+    private static function disconnect(array $params, Lang $lang): array
+    {
+        try {
+            $answer = Module::run('disconnect', $params, []);
+            $sessions = $answer->get('sessions');
+            return ['level' => 'success', 'says' => $lang->get($sessions === 0 ? 'none_connected' : 'disconnected')];
+        } catch (\Throwable $cause) {
+            return self::failed('disconnect', $cause, $params, $lang->get('not_disconnected'));
+        }
+    }
+
+    /**
+     * The router first, then WHMCS: what WHMCS holds must be what works.
+     *
+     * @param array<mixed> $params
+     * @return array{level: string, says: string}
+     */
+    private static function newPassword(array &$params, Lang $lang): array
+    {
+        $password = self::newRandomPassword();
+        try {
+            Module::run('change-password', ['password' => $password] + $params, []);
+            Effects::password((int) $params['serviceid'], $password);
+            $params['password'] = $password;
+            return ['level' => 'success', 'says' => $lang->get('password_changed')];
+        } catch (\Throwable $cause) {
+            $isOpen = in_array(SidecarError::from($cause)->kind(), ['timeout', 'connection-lost'], true);
+            return self::failed(
+                'change-password',
+                $cause,
+                $params,
+                $lang->get($isOpen ? 'password_in_doubt' : 'password_unchanged')
+            );
+        }
+    }
+
+    /**
+     * @param array<mixed> $params
+     * @return array{level: string, says: string}
+     */
+    private static function failed(string $name, \Throwable $cause, array $params, string $sentence): array
+    {
+        $error = Module::error($name, $cause, $params);
+        Module::note("$name, asked by the customer of service {$params['serviceid']}: " . $error->forAdmin());
+        return ['level' => 'danger', 'says' => $error->forClient($sentence)];
+    }
+}

@@ -1,0 +1,270 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Turnpike\Tests;
+
+use WHMCS\Database\Capsule;
+use WHMCS\Module\Server\Turnpike\Facts;
+use WHMCS\Module\Server\Turnpike\Figures;
+use WHMCS\Module\Server\Turnpike\Sidecar;
+
+/**
+ * The service's page in the admin area, usage metrics and Server Sync.
+ */
+final class AdminTest extends BridgeTestCase
+{
+    private const SETTINGS = ['l2tp_psk' => self::PSK, 'support_l2tp' => 'on'];
+
+    protected function setUp(): void
+    {
+        parent::setUp();
+        turnpike_activate();
+        Capsule::table('tbladmins')->insert(['id' => 1, 'firstname' => 'Grace &amp; Co', 'lastname' => 'Hopper']);
+    }
+
+    public function testTheTabShowsWhatTurnpikeSaysAndEscapesIt(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('admin-tab', ['account' => ['balance_bytes' => 5, 'enabled' => true], 'fields' => [
+            ['label' => 'Account', 'value' => '7-41 <script>alert(1)</script>'],
+            ['label' => 'Last <b>', 'value' => "one\ntwo"],
+            ['label' => 'Router trouble', 'value' => ''], 'nonsense', ['label' => ['x'], 'value' => 'y'],
+        ]]);
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(41, self::SETTINGS));
+        self::assertSame(['Account', 'Last &lt;b&gt;', 'Add traffic'], array_keys($fields));
+        self::assertSame('7-41 &lt;script&gt;alert(1)&lt;/script&gt;', $fields['Account']);
+        self::assertSame("one<br>\ntwo", $fields['Last &lt;b&gt;']);
+        self::assertSame([[Sidecar::CONNECT_MS, Sidecar::PAGE_MS]], Limits::$set);
+        self::assertSame(5, Facts::of(41)['balance_bytes']);
+        $this->assertNoSecretsIn($this->logs() . implode($fields));
+    }
+
+    public function testNobodyIsAskedForAServiceThatHasNoAccount(): void
+    {
+        $peer = $this->peer();
+        foreach (['Pending', 'Terminated', 'Cancelled', 'Fraud'] as $status) {
+            self::assertSame([], turnpike_AdminServicesTabFields(['status' => $status] + Kernel::params(41)));
+        }
+        self::assertSame([], turnpike_AdminServicesTabFields(['addonId' => 3] + Kernel::params(41)));
+        self::assertSame([], turnpike_AdminServicesTabFields(null));
+        self::assertSame([], $peer->requests());
+    }
+
+    public function testWithTurnpikeDownThePageHasOneRowThatSaysSo(): void
+    {
+        $this->pairWithNobody();
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(41));
+        self::assertSame(['Turnpike'], array_keys($fields));
+        self::assertStringContainsString('does not answer at http://127.0.0.1', $fields['Turnpike']);
+        self::assertStringContainsString('[unreachable whmcs-', $fields['Turnpike']);
+    }
+
+    public function testTheButtonsCallTheirHooksAndSayWhoBlocked(): void
+    {
+        $_SESSION['adminid'] = 1;
+        $peer = $this->peer();
+        $service = ['username' => 'kunde', 'password' => self::SERVICE_PASSWORD, 'dedicated_address' => '10.8.0.2'];
+        foreach (['disconnect', 'create', 'admin-block', 'admin-unblock'] as $hook) {
+            $peer->answer($hook, ['account' => [], 'service' => $service]);
+        }
+        $peer->answer('usage-update', ['services' => [], 'skipped' => []]);
+        foreach (turnpike_AdminCustomButtonArray() as $function) {
+            self::assertSame('success', ('turnpike_' . $function)(Kernel::params(41)), $function);
+        }
+        $hooks = ['disconnect', 'usage-update', 'create', 'admin-block', 'admin-unblock'];
+        self::assertSame($hooks, array_column($peer->requests(), 'hook'));
+        self::assertSame(['reason' => 'by Grace & Co Hopper in WHMCS'], $peer->requests()[3]['body']['hook']);
+        unset($_SESSION['adminid']);
+        self::assertSame('success', turnpike_Block(Kernel::params(41)));
+        self::assertSame(['reason' => 'by staff in WHMCS'], $peer->requests()[5]['body']['hook']);
+        self::assertSame('10.8.0.2', $this->row(41)->dedicatedip, 're-applied');
+    }
+
+    /**
+     * @runInSeparateProcess
+     * @preserveGlobalState disabled
+     */
+    public function testNoButtonWorksInTheClientArea(): void
+    {
+        define('CLIENTAREA', true);
+        $peer = $this->peer();
+        foreach (turnpike_AdminCustomButtonArray() as $function) {
+            self::assertSame('This is not available here.', ('turnpike_' . $function)(Kernel::params(41)));
+        }
+        self::assertSame([], $peer->requests());
+    }
+
+    public function testTrafficIsAddedOnceHoweverOftenThePageIsSavedAndTheNextPageSaysSo(): void
+    {
+        $_SESSION['adminid'] = 1;
+        $peer = $this->peer();
+        $peer->answer('admin-tab', ['fields' => []]);
+        $peer->answer('client-area', ['state' => 'active', 'information' => [], 'traffic' => [
+            'bytes_per_gb' => 1000000000]]);
+        $peer->answer('add-traffic', ['account' => ['balance_bytes' => 7]]);
+        $this->fill(turnpike_AdminServicesTabFields(Kernel::params(41)), '2,5', 'for the outage &lt;3');
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        $calls = array_values(array_filter($peer->requests(), static function (array $request): bool {
+            return $request['hook'] === 'add-traffic';
+        }));
+        self::assertSame(2500000000, $calls[0]['body']['hook']['bytes'], 'by the size of a GB that Turnpike uses');
+        self::assertSame("for the outage \u{2039}3 (Grace & Co Hopper)", $calls[0]['body']['hook']['note']);
+        self::assertMatchesRegularExpression('/^whmcs-[0-9a-f]{32}$/', $calls[0]['body']['hook']['key']);
+        self::assertSame($calls[0]['body']['hook'], $calls[1]['body']['hook'], 'the same key: Turnpike books it once');
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(41));
+        self::assertStringContainsString('2,5 GB were added.', $fields['Turnpike']);
+        self::assertArrayNotHasKey('Turnpike', turnpike_AdminServicesTabFields(Kernel::params(41)), 'said once');
+        self::assertSame(7, Facts::of(41)['balance_bytes']);
+        $keys = [];
+        foreach ([1, 2] as $view) {
+            preg_match('/name="turnpike_add_key" value="([^"]+)"/', $fields['Add traffic'], $key);
+            $keys[] = $key[1];
+            $fields = turnpike_AdminServicesTabFields(Kernel::params(41));
+        }
+        self::assertNotSame($keys[0], $keys[1], 'each page has a key of its own');
+    }
+
+    public function testSavingThePageWithoutAnAmountAddsNothing(): void
+    {
+        $peer = $this->peer();
+        foreach (['', '  ', ['x'], null] as $amount) {
+            $_SERVER['REQUEST_METHOD'] = 'POST';
+            $_POST = ['turnpike_add_gb' => $amount, 'turnpike_add_key' => str_repeat('a', 32)];
+            turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        }
+        $_SERVER['REQUEST_METHOD'] = 'GET';
+        $_POST = ['turnpike_add_gb' => '5', 'turnpike_add_key' => str_repeat('a', 32)];
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        self::assertSame([], $peer->requests());
+    }
+
+    /**
+     * @dataProvider wrongAmounts
+     */
+    public function testAnAmountThatIsNoneIsSaidAndNotSent(string $amount): void
+    {
+        Facts::learn([41 => ['bytes_per_gb' => Figures::GIGABYTE]]);
+        $peer = $this->peer();
+        $peer->answer('admin-tab', ['fields' => []]);
+        $this->fill(turnpike_AdminServicesTabFields(Kernel::params(41)), $amount, '');
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(41));
+        self::assertStringContainsString('Nothing was added', $fields['Turnpike']);
+        self::assertStringNotContainsString('<b>', $fields['Turnpike']);
+        self::assertNotContains('add-traffic', array_column($peer->requests(), 'hook'));
+    }
+
+    /**
+     * @return array<int, array{string}>
+     */
+    public function wrongAmounts(): array
+    {
+        return [['ten'], ['0'], ['0.00'], ['1.23456'], ['1e3'], ['999999999'], ['--1'], ['1 GB'], ['<b>'], ['.5']];
+    }
+
+    public function testAFailureToAddIsSaidOnThePageThatFollows(): void
+    {
+        Facts::learn([41 => ['bytes_per_gb' => Figures::GIGABYTE]]);
+        $peer = $this->peer();
+        $peer->answer('admin-tab', ['fields' => []]);
+        $peer->refuse('add-traffic', 409, 'key-reused', 'The key was used with another number of bytes.');
+        $this->fill(turnpike_AdminServicesTabFields(Kernel::params(41)), '-1', '');
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        self::assertSame(-Figures::GIGABYTE, $peer->requests()[1]['body']['hook']['bytes']);
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(41));
+        self::assertStringContainsString('[key-reused ref-4711]', $fields['Turnpike']);
+    }
+
+    public function testTypedGigabytesBecomeExactBytes(): void
+    {
+        $gib = Figures::GIGABYTE;
+        $cases = [['1', $gib], ['0.1', 107374182], ['12345678.9999', 12345678 * $gib + intdiv(9999 * $gib, 10000)],
+            ['+2', 2 * $gib], ['-0,5', -536870912]];
+        foreach ($cases as [$typed, $bytes]) {
+            self::assertSame($bytes, Figures::fromGigabytes($typed, $gib));
+        }
+        self::assertSame(100000000, Figures::fromGigabytes('0.1', 1000000000));
+    }
+
+    public function testWhatCanBeBilledIsKnownWithoutAServerAndWithoutTheNetwork(): void
+    {
+        $this->pairWithNobody();
+        $metrics = turnpike_MetricProvider([])->metrics();
+        self::assertSame(['traffic_download', 'traffic_upload', 'traffic_total'], array_keys($metrics));
+        foreach ($metrics as $name => $metric) {
+            self::assertSame([$name, 'month'], [$metric->systemName, $metric->type]);
+            self::assertInstanceOf(\WHMCS\UsageBilling\Metrics\Units\GigaBytes::class, $metric->units);
+        }
+        self::assertSame([], Limits::$set);
+    }
+
+    public function testUsageIsToldByUserNameInGigabytes(): void
+    {
+        $row = ['download_bytes' => 3 * Figures::GIGABYTE, 'upload_bytes' => 536870912];
+        $this->peer()->answer('metrics', ['accounts' => [['username' => '7-41'] + $row, ['username' => 5] + $row,
+            ['username' => '7-42', 'download_bytes' => -1] + $row, 'nonsense']]);
+        $provider = turnpike_MetricProvider(Kernel::serverParams(3));
+        $usage = $provider->usage();
+        self::assertSame(['7-41'], array_keys($usage));
+        $values = array_map(static function ($metric) {
+            return $metric->usage->value();
+        }, $usage['7-41']);
+        self::assertSame(['traffic_download' => 3.0, 'traffic_upload' => 0.5, 'traffic_total' => 3.5], $values);
+        self::assertCount(3, $provider->tenantUsage('7-41'));
+        self::assertSame([], $provider->tenantUsage('nobody'));
+        self::assertSame('username', turnpike_MetaData()['ListAccountsUniqueIdentifierField'], 'the key of tenants');
+    }
+
+    public function testWithTurnpikeDownNoUsageIsGuessed(): void
+    {
+        $this->pairWithNobody();
+        self::assertSame([], turnpike_MetricProvider(Kernel::serverParams(3))->usage());
+        self::assertStringContainsString('usage metrics were not read', implode(Kernel::$activity));
+    }
+
+    public function testServerSyncListsOursAndForeignAccounts(): void
+    {
+        Capsule::table('tblproducts')->where('id', 2)->update(['configoption1' => 'Gold &amp; Silver']);
+        $this->peer()->answer('list-accounts', ['accounts' => [
+            ['username' => 'kunde', 'service_id' => 41, 'address' => '10.8.0.2', 'enabled' => true,
+                'profile' => 'default', 'comment' => 'WHMCS|Product ID:41|ada@example.net'],
+            ['username' => 'old', 'service_id' => null, 'address' => null, 'enabled' => false, 'profile' => 'x',
+                'comment' => 'my own <b>'],
+            ['username' => ''], 'nonsense',
+        ]]);
+        $listed = turnpike_ListAccounts(Kernel::serverParams(3));
+        self::assertTrue($listed['success']);
+        self::assertCount(2, $listed['accounts']);
+        [$ours, $foreign] = $listed['accounts'];
+        self::assertMatchesRegularExpression('/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/', $ours['created']);
+        unset($ours['created'], $foreign['created']);
+        self::assertSame(['email' => 'ada@example.net', 'username' => 'kunde', 'domain' => '',
+            'uniqueIdentifier' => 'kunde', 'product' => 'Gold & Silver', 'primaryip' => '10.8.0.2',
+            'status' => 'Active'], $ours);
+        self::assertSame(['email' => '', 'username' => 'old', 'domain' => '', 'uniqueIdentifier' => 'old',
+            'product' => '', 'primaryip' => '', 'status' => 'Suspended'], $foreign);
+    }
+
+    public function testServerSyncSaysWhyItHasNothing(): void
+    {
+        $this->pairWithNobody();
+        $listed = turnpike_ListAccounts(Kernel::serverParams(3));
+        self::assertFalse($listed['success']);
+        self::assertStringContainsString('[unreachable ', $listed['error']);
+        self::assertFalse(turnpike_ListAccounts([])['success']);
+    }
+
+    /**
+     * Fills in the form that the tab shows, as a browser would send it.
+     *
+     * @param array<string, string> $fields
+     */
+    private function fill(array $fields, string $gigabytes, string $note): void
+    {
+        preg_match('/name="turnpike_add_key" value="([^"]+)"/', $fields['Add traffic'], $key);
+        $_SERVER['REQUEST_METHOD'] = 'POST';
+        $_POST = ['turnpike_add_gb' => $gigabytes, 'turnpike_add_note' => $note, 'turnpike_add_key' => $key[1]];
+    }
+}
