@@ -126,9 +126,9 @@ async fn run_dry(cast: &mut Cast, teller: &mut Teller) -> Result<()> {
     teller.step(cast.stage.clock.now(), "Ada watches films all evening");
     let stage = &cast.stage;
     let balance = loop {
-        stage.router.carry(&cast.ada.username, 34 * MB, MB);
-        stage.router.carry(&cast.charles.username, 5 * MB, MB);
-        stage.pass(Duration::minutes(1));
+        stage.router.carry(&cast.ada.username, 70 * MB, 2 * MB);
+        stage.router.carry(&cast.charles.username, 9 * MB, MB);
+        stage.pass(Duration::minutes(2));
         stage.jobs().await?;
         let account = stage.account(&cast.ada).await?;
         let balance = account["balance_bytes"].as_i64().context("Ada has no balance")?;
