@@ -74,6 +74,8 @@ final class SidecarTest extends BridgeTestCase
         $html = (string) ob_get_clean();
         self::assertStringContainsString('WHMCS and Turnpike are connected.', $html);
         self::assertStringContainsString('<td>agree</td>', $html);
+        $version = \WHMCS\Module\Server\Turnpike\Module::VERSION;
+        self::assertStringContainsString("Version of Turnpike</th><td>$version</td>", $html);
         self::assertSame(0, $this->turnpike->stop(), 'SIGTERM ends it well');
     }
 
@@ -181,6 +183,82 @@ final class SidecarTest extends BridgeTestCase
         self::assertSame([], $this->router->rows('/ppp/secret', '7-42'));
         self::assertSame([], $this->router->rows('/queue/simple', '7-42'));
         self::assertSame([], Kernel::$queue, 'no command failed');
+    }
+
+    public function testStaffSeeAndSteerAnAccount(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $this->connect(decrypt($this->row(42)->password));
+        $this->router->do('carry', ['user' => '7-42', 'down' => 600 * self::MIB, 'up' => 100 * self::MIB]);
+        self::assertSame('success', turnpike_CollectNow(Kernel::params(42, self::SETTINGS)));
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(42, self::SETTINGS));
+        self::assertSame('7-42', $fields['Account']);
+        self::assertStringContainsString('GB', $fields['Balance']);
+
+        // traffic added, once
+        preg_match('/name="turnpike_add_key" value="([^"]+)"/', $fields['Add traffic'], $key);
+        $_SERVER['REQUEST_METHOD'] = 'POST';
+        $_POST = ['turnpike_add_gb' => '2,5', 'turnpike_add_note' => 'for <you>', 'turnpike_add_key' => $key[1]];
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(42, self::SETTINGS));
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(42, self::SETTINGS));
+        $_SERVER['REQUEST_METHOD'] = 'GET';
+        self::assertStringContainsString('2.82 GB', $this->page(), '1 - 0.68 + 2.5');
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(42, self::SETTINGS));
+        self::assertStringContainsString('2,5 GB were added.', $fields['Turnpike']);
+
+        // blocked, freed, re-applied after somebody meddled
+        self::assertSame('success', turnpike_Block(Kernel::params(42, self::SETTINGS)));
+        self::assertTrue($this->isDisabled());
+        self::assertStringContainsString('blocked by our staff', $this->page());
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(42, self::SETTINGS));
+        self::assertStringContainsString('by staff in WHMCS', implode($fields));
+        self::assertSame('success', turnpike_Unblock(Kernel::params(42, self::SETTINGS)));
+        self::assertFalse($this->isDisabled());
+        self::assertSame('success', turnpike_Reapply(Kernel::params(42, self::SETTINGS)));
+        self::assertSame('success', turnpike_ResetConnection(Kernel::params(42, self::SETTINGS)));
+
+        // billed by use, and found by Server Sync
+        $total = turnpike_MetricProvider(Kernel::serverParams(3))->usage()['7-42']['traffic_total'];
+        self::assertEqualsWithDelta(700 / 1024, $total->usage->value(), 0.0001);
+        $listed = turnpike_ListAccounts(Kernel::serverParams(3));
+        self::assertSame(['7-42'], array_column($listed['accounts'], 'uniqueIdentifier'));
+        self::assertSame(['ada@example.net'], array_column($listed['accounts'], 'email'));
+        self::assertSame(['10.8.0.2'], array_column($listed['accounts'], 'primaryip'));
+        $widget = run_hook('AdminHomeWidgets')[0];
+        self::assertStringContainsString('0.68 GB', $widget->generateOutput($widget->getData()));
+    }
+
+    public function testTheCustomerMakesANewPasswordAndDisconnects(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $old = decrypt($this->row(42)->password);
+        $told = ['new_password' => 'The VPN has a new password.', 'disconnect' => 'The connection was ended.'];
+        foreach ($told as $do => $says) {
+            $this->connect(decrypt($this->row(42)->password));
+            preg_match('/name="turnpike_once" value="([^"]+)"/', $this->page(), $key);
+            preg_match('/name="token" value="([^"]+)"/', $this->page(), $token);
+            $_SERVER['REQUEST_METHOD'] = 'POST';
+            $_POST = ['turnpike_action' => $do, 'turnpike_once' => $key[1], 'token' => $token[1]];
+            self::assertStringContainsString($says, $this->page());
+            $_SERVER['REQUEST_METHOD'] = 'GET';
+            self::assertSame([], $this->router->rows('/ppp/active', '7-42'), $do);
+        }
+        $new = decrypt($this->row(42)->password);
+        self::assertNotSame($old, $new);
+        self::assertSame($new, $this->router->rows('/ppp/secret', '7-42')[0]['password']);
+        self::assertStringContainsString($new, $this->page());
+    }
+
+    public function testTheWelcomeMailHasWhatTheCustomerNeeds(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $this->page();
+        localAPI('SendEmail', ['messagename' => 'VPN Welcome', 'id' => 42]);
+        $fields = Kernel::$mails[0]['variables'];
+        self::assertSame(['vpn1.example.net', 'L2TP', self::PSK, '10 Mbit/s', '1.0000', '1.0000'], [
+            $fields['server_address'], $fields['vpn_protocols'], $fields['vpn_l2tp_psk'], $fields['vpn_download'],
+            $fields['traffic_balance_gb'], $fields['traffic_billingcycle_gb'],
+        ]);
     }
 
     public function testARouterThatIsAwayIsSaidAndARetryMakesUpForIt(): void
