@@ -6,6 +6,7 @@ namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\Pairing;
+use WHMCS\Module\Server\Turnpike\Signature;
 
 /**
  * The bridge and the real service with a simulated router: a customer's life through WHMCS's own functions.
@@ -261,6 +262,38 @@ final class SidecarTest extends BridgeTestCase
         ]);
     }
 
+    public function testNetflowAccessReachesPagesAndMailsOfServicesOfAnyModule(): void
+    {
+        $this->service(45, 'Active', 'vps');
+        Capsule::table('tblhosting')->where('id', 45)->update(['packageid' => 9]);
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $access = ['enabled' => true, 'client_id' => 7, 'url' => 'https://flow.example.net/', 'username' => 'ada',
+            'password' => 'flow-pass', 'group' => 'Customers', 'ip_address' => '192.0.2.0/29', 'notes' => 'for staff'];
+        foreach ([42, 45] as $id) {
+            $this->put("/v1/netflow/$id", $access);
+        }
+        self::assertStringContainsString('href="https://flow.example.net/"', $this->page());
+        run_hook('AfterCronJob');
+        foreach ([42, 45] as $id) {
+            localAPI('SendEmail', ['messagename' => 'VPN Welcome', 'id' => $id]);
+        }
+        foreach (Kernel::$mails as $mail) {
+            $fields = $mail['variables'];
+            self::assertSame([true, 'https://flow.example.net/', 'ada', 'flow-pass', 'Customers', '192.0.2.0/29'], [
+                $fields['netflow_enabled'], $fields['netflow_url'], $fields['netflow_username'],
+                $fields['netflow_password'], $fields['netflow_group'], $fields['netflow_ip_address'],
+            ]);
+        }
+        $box = run_hook('ClientAreaProductDetailsOutput', ['service' => (object) ['id' => 45]])[0];
+        self::assertStringContainsString('href="https://flow.example.net/"', $box);
+        self::assertStringNotContainsString('flow-pass', $box);
+        self::assertStringNotContainsString('for staff', $box . print_r(Kernel::$mails, true));
+        $this->put('/v1/netflow/45', ['enabled' => false] + $access);
+        run_hook('AfterCronJob');
+        self::assertSame('', run_hook('ClientAreaProductDetailsOutput', ['service' => (object) ['id' => 45]])[0]);
+        self::assertStringNotContainsString('flow-pass', $this->logs());
+    }
+
     public function testARouterThatIsAwayIsSaidAndARetryMakesUpForIt(): void
     {
         $this->router->do('stop');
@@ -307,6 +340,30 @@ final class SidecarTest extends BridgeTestCase
         self::assertStringContainsString('not available at the moment', $html);
         self::assertStringContainsString('7-42', $html);
         self::assertMatchesRegularExpression('/ \[unreachable /', Kernel::command('Renew', 42, self::SETTINGS));
+    }
+
+    /**
+     * As the pages for staff do it; the bridge itself only reads records.
+     *
+     * @param array<string, mixed> $body
+     */
+    private function put(string $path, array $body): void
+    {
+        $pairing = Pairing::stored();
+        $json = (string) json_encode($body);
+        $nonce = bin2hex(random_bytes(16));
+        $signed = Signature::request('PUT', $path, '', $json, $pairing->keyId(), $pairing->key(), time(), $nonce);
+        $lines = ['Content-Type: application/json'];
+        foreach ($signed as $name => $value) {
+            $lines[] = "$name: $value";
+        }
+        $curl = curl_init($pairing->url() . $path);
+        curl_setopt($curl, CURLOPT_CUSTOMREQUEST, 'PUT');
+        curl_setopt($curl, CURLOPT_POSTFIELDS, $json);
+        curl_setopt($curl, CURLOPT_HTTPHEADER, $lines);
+        curl_setopt($curl, CURLOPT_RETURNTRANSFER, true);
+        $answer = curl_exec($curl);
+        self::assertSame(200, curl_getinfo($curl, CURLINFO_RESPONSE_CODE), (string) $answer);
     }
 
     private function connect(string $password): void
