@@ -280,7 +280,7 @@ final class AddonTest extends BridgeTestCase
     public function testTheHooksFileDoesNothingButNameItsHooks(): void
     {
         $known = ['AfterCronJob', 'ClientAreaPrimarySidebar', 'ClientAreaProductDetailsOutput', 'EmailPreSend',
-            'EmailTplMergeFields', 'AdminHomeWidgets', 'PreModuleCreate'];
+            'EmailTplMergeFields', 'AdminHomeWidgets', 'PreModuleCreate', 'ServiceDelete'];
         self::assertSame($known, array_keys(Kernel::$hooks), 'none that runs on every page of both areas');
         self::assertSame([], Limits::$set);
     }

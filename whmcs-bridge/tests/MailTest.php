@@ -251,6 +251,32 @@ final class MailTest extends BridgeTestCase
         self::assertSame('threshold', Kernel::$mails[2]['template'], 'unless the owner has one of that name');
     }
 
+    public function testAServiceThatEndedOrWasDeletedIsForgotten(): void
+    {
+        $this->peer()->answer('terminate', ['account' => ['balance_bytes' => 5]]);
+        Facts::learn([41 => ['balance_bytes' => 1, 'l2tp_psk' => 'k'], 42 => ['balance_bytes' => 1]]);
+        self::assertSame('success', Kernel::command('TerminateAccount', 41));
+        self::assertSame([], Facts::of(41));
+        self::assertSame([null], run_hook('ServiceDelete', ['userid' => 7, 'serviceid' => 42]));
+        self::assertSame(0, Capsule::table(Facts::TABLE)->count());
+    }
+
+    public function testFactsThatAreTheSameAreNotWrittenAgainAndOnesThatEndedGo(): void
+    {
+        Facts::learn([41 => ['balance_bytes' => 1, 'enabled' => true, 'l2tp_psk' => 'k']]);
+        $writes = 0;
+        Capsule::connection()->beforeExecuting(static function (string $query) use (&$writes): void {
+            $writes += preg_match('/^(insert|update|delete)/i', $query);
+        });
+        Facts::learn([41 => ['enabled' => true, 'balance_bytes' => 1]]);
+        self::assertSame(0, $writes);
+        Facts::learn([41 => ['balance_bytes' => null]]);
+        self::assertSame(1, $writes);
+        $facts = Facts::of(41);
+        unset($facts['updated_at']);
+        self::assertEquals(['enabled' => true, 'l2tp_psk' => 'k'], $facts);
+    }
+
     public function testWithoutTheirTableFactsAreMissedAndNothingElse(): void
     {
         Capsule::schema()->drop(Facts::TABLE);

@@ -6,6 +6,7 @@ namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\Pairing;
+use WHMCS\Module\Server\Turnpike\Signature;
 
 /**
  * The bridge and the real service with a simulated router: a customer's life through WHMCS's own functions.
@@ -74,6 +75,8 @@ final class SidecarTest extends BridgeTestCase
         $html = (string) ob_get_clean();
         self::assertStringContainsString('WHMCS and Turnpike are connected.', $html);
         self::assertStringContainsString('<td>agree</td>', $html);
+        $version = \WHMCS\Module\Server\Turnpike\Module::VERSION;
+        self::assertStringContainsString("Version of Turnpike</th><td>$version</td>", $html);
         self::assertSame(0, $this->turnpike->stop(), 'SIGTERM ends it well');
     }
 
@@ -183,6 +186,114 @@ final class SidecarTest extends BridgeTestCase
         self::assertSame([], Kernel::$queue, 'no command failed');
     }
 
+    public function testStaffSeeAndSteerAnAccount(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $this->connect(decrypt($this->row(42)->password));
+        $this->router->do('carry', ['user' => '7-42', 'down' => 600 * self::MIB, 'up' => 100 * self::MIB]);
+        self::assertSame('success', turnpike_CollectNow(Kernel::params(42, self::SETTINGS)));
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(42, self::SETTINGS));
+        self::assertSame('7-42', $fields['Account']);
+        self::assertStringContainsString('GB', $fields['Balance']);
+
+        // traffic added, once
+        preg_match('/name="turnpike_add_key" value="([^"]+)"/', $fields['Add traffic'], $key);
+        $_SERVER['REQUEST_METHOD'] = 'POST';
+        $_POST = ['turnpike_add_gb' => '2,5', 'turnpike_add_note' => 'for <you>', 'turnpike_add_key' => $key[1]];
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(42, self::SETTINGS));
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(42, self::SETTINGS));
+        $_SERVER['REQUEST_METHOD'] = 'GET';
+        self::assertStringContainsString('2.82 GB', $this->page(), '1 - 0.68 + 2.5');
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(42, self::SETTINGS));
+        self::assertStringContainsString('2,5 GB were added.', $fields['Turnpike']);
+
+        // blocked, freed, re-applied after somebody meddled
+        self::assertSame('success', turnpike_Block(Kernel::params(42, self::SETTINGS)));
+        self::assertTrue($this->isDisabled());
+        self::assertStringContainsString('blocked by our staff', $this->page());
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(42, self::SETTINGS));
+        self::assertStringContainsString('by staff in WHMCS', implode($fields));
+        self::assertSame('success', turnpike_Unblock(Kernel::params(42, self::SETTINGS)));
+        self::assertFalse($this->isDisabled());
+        self::assertSame('success', turnpike_Reapply(Kernel::params(42, self::SETTINGS)));
+        self::assertSame('success', turnpike_ResetConnection(Kernel::params(42, self::SETTINGS)));
+
+        // billed by use, and found by Server Sync
+        $total = turnpike_MetricProvider(Kernel::serverParams(3))->usage()['7-42']['traffic_total'];
+        self::assertEqualsWithDelta(700 / 1024, $total->usage->value(), 0.0001);
+        $listed = turnpike_ListAccounts(Kernel::serverParams(3));
+        self::assertSame(['7-42'], array_column($listed['accounts'], 'uniqueIdentifier'));
+        self::assertSame(['ada@example.net'], array_column($listed['accounts'], 'email'));
+        self::assertSame(['10.8.0.2'], array_column($listed['accounts'], 'primaryip'));
+        $widget = run_hook('AdminHomeWidgets')[0];
+        self::assertStringContainsString('0.68 GB', $widget->generateOutput($widget->getData()));
+    }
+
+    public function testTheCustomerMakesANewPasswordAndDisconnects(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $old = decrypt($this->row(42)->password);
+        $told = ['new_password' => 'The VPN has a new password.', 'disconnect' => 'The connection was ended.'];
+        foreach ($told as $do => $says) {
+            $this->connect(decrypt($this->row(42)->password));
+            preg_match('/name="turnpike_once" value="([^"]+)"/', $this->page(), $key);
+            preg_match('/name="token" value="([^"]+)"/', $this->page(), $token);
+            $_SERVER['REQUEST_METHOD'] = 'POST';
+            $_POST = ['turnpike_action' => $do, 'turnpike_once' => $key[1], 'token' => $token[1]];
+            self::assertStringContainsString($says, $this->page());
+            $_SERVER['REQUEST_METHOD'] = 'GET';
+            self::assertSame([], $this->router->rows('/ppp/active', '7-42'), $do);
+        }
+        $new = decrypt($this->row(42)->password);
+        self::assertNotSame($old, $new);
+        self::assertSame($new, $this->router->rows('/ppp/secret', '7-42')[0]['password']);
+        self::assertStringContainsString($new, $this->page());
+    }
+
+    public function testTheWelcomeMailHasWhatTheCustomerNeeds(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $this->page();
+        localAPI('SendEmail', ['messagename' => 'VPN Welcome', 'id' => 42]);
+        $fields = Kernel::$mails[0]['variables'];
+        self::assertSame(['vpn1.example.net', 'L2TP', self::PSK, '10 Mbit/s', '1.0000', '1.0000'], [
+            $fields['server_address'], $fields['vpn_protocols'], $fields['vpn_l2tp_psk'], $fields['vpn_download'],
+            $fields['traffic_balance_gb'], $fields['traffic_billingcycle_gb'],
+        ]);
+    }
+
+    public function testNetflowAccessReachesPagesAndMailsOfServicesOfAnyModule(): void
+    {
+        $this->service(45, 'Active', 'vps');
+        Capsule::table('tblhosting')->where('id', 45)->update(['packageid' => 9]);
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $access = ['enabled' => true, 'client_id' => 7, 'url' => 'https://flow.example.net/', 'username' => 'ada',
+            'password' => 'flow-pass', 'group' => 'Customers', 'ip_address' => '192.0.2.0/29', 'notes' => 'for staff'];
+        foreach ([42, 45] as $id) {
+            $this->put("/v1/netflow/$id", $access);
+        }
+        self::assertStringContainsString('href="https://flow.example.net/"', $this->page());
+        run_hook('AfterCronJob');
+        foreach ([42, 45] as $id) {
+            localAPI('SendEmail', ['messagename' => 'VPN Welcome', 'id' => $id]);
+        }
+        foreach (Kernel::$mails as $mail) {
+            $fields = $mail['variables'];
+            self::assertSame([true, 'https://flow.example.net/', 'ada', 'flow-pass', 'Customers', '192.0.2.0/29'], [
+                $fields['netflow_enabled'], $fields['netflow_url'], $fields['netflow_username'],
+                $fields['netflow_password'], $fields['netflow_group'], $fields['netflow_ip_address'],
+            ]);
+        }
+        $box = run_hook('ClientAreaProductDetailsOutput', ['service' => (object) ['id' => 45]])[0];
+        self::assertStringContainsString('href="https://flow.example.net/"', $box);
+        self::assertStringNotContainsString('flow-pass', $box);
+        self::assertStringNotContainsString('for staff', $box . print_r(Kernel::$mails, true));
+        $this->put('/v1/netflow/45', ['enabled' => false] + $access);
+        run_hook('AfterCronJob');
+        self::assertSame('', run_hook('ClientAreaProductDetailsOutput', ['service' => (object) ['id' => 45]])[0]);
+        self::assertStringNotContainsString('flow-pass', $this->logs());
+    }
+
     public function testARouterThatIsAwayIsSaidAndARetryMakesUpForIt(): void
     {
         $this->router->do('stop');
@@ -229,6 +340,30 @@ final class SidecarTest extends BridgeTestCase
         self::assertStringContainsString('not available at the moment', $html);
         self::assertStringContainsString('7-42', $html);
         self::assertMatchesRegularExpression('/ \[unreachable /', Kernel::command('Renew', 42, self::SETTINGS));
+    }
+
+    /**
+     * As the pages for staff do it; the bridge itself only reads records.
+     *
+     * @param array<string, mixed> $body
+     */
+    private function put(string $path, array $body): void
+    {
+        $pairing = Pairing::stored();
+        $json = (string) json_encode($body);
+        $nonce = bin2hex(random_bytes(16));
+        $signed = Signature::request('PUT', $path, '', $json, $pairing->keyId(), $pairing->key(), time(), $nonce);
+        $lines = ['Content-Type: application/json'];
+        foreach ($signed as $name => $value) {
+            $lines[] = "$name: $value";
+        }
+        $curl = curl_init($pairing->url() . $path);
+        curl_setopt($curl, CURLOPT_CUSTOMREQUEST, 'PUT');
+        curl_setopt($curl, CURLOPT_POSTFIELDS, $json);
+        curl_setopt($curl, CURLOPT_HTTPHEADER, $lines);
+        curl_setopt($curl, CURLOPT_RETURNTRANSFER, true);
+        $answer = curl_exec($curl);
+        self::assertSame(200, curl_getinfo($curl, CURLINFO_RESPONSE_CODE), (string) $answer);
     }
 
     private function connect(string $password): void

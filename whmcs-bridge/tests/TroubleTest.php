@@ -6,6 +6,7 @@ namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\Breaker;
+use WHMCS\Module\Server\Turnpike\ClientActions;
 
 /**
  * Every function against a Turnpike that is down, silent, strange or not the right one.
@@ -14,6 +15,9 @@ final class TroubleTest extends BridgeTestCase
 {
     private const COMMANDS = ['CreateAccount', 'SuspendAccount', 'UnsuspendAccount', 'TerminateAccount', 'Renew',
         'ChangePackage', 'ChangePassword', 'ResetConnection'];
+
+    /** What a customer reads names no cause. */
+    private const FOR_CUSTOMERS = ['ChangePassword', 'new_password', 'disconnect'];
 
     private const SETTINGS = ['l2tp_psk' => self::PSK, 'support_l2tp' => 'on'];
 
@@ -29,7 +33,7 @@ final class TroubleTest extends BridgeTestCase
         foreach ($sentences as $name => $sentence) {
             $form = '/^[^<>\n]+ \[' . $kind . ' (whmcs-[0-9a-f]{8}|ref-4711)\]$/u';
             self::assertMatchesRegularExpression($form, $sentence);
-            if ($name !== 'ChangePassword') {
+            if (!in_array($name, self::FOR_CUSTOMERS, true)) {
                 self::assertStringContainsString($says, $sentence, $name);
             }
         }
@@ -72,7 +76,7 @@ final class TroubleTest extends BridgeTestCase
         $this->pairWithNobody();
         foreach ($this->callEverything() as $name => $sentence) {
             self::assertMatchesRegularExpression('/ \[unreachable whmcs-[0-9a-f]{8}\]$/', $sentence);
-            if ($name !== 'ChangePassword') {
+            if (!in_array($name, self::FOR_CUSTOMERS, true)) {
                 self::assertMatchesRegularExpression('~http://127\.0\.0\.1:\d+~', $sentence);
             }
         }
@@ -174,7 +178,8 @@ final class TroubleTest extends BridgeTestCase
     {
         foreach ($this->callEverything() as $name => $sentence) {
             self::assertMatchesRegularExpression('/ \[not-paired whmcs-[0-9a-f]{8}\]$/', $sentence);
-            self::assertSame($name !== 'ChangePassword', strpos($sentence, 'turnpike pair') !== false);
+            $isForStaff = !in_array($name, self::FOR_CUSTOMERS, true);
+            self::assertSame($isForStaff, strpos($sentence, 'turnpike pair') !== false, $name);
         }
         self::assertSame([], Limits::$set, 'and nothing is called');
     }
@@ -236,6 +241,15 @@ final class TroubleTest extends BridgeTestCase
         }
         foreach (self::COMMANDS as $command) {
             $said[$command] = ('turnpike_' . $command)(Kernel::params(41, self::SETTINGS));
+        }
+        foreach (['new_password', 'disconnect'] as $action) {
+            $_SERVER['REQUEST_METHOD'] = 'POST';
+            $_POST = ['turnpike_action' => $action, 'turnpike_once' => ClientActions::key(41),
+                'token' => generate_token('plain')];
+            $page = turnpike_ClientArea(Kernel::params(41, self::SETTINGS));
+            $_SERVER['REQUEST_METHOD'] = 'GET';
+            self::assertSame('templates/overview.tpl', $page['tabOverviewModuleOutputTemplate']);
+            $said[$action] = $page['templateVariables']['turnpike']['said']['says'];
         }
         foreach (['CollectNow', 'Reapply', 'Block', 'Unblock'] as $button) {
             $said[$button] = ('turnpike_' . $button)(Kernel::params(41, self::SETTINGS));

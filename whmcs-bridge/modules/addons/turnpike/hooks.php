@@ -13,7 +13,7 @@ if (!defined('WHMCS')) {
 
 foreach (
     ['AfterCronJob', 'ClientAreaPrimarySidebar', 'ClientAreaProductDetailsOutput', 'EmailPreSend',
-        'EmailTplMergeFields', 'AdminHomeWidgets', 'PreModuleCreate'] as $turnpikePoint
+        'EmailTplMergeFields', 'AdminHomeWidgets', 'PreModuleCreate', 'ServiceDelete'] as $turnpikePoint
 ) {
     add_hook($turnpikePoint, 1, static function ($given = null) use ($turnpikePoint) {
         try {

@@ -6,6 +6,7 @@ namespace WHMCS\Module\Addon\Turnpike;
 
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\Effects;
+use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Lang;
 use WHMCS\Module\Server\Turnpike\Module;
 use WHMCS\Module\Server\Turnpike\ModuleLog;
@@ -41,6 +42,9 @@ final class Hooks
                     return new Widget();
                 case 'PreModuleCreate':
                     self::beforeCreate($vars['params'] ?? null);
+                    return null;
+                case 'ServiceDelete':
+                    Facts::forget((int) ($vars['serviceid'] ?? 0));
                     return null;
             }
         } catch (\Throwable $cause) {

@@ -137,6 +137,16 @@ final class Facts
         }
     }
 
+    /** The service has ended. Its NetFlow access, when it still has one, is read anew by the next cron run. */
+    public static function forget(int $serviceId): void
+    {
+        try {
+            Capsule::table(self::TABLE)->where('service_id', $serviceId)->delete();
+        } catch (\Throwable $cause) {
+            self::excuse($cause);
+        }
+    }
+
     /** The size of a GB as Turnpike last said it; null when it never did. */
     public static function gigabyte(int $serviceId): ?int
     {

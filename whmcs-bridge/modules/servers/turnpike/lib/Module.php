@@ -165,7 +165,11 @@ final class Module
      */
     public static function terminateAccount($params): string
     {
-        return self::command('terminate', $params);
+        $result = self::command('terminate', $params);
+        if ($result === 'success') {
+            Facts::forget((int) $params['serviceid']);
+        }
+        return $result;
     }
 
     /**
