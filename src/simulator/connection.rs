@@ -52,13 +52,14 @@ pub(super) async fn serve(inner: Arc<Inner>, socket: TcpStream, peer: SocketAddr
     let link = Arc::new(Link::new(inner, out, number, peer));
     link.inner.open.send_modify(|open| *open += 1);
     let _counted = Counted(Arc::clone(&link));
+    let after = cut.clone();
     tokio::select! {
         _ = cut.changed() => {}
-        () = talk(&link, socket, queue) => {}
+        () = talk(&link, socket, queue, &after) => {}
     }
 }
 
-async fn talk(link: &Arc<Link>, mut socket: TcpStream, queue: mpsc::Receiver<Out>) {
+async fn talk(link: &Arc<Link>, mut socket: TcpStream, queue: mpsc::Receiver<Out>, cut: &watch::Receiver<u64>) {
     // Answers are small; waiting to fill a packet would only slow the tests down.
     let _ = socket.set_nodelay(true);
     for fault in link.inner.strike(Moment::Connection) {
@@ -82,7 +83,7 @@ async fn talk(link: &Arc<Link>, mut socket: TcpStream, queue: mpsc::Receiver<Out
     };
     let (reader, writer) = tokio::io::split(stream);
     tokio::select! {
-        () = read(link, reader) => {}
+        () = read(link, reader, cut) => {}
         () = write(&link.inner, writer, queue) => {}
     }
 }
@@ -93,7 +94,7 @@ async fn ignore(socket: &mut TcpStream) {
     while socket.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
 }
 
-async fn read(link: &Arc<Link>, mut reader: impl AsyncRead + Unpin) {
+async fn read(link: &Arc<Link>, mut reader: impl AsyncRead + Unpin, cut: &watch::Receiver<u64>) {
     let mut inbox = Inbox::default();
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -102,6 +103,10 @@ async fn read(link: &Arc<Link>, mut reader: impl AsyncRead + Unpin) {
             Ok(count) => inbox.push(&buffer[..count]),
         }
         loop {
+            // What came before a restart is not answered after it.
+            if cut.has_changed().unwrap_or(true) {
+                return;
+            }
             match inbox.sentence() {
                 Ok(Some(words)) => link.take(Request::read(&words)).await,
                 Ok(None) => break,

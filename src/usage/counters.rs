@@ -11,7 +11,7 @@ use crate::{
     units::{Bytes, Kbps, Speed, Volume},
 };
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A stored reading.
 #[derive(Clone, Debug)]
@@ -142,7 +142,7 @@ pub async fn forget(conn: &mut Conn, service_id: u64) -> Result<()> {
 }
 
 /// A router's open resets, by service.
-pub async fn intents(conn: &mut Conn, server_id: u64) -> Result<HashMap<u64, Intent>> {
+pub async fn intents(conn: &mut Conn, server_id: u64) -> Result<BTreeMap<u64, Intent>> {
     let sql = sql!("SELECT * FROM reset_intent WHERE server_id = ? ORDER BY service_id");
     let rows = conn.rows(sql, params![server_id]).await?;
     let read = |row: &Row| {
@@ -152,7 +152,7 @@ pub async fn intents(conn: &mut Conn, server_id: u64) -> Result<HashMap<u64, Int
 }
 
 /// Makes these the router's open resets, and no others: what is not among them is known or decided anew.
-pub async fn set_intents(conn: &mut Conn, server_id: u64, intents: &HashMap<u64, Intent>) -> Result<()> {
+pub async fn set_intents(conn: &mut Conn, server_id: u64, intents: &BTreeMap<u64, Intent>) -> Result<()> {
     conn.execute(sql!("DELETE FROM reset_intent WHERE server_id = ?"), params![server_id]).await?;
     let sql = sql!(
         "INSERT INTO reset_intent (service_id, server_id, ros_id, down_bytes, up_bytes, down_packets, up_packets, intended_at) \
@@ -163,9 +163,7 @@ pub async fn set_intents(conn: &mut Conn, server_id: u64, intents: &HashMap<u64,
         values.extend(params![it.intended_at]);
         values
     };
-    let mut rows: Vec<_> = intents.iter().collect();
-    rows.sort_by_key(|(service_id, _)| **service_id);
-    conn.batch(sql, rows.into_iter().map(row).collect()).await
+    conn.batch(sql, intents.iter().map(row).collect()).await
 }
 
 /// The outcome of one service's reset is known.

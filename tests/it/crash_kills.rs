@@ -74,11 +74,11 @@ async fn a_collection_dropped_at_any_await_is_gone_on_with() {
     let gap = Fault::call(|router| carry(router, 3_001));
     let mut survived = 0;
     for polls in 1_usize.. {
+        let before = uncharged(&app).await;
         carry(&app.router, 100_003);
         app.pass(Duration::minutes(3));
         app.router.fault_at(When::at(RESET), gap.clone());
         let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-        let before = uncharged(&app).await;
         let service = app.app.clone();
         let outcome = killed(polls, async move { collect::run(&service, 3, Scope::All, until).await }).await;
         let ended = outcome.is_some();
@@ -197,6 +197,10 @@ async fn collect_and_kill(app: &TestApp, path: &str, kth: usize) -> bool {
         }
     });
     app.router.fault_at(When::nth(path, kth), kill);
+    // The command was sent before the end came: the router carries it out all the same.
+    let carried_out = Arc::new(tokio::sync::Notify::new());
+    let bell = Arc::clone(&carried_out);
+    app.router.fault_at(When::nth(path, kth), Fault::call_after(move |_| bell.notify_one()));
     let spawned = std::process::Command::new(env!("CARGO_BIN_EXE_turnpike"))
         .args(["collect", "--config"])
         .arg(&file)
@@ -206,7 +210,7 @@ async fn collect_and_kill(app: &TestApp, path: &str, kth: usize) -> bool {
         .spawn()
         .unwrap();
     *child.lock().unwrap() = Some(spawned);
-    tokio::task::spawn_blocking(move || {
+    let ended = tokio::task::spawn_blocking(move || {
         loop {
             if let Some(status) = child.lock().unwrap().as_mut().unwrap().try_wait().unwrap() {
                 return status.success();
@@ -215,7 +219,11 @@ async fn collect_and_kill(app: &TestApp, path: &str, kth: usize) -> bool {
         }
     })
     .await
-    .unwrap()
+    .unwrap();
+    if !ended {
+        tokio::time::timeout(std::time::Duration::from_secs(60), carried_out.notified()).await.unwrap();
+    }
+    ended
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ use crate::{
     work::books::{self, Moved},
 };
 use chrono::{DateTime, Utc};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A complete reading.
 pub(super) struct Sample<'a> {
@@ -49,7 +49,7 @@ pub(super) struct Booked {
 /// What is known of a router's counters.
 struct Past {
     baselines: HashMap<u64, Baseline>,
-    intents: HashMap<u64, Intent>,
+    intents: BTreeMap<u64, Intent>,
     /// Services whose settings may not be on the router yet.
     changing: HashSet<u64>,
 }
