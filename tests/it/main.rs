@@ -3,5 +3,6 @@
 mod db;
 mod hooks_bodies;
 mod hooks_create;
+mod hooks_faults;
 mod story;
 mod world;
