@@ -3,8 +3,12 @@
 mod db;
 mod hooks_away;
 mod hooks_bodies;
+mod hooks_books;
 mod hooks_causes;
 mod hooks_create;
+mod hooks_database;
 mod hooks_faults;
+mod hooks_page;
+mod hooks_server;
 mod story;
 mod world;

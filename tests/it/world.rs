@@ -133,8 +133,12 @@ impl TestApp {
 
     /// With more settings, a TOML text of whole sections that the test needs otherwise.
     pub async fn with(more: &str) -> Self {
+        Self::on(Database::bare().await, more).await
+    }
+
+    /// The same on a database that the test has made.
+    pub async fn on(database: Database, more: &str) -> Self {
         let router = Simulator::start(Options::default()).await.unwrap();
-        let database = Database::bare().await;
         let mut config = format!(
             "http.listen = \"127.0.0.1:0\"\nops.listen = \"127.0.0.1:0\"\ndatabase.url = \"{}\"\n\
              seal.master_key = \"{}\"\nbridge.key = [{{ id = \"whmcs\", secret = \"{}\" }}]\n",
