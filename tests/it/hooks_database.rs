@@ -10,7 +10,7 @@ use tokio::{
     sync::watch,
 };
 use turnpike::{
-    db::{Address, Db},
+    db::Address,
     simulator::{Fault, When},
 };
 
@@ -61,7 +61,7 @@ struct Wire {
 }
 
 async fn wire() -> Option<Wire> {
-    let Database { address, db, folder } = Database::bare().await;
+    let Database { address, db, .. } = Database::bare().await;
     let Address::Mysql(url) = &address else { return None };
     let mut url: url::Url = secrecy::ExposeSecret::expose_secret(url).parse().unwrap();
     db.close().await;
@@ -85,9 +85,7 @@ async fn wire() -> Option<Wire> {
             });
         }
     });
-    let address = Address::Mysql(url.to_string().into());
-    let db = Db::open(&address).await.unwrap();
-    Some(Wire { up, database: Database { address, db, folder } })
+    Some(Wire { up, database: Database::at(Address::Mysql(url.to_string().into())).await })
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! The router lost at every command of a hook, before or after it was carried out: never half-made, and the retry succeeds.
 
-use crate::world::{GB, TestApp};
+use crate::world::{Database, GB, TestApp};
 use chrono::Duration;
 use futures_util::{
     FutureExt,
@@ -59,10 +59,10 @@ impl Mishap {
 }
 
 /// A service whose router calls do not wait long.
-async fn brisk() -> TestApp {
+async fn brisk(database: Database) -> TestApp {
     let limits = "router.connect_seconds = 1\nrouter.login_seconds = 1\nrouter.write_seconds = 1\n\
                   router.print_seconds = 1\nrouter.idle_seconds = 1\ncollect.poll_seconds = 0\n";
-    TestApp::with(limits).await
+    TestApp::on(database, limits).await
 }
 
 /// Runs a hook with the mishap at its nth command; whether it struck, and the answer if it was a success. Anything but a
@@ -91,7 +91,7 @@ type Trial = fn(Arc<TestApp>, u64, Mishap, usize) -> BoxFuture<'static, bool>;
 
 /// A trial with each mishap at each command in turn. Those that take their time are tried side by side.
 async fn each(trial: Trial) {
-    let app = Arc::new(brisk().await);
+    let app = Arc::new(brisk(Database::bare().await).await);
     let mut service = 100;
     for mishap in CUTS {
         for nth in 1.. {
@@ -103,7 +103,8 @@ async fn each(trial: Trial) {
         }
     }
     for mishap in SILENCES {
-        let tried = (1..=MOST).map(|nth| async move { trial(Arc::new(brisk().await), 41, mishap, nth).await });
+        let tried = (1..=MOST)
+            .map(|nth| async move { trial(Arc::new(brisk(Database::file().await).await), 41, mishap, nth).await });
         let struck = join_all(tried).await;
         assert!(struck[0] && !struck[MOST - 1]);
     }
@@ -158,7 +159,7 @@ async fn a_terminate_that_loses_its_router_is_finished_by_the_next_and_books_the
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminate_that_was_given_up_is_undone_by_a_create() {
-    let app = brisk().await;
+    let app = brisk(Database::bare().await).await;
     let name = app.create(41).await;
     app.router.fault_at(When::at("/ppp/secret/remove"), Fault::call(vanish));
     app.router.fault_at(When::at("/ppp/secret/remove"), Fault::Refuse);

@@ -32,13 +32,22 @@ pub struct Database {
 impl Database {
     /// An empty database without a schema.
     pub async fn bare() -> Self {
+        match std::env::var(MYSQL) {
+            Ok(server) => Self::at(Address::Mysql(fresh_schema(&server).await.into())).await,
+            Err(_) => Self::file().await,
+        }
+    }
+
+    /// A file whatever the environment says: for tests that need many and are about something else.
+    pub async fn file() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = match std::env::var(MYSQL) {
-            Ok(server) => Address::Mysql(fresh_schema(&server).await.into()),
-            Err(_) => Address::Sqlite(folder.path().join("test.db")),
-        };
-        let db = Db::open(&address).await.unwrap();
-        Self { address, db, folder }
+        let address = Address::Sqlite(folder.path().join("test.db"));
+        Self { db: Db::open(&address).await.unwrap(), address, folder }
+    }
+
+    /// A database that is there.
+    pub async fn at(address: Address) -> Self {
+        Self { db: Db::open(&address).await.unwrap(), address, folder: tempfile::tempdir().unwrap() }
     }
 
     pub async fn new() -> Self {
