@@ -96,7 +96,7 @@ async fn a_create_that_loses_its_database_is_finished_by_the_next() {
         [(41, "/ppp/profile/print"), (42, "/queue/simple/add"), (43, "/ppp/secret/add"), (44, "/queue/simple/print")]
     {
         let cut = Arc::clone(&up);
-        app.router.fault_at(When::at(path), Fault::call_after(move |_| drop(cut.send_replace(false))));
+        app.router.fault_at(When::at(path), Fault::call_after(move |_| cut.send_modify(|up| *up = false)));
         let answer = app.hook("create", &app.body(service)).await;
         assert_eq!(answer.refusal(), (503, "database-unavailable", ""), "{path}");
         assert_eq!(app.refused("metrics", &app.body(service)).await.1, "database-unavailable");

@@ -61,7 +61,7 @@ async fn every_hook_answers_as_its_sample_says() {
     sample(&app, "admin-unblock", app.body(41)).await;
     sample(&app, "renew", with(json!({"service": {"next_due_date": "2027-01-01"}}))).await;
     sample(&app, "change-package", with(json!({"settings": {"download_mbps": "50", "collect": "cron"}}))).await;
-    sample(&app, "add-traffic", with(json!({"hook": {"bytes": -12 * GB as i64, "key": "order-7", "note": "refund"}})))
+    sample(&app, "add-traffic", with(json!({"hook": {"bytes": -20 * GB as i64, "key": "order-7", "note": "refund"}})))
         .await;
     app.pass(Duration::minutes(10));
     sample(

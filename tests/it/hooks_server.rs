@@ -263,3 +263,19 @@ async fn a_server_that_changed_in_whmcs_is_spoken_to_as_it_is_now() {
     app.hook("create", &app.body_with(41, &moved)).await.ok();
     assert_eq!(other.world(|world| world.get("/ppp/secret", "7-41", "remote-address")).unwrap(), "10.8.0.2");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_may_be_told_by_its_id_once_it_is_known() {
+    let app = TestApp::new().await;
+    let mut body = app.body(41);
+    body["server"] = json!({"id": 3});
+    for hook in ["create", "usage-update", "list-accounts", "metrics"] {
+        assert_eq!(app.refused(hook, &body).await, (404, "no-such-server".into(), String::new()), "{hook}");
+    }
+    app.create(42).await;
+    let made = app.hook("create", &body).await.ok();
+    assert_eq!(made["service"]["dedicated_address"], "10.8.0.17");
+    for hook in ["usage-update", "list-accounts", "metrics", "suspend", "unsuspend", "change-package", "terminate"] {
+        app.hook(hook, &body).await.ok();
+    }
+}
