@@ -44,7 +44,8 @@ async fn by(app: &App, router: &Router, service_id: u64) -> Result<(), Problem> 
 /// log says so. A router that was away a moment ago is not waited for again: WHMCS may be suspending hundreds. One that
 /// refuses is an error all the same, because waiting does not mend it.
 pub async fn or_later(app: &App, server: &Server, service_id: u64, until: Instant) -> Result<(), Problem> {
-    match by(app, &app.router(server)?.within(until), service_id).await {
+    let router = app.router(server)?.within(until.min(super::deadline(super::MAKING)));
+    match by(app, &router, service_id).await {
         Err(problem) if problem.code == Code::RouterUnreachable => {
             tracing::warn!(
                 service.id = service_id,

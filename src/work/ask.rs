@@ -83,7 +83,7 @@ impl Ask {
         let part = self.part("server")?.required()?;
         let tls = part.switch("tls")?;
         let usual = if tls { 8729 } else { 8728 };
-        let port = part.number("port")?.map_or(Some(usual), |port| u16::try_from(port).ok().filter(|port| *port != 0));
+        let port = part.number("port")?.map_or(Some(usual), |it| u16::try_from(it).ok().filter(|it| *it != 0));
         let told = Told {
             id: part.integer("id")?.unwrap_or(0),
             name: part.text("name")?,
@@ -109,6 +109,16 @@ impl Ask {
     /// The router's id alone, where the rest is remembered.
     pub fn server_id(&self) -> Result<u64, Problem> {
         self.part("server")?.required()?.id("id")
+    }
+
+    /// Whether of the router nothing but its id is told: it is the one that is remembered.
+    ///
+    /// # Errors
+    /// `malformed` where the part is none, or a member is of a wrong type.
+    pub fn server_by_id(&self) -> Result<bool, Problem> {
+        let part = self.part("server")?.required()?;
+        let told = [part.text("address")?, part.text("hostname")?, part.text("username")?, part.long_text("password")?];
+        Ok(told.iter().all(String::is_empty) && part.id("id").is_ok())
     }
 
     /// The addresses that the router's customers may have.

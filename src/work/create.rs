@@ -46,6 +46,9 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         space: ask.address_space()?,
     };
     let server = super::told_server(app, ask).await?;
+    if ask.server_by_id()? {
+        wish.space = remembered_space(&server)?;
+    }
     let service_id = wish.service.id;
     let _turn = app.locks.service(service_id, until).await?;
     let router = app.router(&server)?.patient().within(until);
@@ -76,6 +79,10 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         super::apply::or_later(app, &server, service_id, until).await?;
     }
     answer(app, service_id).await
+}
+
+fn remembered_space(server: &Server) -> Result<AddressSpace, Problem> {
+    AddressSpace::parse(&server.told.addresses).map_err(|(_, why)| Problem::field("server.addresses", why))
 }
 
 /// Makes the router's part; what the queue's counter begins with.

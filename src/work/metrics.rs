@@ -8,6 +8,9 @@ use std::collections::HashMap;
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let server_id = ask.server_id()?;
+    if ask.server_by_id()? {
+        super::find_server(app, server_id).await?;
+    }
     let mut conn = app.db.read().await?;
     let accounts = Account::of_server(&mut conn, server_id).await?;
     let months = history::in_month_of_server(&mut conn, server_id, &view::this_month(app)).await?;

@@ -51,6 +51,8 @@ pub const COLLECTION: Duration = Duration::from_secs(27);
 pub const TEST: Duration = Duration::from_secs(7);
 /// A background change of one service gives up after this: a hook for it may be waiting for its turn.
 const CHANGE: Duration = Duration::from_secs(12);
+/// What is in the books already waits for its router this long at the most; the rest is made later.
+pub const MAKING: Duration = Duration::from_secs(8);
 /// A page looks at the router for this long at the most.
 pub const LOOK: Duration = Duration::from_millis(1500);
 
@@ -82,11 +84,14 @@ fn wanted(app: &App, account: &Account) -> Result<Wanted, Problem> {
     })
 }
 
-/// The router that the body tells of, remembered.
+/// The router that the body tells of, remembered; where it tells its id alone, the one that was remembered before.
 ///
 /// # Errors
-/// `malformed` for a server without an id.
+/// `malformed` for a server without an id, `no-such-server` for an id alone that is not known.
 async fn told_server(app: &App, ask: &Ask) -> Result<Server, Problem> {
+    if ask.server_by_id()? {
+        return find_server(app, ask.server_id()?).await;
+    }
     let told = ask.server()?;
     if told.id == 0 {
         return Err(Problem::malformed("server.id", "is missing"));
@@ -110,14 +115,23 @@ async fn remember(app: &App, told: &Told) -> Result<Server, Problem> {
 
 /// The router of an account: as the body tells of it where it does, else as remembered.
 async fn server_of(app: &App, ask: &Ask, account: &Account) -> Result<Server, Problem> {
-    if ask.has("server")? {
+    if ask.has("server")? && !ask.server_by_id()? {
         let told = ask.server()?;
         if told.id == account.server_id {
             return remember(app, &told).await;
         }
     }
-    let server = Server::find(&mut app.db.read().await?, account.server_id).await?;
-    server.ok_or_else(|| Problem::new(Code::NoSuchServer, format!("Server {} is not known here.", account.server_id)))
+    find_server(app, account.server_id).await
+}
+
+async fn find_server(app: &App, id: u64) -> Result<Server, Problem> {
+    let missing = || {
+        let text = format!(
+            "Server {id} is not known to Turnpike; run the module command Create for one of its services first."
+        );
+        Problem::new(Code::NoSuchServer, text)
+    };
+    Server::find(&mut app.db.read().await?, id).await?.ok_or_else(missing)
 }
 
 fn no_such_service(service_id: u64) -> Problem {

@@ -2,7 +2,7 @@
 
 use crate::{
     sink::{Sink, Wants},
-    world::{GB, TestApp},
+    world::{Database, GB, TestApp},
 };
 use chrono::Duration;
 use rcgen::{CertificateParams, KeyPair};
@@ -38,7 +38,7 @@ impl SelfSigned {
 
 async fn on_tls(certificate: &SelfSigned, more: &str) -> TestApp {
     let options = Options { tls: Some(certificate.server()), ..Options::default() };
-    TestApp::on(Simulator::start(options).await.unwrap(), more).await
+    TestApp::on(Simulator::start(options).await.unwrap(), Database::bare().await, more).await
 }
 
 fn over_tls(app: &TestApp, fingerprint: &str) -> Value {

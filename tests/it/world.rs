@@ -32,13 +32,22 @@ pub struct Database {
 impl Database {
     /// An empty database without a schema.
     pub async fn bare() -> Self {
+        match std::env::var(MYSQL) {
+            Ok(server) => Self::at(Address::Mysql(fresh_schema(&server).await.into())).await,
+            Err(_) => Self::file().await,
+        }
+    }
+
+    /// A file whatever the environment says: for tests that need many and are about something else.
+    pub async fn file() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = match std::env::var(MYSQL) {
-            Ok(server) => Address::Mysql(fresh_schema(&server).await.into()),
-            Err(_) => Address::Sqlite(folder.path().join("test.db")),
-        };
-        let db = Db::open(&address).await.unwrap();
-        Self { address, db, folder }
+        let address = Address::Sqlite(folder.path().join("test.db"));
+        Self { db: Db::open(&address).await.unwrap(), address, folder }
+    }
+
+    /// A database that is there.
+    pub async fn at(address: Address) -> Self {
+        Self { db: Db::open(&address).await.unwrap(), address, folder: tempfile::tempdir().unwrap() }
     }
 
     pub async fn new() -> Self {
@@ -133,12 +142,16 @@ impl TestApp {
 
     /// With more settings, a TOML text of whole sections that the test needs otherwise.
     pub async fn with(more: &str) -> Self {
-        Self::on(Simulator::start(Options::default()).await.unwrap(), more).await
+        Self::on(Simulator::start(Options::default()).await.unwrap(), Database::bare().await, more).await
     }
 
-    /// On that router.
-    pub async fn on(router: Simulator, more: &str) -> Self {
-        let database = Database::bare().await;
+    /// The same on a database that the test has made.
+    pub async fn on_database(database: Database, more: &str) -> Self {
+        Self::on(Simulator::start(Options::default()).await.unwrap(), database, more).await
+    }
+
+    /// The same on that router and that database.
+    pub async fn on(router: Simulator, database: Database, more: &str) -> Self {
         let mut config = format!(
             "http.listen = \"127.0.0.1:0\"\nops.listen = \"127.0.0.1:0\"\ndatabase.url = \"{}\"\n\
              seal.master_key = \"{}\"\nbridge.key = [{{ id = \"whmcs\", secret = \"{}\" }}]\n",
