@@ -157,6 +157,7 @@ pub fn login(told: &Told) -> Result<Login, Problem> {
         port: told.port,
         tls: told.tls,
         fingerprint,
+        certified_as: Some(told.hostname.clone()).filter(|name| !name.is_empty()),
         username: told.username.clone(),
         password: told.password.clone(),
     })

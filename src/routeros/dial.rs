@@ -33,7 +33,7 @@ pub(super) struct Session {
 pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust) -> Result<Session, Failure> {
     let tcp = connect(&login.host, login.port, limits.connect).await?;
     let mut stream: Box<dyn Stream> = if login.tls {
-        let secure = timeout(limits.connect, trust.handshake(tcp, &login.host, login.fingerprint));
+        let secure = timeout(limits.connect, trust.handshake(tcp, login));
         let slow = |_| Failure::Away(format!("no TLS handshake within {} s", limits.connect.as_secs_f32()));
         Box::new(secure.await.map_err(slow)??)
     } else {

@@ -62,6 +62,9 @@ pub struct Login {
     pub tls: bool,
     /// The pinned certificate. None: the roots decide.
     pub fingerprint: Option<Fingerprint>,
+    /// Another name that the certificate may be for, besides the host: routers are dialled by address and certified by
+    /// name.
+    pub certified_as: Option<String>,
     /// The API user.
     pub username: String,
     /// Its password.
@@ -75,6 +78,7 @@ impl PartialEq for Login {
             && self.port == other.port
             && self.tls == other.tls
             && self.fingerprint == other.fingerprint
+            && self.certified_as == other.certified_as
             && self.username == other.username
             && self.password.expose_secret() == other.password.expose_secret()
     }

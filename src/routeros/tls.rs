@@ -4,7 +4,7 @@
 //! SHA-256 of the leaf; the handshake's signatures are checked either way. A certificate that fails is reported with
 //! the fingerprint seen, so that staff can compare and pin it.
 
-use super::error::Failure;
+use super::{error::Failure, routers::Login};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
@@ -102,16 +102,12 @@ impl Trust {
     }
 
     /// The TLS handshake on a connected socket. The caller sets the deadline.
-    pub(super) async fn handshake(
-        &self,
-        tcp: TcpStream,
-        host: &str,
-        pin: Option<Fingerprint>,
-    ) -> Result<TlsStream<TcpStream>, Failure> {
+    pub(super) async fn handshake(&self, tcp: TcpStream, login: &Login) -> Result<TlsStream<TcpStream>, Failure> {
         let peer = tcp.peer_addr().map_err(|e| Failure::Away(e.to_string()))?.ip();
         let refused = Arc::new(Mutex::new(None));
         let verifier = Verifier {
-            rule: self.rule(pin).await,
+            rule: self.rule(login.fingerprint).await,
+            also: login.certified_as.as_deref().and_then(|name| ServerName::try_from(name.to_owned()).ok()),
             provider: Arc::clone(&self.provider),
             refused: Arc::clone(&refused),
         };
@@ -121,7 +117,7 @@ impl Trust {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        match TlsConnector::from(Arc::new(config)).connect(server_name(host, peer), tcp).await {
+        match TlsConnector::from(Arc::new(config)).connect(server_name(&login.host, peer), tcp).await {
             Ok(stream) => Ok(stream),
             Err(error) => {
                 let seen = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -175,6 +171,7 @@ enum Rule {
 #[derive(Debug)]
 struct Verifier {
     rule: Rule,
+    also: Option<ServerName<'static>>,
     provider: Arc<CryptoProvider>,
     refused: Arc<Mutex<Option<(Fingerprint, String)>>>,
 }
@@ -195,13 +192,17 @@ impl ServerCertVerifier for Verifier {
                 let error = rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
                 (error, "it is not the one that is pinned".to_owned())
             }
-            Rule::Roots(verifier) => match verifier.verify_server_cert(leaf, intermediates, name, ocsp, now) {
-                Ok(good) => return Ok(good),
-                Err(error) => {
-                    let why = error.to_string();
-                    (error, why)
+            Rule::Roots(verifier) => {
+                let verify = |name: &ServerName<'_>| verifier.verify_server_cert(leaf, intermediates, name, ocsp, now);
+                let also = |error| self.also.as_ref().map_or(Err(error), verify);
+                match verify(name).or_else(also) {
+                    Ok(good) => return Ok(good),
+                    Err(error) => {
+                        let why = error.to_string();
+                        (error, why)
+                    }
                 }
-            },
+            }
             Rule::Nothing(why) => (rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer), why.clone()),
         };
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((seen, why));

@@ -21,8 +21,13 @@ struct SelfSigned {
 
 impl SelfSigned {
     fn new() -> Self {
+        Self::named(&["127.0.0.1", "localhost"])
+    }
+
+    fn named(names: &[&str]) -> Self {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let params = CertificateParams::new(names).unwrap();
         let certificate = params.self_signed(&key).unwrap();
         Self { der: certificate.der().clone(), pem: certificate.pem(), key }
     }
@@ -63,14 +68,22 @@ async fn an_unknown_certificate_is_refused_with_the_fingerprint_that_pins_it() {
     assert_eq!((nonsense.code(), &nonsense.body["field"]), ("setting-invalid", &json!("server.certificate_sha256")));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_configured_authority_is_trusted() {
-    let certificate = SelfSigned::new();
+/// What a router with a certificate for these names answers to a service that trusts its authority.
+async fn trusted(names: &[&str]) -> crate::world::Answer {
+    let certificate = SelfSigned::named(names);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, &certificate.pem).unwrap();
     let app = on_tls(&certificate, &format!("router.ca_file = \"{}\"\n", file.display())).await;
-    app.hook("test-connection", &over_tls(&app, "")).await.ok();
+    app.hook("test-connection", &over_tls(&app, "")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configured_authority_is_trusted_for_the_address_or_the_hostname() {
+    trusted(&["127.0.0.1"]).await.ok();
+    // Dialled by its address, certified by the name that WHMCS has for it.
+    trusted(&["vpn1.example.net"]).await.ok();
+    assert_eq!(trusted(&["other.example.net"]).await.code(), "router-refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]

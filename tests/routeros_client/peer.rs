@@ -215,6 +215,7 @@ pub fn login(port: u16) -> Login {
         port,
         tls: false,
         fingerprint: None,
+        certified_as: None,
         username: "whmcs".to_owned(),
         password: SecretString::from("geheim"),
     }

@@ -26,6 +26,7 @@ fn login(simulator: &Simulator) -> Login {
         port: simulator.address().port(),
         tls: false,
         fingerprint: None,
+        certified_as: None,
         username: "turnpike".to_owned(),
         password: SecretString::from("router-password"),
     }
