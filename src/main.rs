@@ -18,7 +18,14 @@ struct Line {
 #[derive(Subcommand)]
 enum Command {
     /// Play a customer's life against a simulated router and show it in a browser; nothing else is needed
-    Demo(demo::Demo),
+    Demo {
+        /// The browser's port; the next free one where it is taken
+        #[arg(long, default_value_t = 8788)]
+        port: u16,
+        /// End after the story
+        #[arg(long)]
+        once: bool,
+    },
     /// Write turnpike.toml with fresh random keys and print the pairing code
     Init {
         /// The folder to write it to
@@ -97,7 +104,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match line.command {
-            Command::Demo(wanted) => demo::run(&wanted).await,
+            Command::Demo { port, once } => demo::run(port, once).await,
             Command::Init { dir, json } => cli::init::run(&dir, json),
             Command::Serve(at) => cli::serve::run(&at).await,
             Command::Pair(at) => cli::pair::run(&at),

@@ -22,23 +22,13 @@ use teller::Teller;
 use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What the command line says.
-#[derive(clap::Args)]
-pub struct Demo {
-    /// The browser's port; the next free one where it is taken
-    #[arg(long, default_value_t = 8788)]
-    port: u16,
-    /// End after the story
-    #[arg(long)]
-    once: bool,
-}
-
-/// Runs the command.
-pub async fn run(wanted: &Demo) -> Result<()> {
+/// Runs the command: the story, and unless it is told `once` only, the pages at that port of loopback (0: any; the next free
+/// one where it is taken).
+pub async fn run(port: u16, once: bool) -> Result<()> {
     let mut stop = Stop::listen()?;
     let folder = folder().context("no temporary folder can be made; is TMPDIR writable?")?;
     let outcome = tokio::select! {
-        outcome = play(wanted, folder.path().to_owned()) => outcome,
+        outcome = play(port, once, folder.path().to_owned()) => outcome,
         () = stop.told() => Ok(None),
     };
     let outcome = match outcome {
@@ -69,18 +59,18 @@ fn folder() -> std::io::Result<TempDir> {
 }
 
 /// The story, then the pages.
-async fn play(wanted: &Demo, folder: PathBuf) -> Result<Option<site::Site>> {
+async fn play(port: u16, once: bool, folder: PathBuf) -> Result<Option<site::Site>> {
     let mut teller = Teller::new(std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     let stage = Stage::set(folder).await?;
     let cast = story::play(stage, &mut teller).await.context("the story did not come out as told")?;
-    if wanted.once {
+    if once {
         cast.stage.clear().await;
         return Ok(None);
     }
-    let site = site::Site::open(cast, teller.told(), wanted.port)?;
+    let site = site::Site::open(cast, teller.told(), port)?;
     teller::plain("");
-    if wanted.port != 0 && site.address.port() != wanted.port {
-        teller::plain(&format!("Port {} is taken; the next free one is used.", wanted.port));
+    if port != 0 && site.address.port() != port {
+        teller::plain(&format!("Port {port} is taken; the next free one is used."));
     }
     teller::plain(&format!("See it in a browser: http://{}/  (ctrl-c ends it)", site.address));
     Ok(Some(site))

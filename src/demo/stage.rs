@@ -266,8 +266,9 @@ pub fn opening() -> DateTime<Utc> {
 
 /// Everything else as by default: polls every minute, counters reset after collection, the sanity cap on.
 fn settings(folder: &Path) -> String {
+    // A JSON text is a TOML text too.
     let (master, secret) = (Chance::System.bytes::<32>(), Chance::System.bytes::<32>());
-    let database = toml::Value::from(format!("sqlite:{}", folder.join("turnpike.db").display()));
+    let database = json!(format!("sqlite:{}", folder.join("turnpike.db").display()));
     format!(
         "http.listen = \"127.0.0.1:0\"\nops.listen = \"127.0.0.1:0\"\ndatabase.url = {database}\n\
          seal.master_key = \"{}\"\nbridge.key = [{{ id = \"whmcs\", secret = \"{}\" }}]\n\

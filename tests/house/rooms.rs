@@ -89,7 +89,7 @@ const EVERYTHING: &[&str] = &[
 
 /// A crate from outside, and the rooms that may name it.
 const OUTSIDE: &[(&str, &[&str], &str)] = &[
-    ("actix_web", &["http"], "only the front door speaks HTTP"),
+    ("actix_web", &["http", "demo"], "only the front door speaks HTTP, and the demo to its visitor"),
     ("aes_gcm", &["seal"], "one place seals"),
     ("clap", &["cli", "main"], "the command line"),
     ("governor", &["http"], "slows who knocks wrongly"),
@@ -101,7 +101,7 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
         "the sender's address is parsed at the edge; the log's test shows that lettre stays quiet",
     ),
     ("mikrotik_rs", &["routeros"], "one client; the simulator has a wire of its own"),
-    ("minijinja", &["mail", "usage"], "letters and charts"),
+    ("minijinja", &["mail", "usage", "demo"], "letters, charts, and the demo's pages"),
     ("mysql_async", &["db"], "one SQL, two drivers"),
     ("prometheus_client", &["meters"], "one registry"),
     ("rand", &["clock"], "chance comes from `clock::Chance`"),
