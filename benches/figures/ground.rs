@@ -146,7 +146,8 @@ pub async fn bare_socket_read(router: SocketAddr) -> usize {
     let (name, password) = (format!("=name={}", login.username), format!("=password={}", login.password));
     socket.write_all(&sentence(&["/login", &name, &password])).await.expect("sent");
     let mut buffer = vec![0; 256 * 1024];
-    socket.read(&mut buffer).await.expect("logged in");
+    let answered = socket.read(&mut buffer).await.expect("logged in");
+    assert!(answered > 0, "logged in");
     let print = ["/queue/simple/print", "=.proplist=.id,name,comment,bytes,packets,disabled,dynamic,target"];
     socket.write_all(&sentence(&print)).await.expect("sent");
     let mut total = 0;
