@@ -43,7 +43,7 @@ async fn ours(router: &Simulator, count: u32, name: &str, database: Option<&str>
         traffic(router, count);
         router.clear_journal();
         let begun = Instant::now();
-        let until = tokio::time::Instant::now() + Duration::from_secs(600);
+        let until = tokio::time::Instant::now() + Duration::from_mins(10);
         let outcome = collect::run(&app, 3, collect::Scope::All, until).await.expect("collected");
         let took = begun.elapsed();
         let commands = router.journal().len();
@@ -73,7 +73,7 @@ async fn foreign(router: &Simulator, floor: Duration) {
                 line(&format!("{name}: read only"), Duration::from_secs_f64(took.max(0.0)), floor);
             }
             Ok(output) => {
-                println!("{name}: {}", String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("failed"))
+                println!("{name}: {}", String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("failed"));
             }
             Err(error) => println!("{name}: {error}"),
         }

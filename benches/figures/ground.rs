@@ -84,7 +84,7 @@ pub fn told(router: &Simulator) -> Told {
 pub async fn accounts(app: &App, router: &Simulator, count: u32) {
     let now = app.clock.now();
     let ids: Vec<String> =
-        router.world(|world| world.table("/queue/simple").rows().iter().map(|row| row.id()).collect());
+        router.world(|world| world.table("/queue/simple").rows().iter().map(turnpike::simulator::Row::id).collect());
     let mut tx = app.db.begin().await.expect("the database answers");
     Server::remember(&mut tx, &told(router), &app.seal, now).await.expect("written");
     let fields = BTreeMap::from([("traffic_gb_monthly".to_owned(), "1000".to_owned())]);
@@ -132,7 +132,9 @@ fn word(text: &str, into: &mut Vec<u8>) {
 
 fn sentence(words: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    words.iter().for_each(|it| word(it, &mut bytes));
+    for it in words {
+        word(it, &mut bytes);
+    }
     bytes.push(0);
     bytes
 }
@@ -144,7 +146,8 @@ pub async fn bare_socket_read(router: SocketAddr) -> usize {
     let (name, password) = (format!("=name={}", login.username), format!("=password={}", login.password));
     socket.write_all(&sentence(&["/login", &name, &password])).await.expect("sent");
     let mut buffer = vec![0; 256 * 1024];
-    socket.read(&mut buffer).await.expect("logged in");
+    let answered = socket.read(&mut buffer).await.expect("logged in");
+    assert!(answered > 0, "logged in");
     let print = ["/queue/simple/print", "=.proplist=.id,name,comment,bytes,packets,disabled,dynamic,target"];
     socket.write_all(&sentence(&print)).await.expect("sent");
     let mut total = 0;

@@ -56,6 +56,7 @@ pub async fn run() {
 }
 
 /// An actix server that answers so many bytes to anything.
+#[expect(clippy::unused_async, reason = "servers are started from within the runtime: async says so")]
 async fn bare(size: usize) -> SocketAddr {
     let answer = web::Bytes::from(vec![b'x'; size]);
     let answer = move |_body: web::Bytes| {

@@ -127,6 +127,7 @@ pub async fn pptp_server(router: &Router) -> Result<Option<VpnServer>, Error> {
     Ok(router.print(command, vpn_server).await?.into_iter().next())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a row's reader")]
 fn vpn_server(row: &Row<'_>) -> Result<Option<VpnServer>, String> {
     Ok(Some(VpnServer {
         enabled: row.get("enabled").is_some_and(truth),

@@ -72,6 +72,7 @@ pub async fn fast_track(router: &Router, addresses: &[Ipv4Addr]) -> Result<FastT
     Ok(judge(&rules, &lists, addresses))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a row's reader")]
 fn rule(row: &Row<'_>) -> Result<Option<Rule>, String> {
     let mut rule = Rule::default();
     for (key, value) in row.attributes() {

@@ -19,6 +19,7 @@ const MOVED: u64 = 20_000;
 #[derive(Default)]
 pub(super) struct Seen {
     pub facts: Option<Facts>,
+    #[expect(clippy::option_option, reason = "not asked is not the same as not found")]
     pub user: Option<Option<ApiUser>>,
     pub services: Option<Vec<Service>>,
     pub certificate_end: Option<DateTime<Utc>>,
