@@ -40,8 +40,8 @@ mod wire;
 pub use addresses::{addresses_in_use, addresses_taken};
 pub use error::{Error, Refusal};
 pub use examine::{
-    ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock, differences,
-    fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
+    ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,
+    differences, fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
 };
 pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
 pub use mark::Mark;
