@@ -100,6 +100,11 @@ impl Seal {
         Ok(text.into())
     }
 
+    /// The ids of the ring's keys, in hex, the sealing one first. They tell nothing of the keys.
+    pub fn key_ids(&self) -> Vec<String> {
+        self.keys.iter().map(|key| hex::encode(key.id)).collect()
+    }
+
     /// Whether a value was sealed with another key than the one that seals now (or is no envelope at all).
     pub fn needs_reseal(&self, sealed: &[u8]) -> bool {
         split(sealed).map_or(true, |(header, _)| header[1..5] != self.keys[0].id)

@@ -3,7 +3,7 @@
 use super::Where;
 use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
-use turnpike::{http::serve::Service, jobs::Jobs};
+use turnpike::{http::serve::Service, jobs::Jobs, work::rotate_key::Presence};
 
 /// Runs the command.
 pub async fn run(at: &Where) -> Result<()> {
@@ -11,6 +11,8 @@ pub async fn run(at: &Where) -> Result<()> {
     // Caught from here on: a stop that comes while starting is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = super::app(config).await?;
+    // Before anything is sealed or opened: a rotation of the master key waits for whoever does not know the new one.
+    let presence = Presence::announce(&app).await.map_err(|problem| anyhow!("{}", problem.detail))?;
     let service = Service::start(app.clone()).await.map_err(|error| anyhow!("{error}"))?;
     let jobs =
         Jobs::start(service.front.clone()).await.map_err(|error| anyhow!("the jobs cannot be started: {error}."))?;
@@ -30,6 +32,7 @@ pub async fn run(at: &Where) -> Result<()> {
     tracing::info!("told to stop: finishing what is in hand");
     service.stop().await;
     jobs.stop().await;
+    presence.leave().await;
     app.close().await;
     tracing::info!("stopped");
     Ok(())

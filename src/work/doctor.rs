@@ -88,14 +88,14 @@ pub async fn examine(app: &App, server: Option<u64>, pause: Duration) -> Result<
     let mut conn = app.db.read().await?;
     let servers = match server {
         None => Server::all(&mut conn).await?,
-        Some(id) => {
-            let Some(server) = Server::find(&mut conn, id).await? else {
+        Some(id) => match Server::find(&mut conn, id).await? {
+            Some(server) => vec![server],
+            None => {
                 let text =
                     format!("Server {id} is not known here; Turnpike knows the servers that WHMCS has called about.");
                 return Err(Problem::new(Code::NoSuchServer, text));
-            };
-            vec![server]
-        }
+            }
+        },
     };
     drop(conn);
     let each = join_all(servers.into_iter().map(|server| one(app, server, pause))).await;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
+mod binary;
 mod books_check;
 mod books_counting;
 mod books_days;
@@ -24,6 +25,10 @@ mod hooks_samples;
 mod hooks_server;
 mod jobs_due;
 mod netflow;
+mod doctor;
+mod netflow;
+mod rebuild;
+mod rotate_key;
 mod secure;
 #[expect(dead_code, reason = "the tests of mail use the rest")]
 #[path = "../mail/sink.rs"]

@@ -1,0 +1,277 @@
+//! The doctor: each finding shows where its cause was made, and is gone where what it says was done.
+
+use crate::{
+    binary::{err, out, run},
+    world::{GB, TestApp},
+};
+use chrono::Duration as Days;
+use serde_json::json;
+use std::time::Duration;
+use turnpike::{
+    simulator::{Fault, Options, POLICIES, Simulator, When, World},
+    work::doctor::{self, Finding, Severity},
+};
+
+/// The findings, by code.
+async fn codes(app: &TestApp) -> Vec<(&'static str, Severity)> {
+    findings(app).await.into_iter().map(|it| (it.code, it.severity)).collect()
+}
+
+async fn findings(app: &TestApp) -> Vec<Finding> {
+    doctor::examine(&app.app, None, Duration::ZERO).await.unwrap()
+}
+
+async fn has(app: &TestApp, code: &str) -> bool {
+    codes(app).await.iter().any(|(it, _)| *it == code)
+}
+
+/// A router with nothing to be said of but that it is spoken to in clear, which the tests do.
+async fn sound() -> TestApp {
+    let mut options = Options::default();
+    options.policies = ["read", "write", "api", "sensitive"].map(str::to_owned).to_vec();
+    let app = TestApp::on(Simulator::start(options).await.unwrap(), "").await;
+    app.create(41).await;
+    app.collect().await;
+    let now = app.clock.now().timestamp().unsigned_abs();
+    app.router.world(|world| {
+        world.set_clock(now);
+        world.put("/ip/service", "api", "address", "127.0.0.1/32");
+        world.put("/ppp/profile", "default", "only-one", "yes");
+        world.put("/interface/l2tp-server/server", "", "use-ipsec", "required");
+        world.put("/interface/l2tp-server/server", "", "ipsec-secret", "shared-by-all");
+    });
+    app
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_router_gets_hints_about_what_the_product_chose() {
+    let app = sound().await;
+    assert_eq!(codes(&app).await, [("plain-text", Severity::Warning), ("pptp-insecure", Severity::Hint)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_cause_on_the_router_is_found_and_no_longer_when_it_is_mended() {
+    let app = sound().await;
+    let cases: &[(&str, Severity, fn(&mut World), fn(&mut World))] = &[
+        (
+            "fasttrack",
+            Severity::Error,
+            |world| {
+                let rule =
+                    [("chain", "forward"), ("action", "fasttrack-connection"), ("connection-state", "established")];
+                world.add_row("/ip/firewall/filter", &rule);
+            },
+            |world| {
+                world.table_mut("/ip/firewall/filter").retain(|_| false);
+                world.add_row("/ip/firewall/address-list", &[("list", "turnpike"), ("address", "10.8.0.2")]);
+                for end in ["src-address-list", "dst-address-list"] {
+                    world.add_row("/ip/firewall/filter", &[("chain", "forward"), (end, "turnpike")]);
+                }
+                let rule =
+                    [("chain", "forward"), ("action", "fasttrack-connection"), ("connection-state", "established")];
+                world.add_row("/ip/firewall/filter", &rule);
+            },
+        ),
+        (
+            "profile-rate-limit",
+            Severity::Error,
+            |world| assert!(world.put("/ppp/profile", "default", "rate-limit", "1M/1M")),
+            |world| assert!(world.put("/ppp/profile", "default", "rate-limit", "")),
+        ),
+        (
+            "several-sessions",
+            Severity::Warning,
+            |world| assert!(world.put("/ppp/profile", "default", "only-one", "default")),
+            |world| assert!(world.put("/ppp/profile", "default", "only-one", "yes")),
+        ),
+        (
+            "l2tp-off",
+            Severity::Error,
+            |world| assert!(world.put("/interface/l2tp-server/server", "", "enabled", "false")),
+            |world| assert!(world.put("/interface/l2tp-server/server", "", "enabled", "true")),
+        ),
+        (
+            "ipsec-not-required",
+            Severity::Warning,
+            |world| assert!(world.put("/interface/l2tp-server/server", "", "use-ipsec", "yes")),
+            |world| assert!(world.put("/interface/l2tp-server/server", "", "use-ipsec", "required")),
+        ),
+        (
+            "psk-differs",
+            Severity::Error,
+            |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "another")),
+            |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "shared-by-all")),
+        ),
+        (
+            "psk-missing",
+            Severity::Error,
+            |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "")),
+            |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "shared-by-all")),
+        ),
+        (
+            "pptp-off",
+            Severity::Error,
+            |world| assert!(world.put("/interface/pptp-server/server", "", "enabled", "false")),
+            |world| assert!(world.put("/interface/pptp-server/server", "", "enabled", "true")),
+        ),
+        (
+            "api-open",
+            Severity::Warning,
+            |world| assert!(world.put("/ip/service", "api", "address", "")),
+            |world| assert!(world.put("/ip/service", "api", "address", "127.0.0.1/32")),
+        ),
+        (
+            "drift",
+            Severity::Error,
+            |world| assert!(world.put("/queue/simple", "7-41", "max-limit", "64000/64000")),
+            |world| assert!(world.put("/queue/simple", "7-41", "max-limit", "5000000/10000000")),
+        ),
+        (
+            "strays",
+            Severity::Warning,
+            |world| {
+                world.add_row("/ppp/secret", &[("name", "ghost"), ("comment", "WHMCS|Product ID:999|x@example.net")]);
+            },
+            |world| assert!(world.remove_row("/ppp/secret", "ghost")),
+        ),
+        ("version-counters", Severity::Warning, |world| world.set_version("7.25"), |world| world.set_version("7.18.2")),
+        ("clock", Severity::Hint, |world| world.set_clock(1_000_000_000), |_| {}),
+    ];
+    for (code, severity, cause, mend) in cases {
+        assert!(!has(&app, code).await, "{code} before");
+        app.router.world(*cause);
+        let found = findings(&app).await;
+        let it = found.iter().find(|it| it.code == *code).unwrap_or_else(|| panic!("{code} in {found:#?}"));
+        assert_eq!(it.severity, *severity, "{code}");
+        assert!(it.what.ends_with('.') && it.why.ends_with('.') && !it.mend.is_empty(), "{it:?}");
+        assert!(!format!("{it:?}").contains("shared-by-all"), "{code} says the key");
+        app.router.world(*mend);
+        assert!(*code == "clock" || !has(&app, code).await, "{code} after");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_user_with_too_much_or_too_little_is_told_of() {
+    let app = sound().await;
+    let login = Options::default();
+    let all: Vec<String> = POLICIES.iter().map(|it| (*it).to_owned()).collect();
+    app.router.world(|world| world.add_user(&login.username, &login.password, &all));
+    let found = findings(&app).await;
+    let it = found.iter().find(|it| it.code == "policy-too-much").unwrap();
+    assert!(it.what.contains("reboot") && it.mend.contains("policy=read,write,api,sensitive"), "{it:?}");
+    let few = ["read", "api"].map(str::to_owned).to_vec();
+    app.router.world(|world| world.add_user(&login.username, &login.password, &few));
+    app.router.cut();
+    let found = findings(&app).await;
+    let it = found.iter().find(|it| it.code == "policy-missing").unwrap();
+    assert!(it.what.contains("write, sensitive"), "{it:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_moves_past_its_queue_is_seen_between_two_looks() {
+    let app = sound().await;
+    let moving = |frozen: bool| {
+        let carry = move |router: &Simulator| {
+            router.world(|world| world.quirks.fast_track = frozen);
+            assert!(router.carry("7-41", GB, GB));
+        };
+        app.router.fault_at(When::nth("/interface/print", 2), Fault::call(carry));
+    };
+    moving(true);
+    assert!(has(&app, "queues-frozen").await);
+    moving(false);
+    assert!(!has(&app, "queues-frozen").await);
+    assert!(!has(&app, "queues-frozen").await, "nothing moved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_books_know_is_told_of_too() {
+    let app = sound().await;
+    app.pass(Days::hours(27));
+    app.router.stop().await;
+    app.hook("suspend", &app.body(41)).await.ok();
+    app.router.listen().await.unwrap();
+    app.router.fault_at(When::Every { path: "/ppp/secret/set".into() }, Fault::Trap("out of memory".into(), None));
+    // A test of the connection makes the breaker forget that the router was away.
+    app.hook("test-connection", &app.body(41)).await.ok();
+    for _ in 0..3 {
+        app.pass(Days::seconds(10));
+        app.step().await;
+    }
+    let found = findings(&app).await;
+    let of = |code: &str| found.iter().find(|it| it.code == code).unwrap_or_else(|| panic!("{code} in {found:#?}"));
+    assert!(of("collection-old").what.contains("27 hours"));
+    assert!(of("change-fails").what.contains("out of memory"), "{:?}", of("change-fails"));
+    assert!(of("drift").what.contains("disabled is no, should be yes"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_that_run_out_are_told_of_before_and_after() {
+    let app = TestApp::new().await;
+    let few = |service: u64| app.body_with(service, &json!({"server": {"addresses": ["10.8.0.1-10.8.0.10"]}}));
+    for service in 1..=8 {
+        app.hook("create", &few(service)).await.ok();
+    }
+    assert!(!has(&app, "addresses").await);
+    app.hook("create", &few(9)).await.ok();
+    assert!(codes(&app).await.contains(&("addresses", Severity::Warning)));
+    app.hook("create", &few(10)).await.ok();
+    assert!(codes(&app).await.contains(&("addresses", Severity::Error)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_profile_names_the_command_that_makes_it() {
+    let app = sound().await;
+    app.router.world(|world| world.add_row("/ppp/profile", &[("name", "gold \"1\"")]));
+    app.hook("create", &app.body_with(42, &json!({"settings": {"profile": "gold \"1\""}}))).await.ok();
+    app.router.world(|world| world.remove_row("/ppp/profile", "gold \"1\""));
+    let found = findings(&app).await;
+    let it = found.iter().find(|it| it.code == "profile-missing").unwrap();
+    assert!(it.mend.starts_with(r#"/ppp profile add name="gold \"1\"""#), "{it:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_that_is_away_or_refuses_is_a_finding_and_delays_nobody() {
+    let app = sound().await;
+    let other = Simulator::start(Options::default()).await.unwrap();
+    let at = other.address();
+    let server = json!({"server": {"id": 4, "name": "core-2", "address": at.ip().to_string(), "port": at.port()}});
+    app.hook("create", &app.body_with(42, &server)).await.ok();
+    other.stop().await;
+    let found = findings(&app).await;
+    let second: Vec<_> = found.iter().filter(|it| it.server_id == 4).collect();
+    assert_eq!((second[0].code, second[0].severity), ("unreachable", Severity::Error));
+    assert_eq!(second[0].router, "core-2");
+    assert!(found.iter().any(|it| it.server_id == 3 && it.code == "pptp-insecure"));
+    app.router.world(|world| world.put("/user", &Options::default().username, "password", "another"));
+    app.router.cut();
+    assert!(has(&app, "login-refused").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_refused_is_told_of_and_the_others_are_asked() {
+    let app = sound().await;
+    let no = Fault::Trap("not enough permissions (9)".into(), None);
+    app.router.fault_at(When::Every { path: "/ip/firewall/filter/print".into() }, no);
+    app.router.world(|world| world.put("/interface/l2tp-server/server", "", "enabled", "false"));
+    let found = codes(&app).await;
+    assert!(found.contains(&("unreadable", Severity::Warning)) && found.contains(&("l2tp-off", Severity::Error)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_prints_for_people_and_programs_and_fails_on_errors_alone() {
+    let app = sound().await;
+    let well = run(&app, &["doctor"]).await;
+    assert!(well.status.success(), "{}", err(&well));
+    assert!(out(&well).contains("core-1 (server 3") && out(&well).contains("pptp-server server set"), "{}", out(&well));
+    app.router.world(|world| world.put("/interface/l2tp-server/server", "", "enabled", "false"));
+    let ill = run(&app, &["doctor", "--server", "3", "--json"]).await;
+    assert_eq!(ill.status.code(), Some(1));
+    assert_eq!(err(&ill).lines().count(), 1, "{}", err(&ill));
+    let list: serde_json::Value = serde_json::from_str(&out(&ill)).unwrap();
+    assert_eq!(list[0]["code"], "l2tp-off");
+    assert_eq!(list[0]["severity"], "error");
+    let unknown = run(&app, &["doctor", "--server", "99"]).await;
+    assert!(err(&unknown).contains("Server 99 is not known here"), "{}", err(&unknown));
+    app.app.close().await;
+}
