@@ -88,7 +88,7 @@ final class SvgTest extends TestCase
             'a style in a comment\'s clothes' => $root('style="width:100%;/**/position:fixed"'),
             'a fill from elsewhere' => $with('<rect fill="url(https://example.net/#a)"/>'),
             'a fill from this page' => $with('<rect fill="url(#password)"/>'),
-            'a fill with an end of line' => $with("<rect fill=\"none\n\"/>"),
+            'a fill with an end of line' => $with('<rect fill="none&#10;"/>'),
             'an id of somebody else' => $with('<g id="main-body"/>'),
             'a class of somebody else' => $with('<g class="modal-backdrop"/>'),
             'an animation' => $with('<animate attributeName="x"/>'),

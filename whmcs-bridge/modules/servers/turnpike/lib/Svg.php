@@ -57,7 +57,7 @@ final class Svg
      */
     public static function checked($svg): string
     {
-        if (!is_string($svg) || $svg === '' || strlen($svg) > self::MAX_BYTES) {
+        if (!is_string($svg) || $svg === '' || strlen($svg) > self::MAX_BYTES || !class_exists('DOMDocument')) {
             return '';
         }
         // no document type, so no entities; no processing instruction; no comment; no CDATA
