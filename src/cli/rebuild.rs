@@ -77,7 +77,13 @@ fn tell(found: &Comparison) {
         found.accounts, found.foreign
     );
     for drift in &found.drifts {
-        println!("  service {} ({}): {}: {}", drift.service_id, drift.username, drift.differences.join("; "), cure(drift));
+        println!(
+            "  service {} ({}): {}: {}",
+            drift.service_id,
+            drift.username,
+            drift.differences.join("; "),
+            cure(drift)
+        );
     }
     for stray in &found.strays {
         let why = match stray.why {

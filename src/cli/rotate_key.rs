@@ -1,3 +1,5 @@
 //! later
 use super::Where;
-pub async fn run(_: &Where, _: bool) -> anyhow::Result<()> { Ok(()) }
+pub async fn run(_: &Where, _: bool) -> anyhow::Result<()> {
+    Ok(())
+}

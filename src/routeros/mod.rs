@@ -40,8 +40,8 @@ mod wire;
 pub use addresses::{addresses_in_use, addresses_taken};
 pub use error::{Error, Refusal};
 pub use examine::{
-    ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock, differences,
-    fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
+    ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,
+    differences, fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
 };
 pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
 pub use mark::Mark;
@@ -49,7 +49,7 @@ pub use queues::{
     Burst, Packets, QueueRow, Rates, Reading, counter, counters, counters_and_uptime, set_rate, set_speed,
 };
 pub use remove::remove;
-pub use reset::{Reset, read_all_and_reset, read_and_reset};
+pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};
 pub use router::Router;
 pub use routers::{Limits, Login, Routers, State};
 pub use secrets::{Found, Look, SecretRow, find, look, secrets, set_disabled, set_password};

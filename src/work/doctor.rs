@@ -91,7 +91,8 @@ pub async fn examine(app: &App, server: Option<u64>, pause: Duration) -> Result<
         Some(id) => match Server::find(&mut conn, id).await? {
             Some(server) => vec![server],
             None => {
-                let text = format!("Server {id} is not known here; Turnpike knows the servers that WHMCS has called about.");
+                let text =
+                    format!("Server {id} is not known here; Turnpike knows the servers that WHMCS has called about.");
                 return Err(Problem::new(Code::NoSuchServer, text));
             }
         },

@@ -98,7 +98,8 @@ pub async fn run(app: &App, server_id: u64, watch: &(dyn Fn(Step<'_>) + Sync)) -
 async fn find(app: &App, server_id: u64) -> Result<Server, Problem> {
     let server = Server::find(&mut app.db.read().await?, server_id).await?;
     server.ok_or_else(|| {
-        let text = format!("Server {server_id} is not known here; Turnpike knows the servers that WHMCS has called about.");
+        let text =
+            format!("Server {server_id} is not known here; Turnpike knows the servers that WHMCS has called about.");
         Problem::new(Code::NoSuchServer, text)
     })
 }

@@ -14,11 +14,11 @@ mod crash_kills;
 mod db;
 mod hooks_bodies;
 mod hooks_create;
+mod jobs_due;
 mod netflow;
 mod secure;
 #[expect(dead_code, reason = "the tests of mail use the rest")]
 #[path = "../mail/sink.rs"]
 mod sink;
-mod jobs_due;
 mod story;
 mod world;

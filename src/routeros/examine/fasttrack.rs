@@ -4,7 +4,13 @@
 //! exempt where earlier rules of the chain accept their packets in both directions, or where the rule itself does not
 //! match them. What cannot be judged from the rules is said to be so.
 
-use crate::routeros::{Error, Router, command::Command, facts::property, value::{text, truth}, wire::Row};
+use crate::routeros::{
+    Error, Router,
+    command::Command,
+    facts::property,
+    value::{text, truth},
+    wire::Row,
+};
 use ipnet::Ipv4Net;
 use std::{collections::HashMap, net::Ipv4Addr};
 
@@ -223,7 +229,10 @@ mod tests {
 
     #[test]
     fn a_rule_that_spares_the_accounts_itself_is_known() {
-        assert_eq!(verdict(&[&format!("{TRACK} src-address=!10.8.0.0/23 dst-address=!10.8.0.0/23")]), FastTrack::Exempt);
+        assert_eq!(
+            verdict(&[&format!("{TRACK} src-address=!10.8.0.0/23 dst-address=!10.8.0.0/23")]),
+            FastTrack::Exempt
+        );
         assert_eq!(verdict(&[&format!("{TRACK} src-address=!10.8.0.0/23")]), FastTrack::Unclear);
         assert_eq!(verdict(&[&format!("{TRACK} connection-mark=lan")]), FastTrack::Unclear);
         assert_eq!(verdict(&["action=fasttrack-connection disabled=yes"]), FastTrack::Exempt);

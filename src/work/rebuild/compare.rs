@@ -128,7 +128,9 @@ fn drifts<'a>(
         let name = wanted.username.as_str();
         let secrets = secrets.get(name).map(Vec::as_slice).unwrap_or_default();
         let queues = queues.get(name).map(Vec::as_slice).unwrap_or_default();
-        known.extend(secrets.iter().filter(|it| wanted.mark.owns(&it.row.comment)).map(|it| ("secret", it.row.id.as_str())));
+        known.extend(
+            secrets.iter().filter(|it| wanted.mark.owns(&it.row.comment)).map(|it| ("secret", it.row.id.as_str())),
+        );
         known.extend(queues.iter().filter(|it| wanted.mark.owns(&it.comment)).map(|it| ("queue", it.id.as_str())));
         let differences = routeros::differences(&wanted, secrets, queues);
         if !differences.is_empty() {
