@@ -49,7 +49,7 @@ pub use queues::{
     Burst, Packets, QueueRow, Rates, Reading, counter, counters, counters_and_uptime, set_rate, set_speed,
 };
 pub use remove::remove;
-pub use reset::{Reset, read_all_and_reset, read_and_reset};
+pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};
 pub use router::Router;
 pub use routers::{Limits, Login, Routers, State};
 pub use secrets::{Found, Look, SecretRow, find, look, secrets, set_disabled, set_password};

@@ -77,6 +77,16 @@ pub async fn read_and_reset(router: &Router, ids: &[String]) -> Reset {
 /// overtake the row it belongs to. The batches are in the router's order; ids that the print did not show come in
 /// batches `NotSent` (no such item). Without the print's own `!done` no batch is `Done`.
 pub async fn read_all_and_reset(router: &Router, ids: &[String]) -> Vec<(Vec<String>, Reset)> {
+    read_ours_and_reset(router, ids, |_| true).await
+}
+
+/// The same; a row that `ours` does not know is as good as gone. An id alone may name another queue than it did when it
+/// was read: one made by hand after a restart.
+pub async fn read_ours_and_reset(
+    router: &Router,
+    ids: &[String],
+    ours: impl Fn(&Reading) -> bool + Send + 'static,
+) -> Vec<(Vec<String>, Reset)> {
     if ids.is_empty() {
         return Vec::new();
     }
@@ -89,6 +99,7 @@ pub async fn read_all_and_reset(router: &Router, ids: &[String]) -> Vec<(Vec<Str
     let broken = Arc::new(AtomicBool::new(false));
     let sink = Box::new(Batches {
         missing: ids.iter().cloned().collect(),
+        ours: Box::new(ours),
         batch: Vec::new(),
         strange: None,
         ready,
@@ -223,6 +234,7 @@ impl Sink for Told {
 /// The sink of the whole router's print: passes on the wanted rows a hundred at a time.
 struct Batches {
     missing: HashSet<String>,
+    ours: Box<dyn Fn(&Reading) -> bool + Send>,
     batch: Vec<Reading>,
     strange: Option<String>,
     ready: mpsc::UnboundedSender<Vec<Reading>>,
@@ -236,7 +248,7 @@ impl Sink for Batches {
             return;
         }
         match reading(row) {
-            Ok(Some(seen)) if self.missing.remove(&seen.id) => self.batch.push(seen),
+            Ok(Some(seen)) if (self.ours)(&seen) && self.missing.remove(&seen.id) => self.batch.push(seen),
             Ok(_) => {}
             Err(strange) => {
                 self.broken.store(true, Relaxed);
@@ -253,7 +265,7 @@ impl Sink for Batches {
     }
 
     fn end(self: Box<Self>, end: Result<Option<String>, Failure>) {
-        let Self { missing, batch, strange, ready, broken, answer } = *self;
+        let Self { missing, batch, strange, ready, broken, answer, .. } = *self;
         let _gone = match (end, strange) {
             (Ok(_), None) => {
                 if !batch.is_empty() {

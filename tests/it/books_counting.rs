@@ -6,6 +6,7 @@ use crate::{
 };
 use chrono::Duration;
 use serde_json::{Value, json};
+use turnpike::simulator::{Fault, When};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_and_collections_book_every_byte_once() {
@@ -103,6 +104,25 @@ async fn what_is_not_ours_is_neither_booked_nor_touched() {
         assert!(!["reset-counters-all", "reset"].iter().any(|verb| sentence.path.ends_with(&format!("/{verb}"))));
     }
     assert_eq!(app.commands("/queue/simple/reset-counters"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_names_another_queue_by_now_is_not_reset() {
+    let app = TestApp::new().await;
+    let user = app.create(41).await;
+    assert!(app.router.carry(&user, 5 * MB, MB));
+    app.pass(Duration::minutes(2));
+    // Between the two prints the queue becomes somebody else's.
+    let name = user.clone();
+    let renamed = Fault::call(move |router| {
+        router.world(|world| world.put("/queue/simple", &name, "comment", "by hand"));
+    });
+    app.router.fault_at(When::nth("/queue/simple/print", 2), renamed);
+    app.collect().await;
+    assert_eq!(app.commands("/queue/simple/reset-counters"), 0);
+    assert_eq!(app.queue(&user, "bytes").unwrap(), format!("{MB}/{}", 5 * MB));
+    assert_eq!(booked(&app.app, 41).await.total(), 6 * MB);
+    assert_eq!(open_resets(&app.app).await, 0);
 }
 
 fn usage(of: &Value) -> (u64, u64) {

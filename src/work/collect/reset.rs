@@ -12,7 +12,7 @@ use crate::{
     meters::Meters,
     problem::Problem,
     router::{Server, lease::Lease},
-    routeros::{self, Reading, Reset, Router},
+    routeros::{self, Mark, Reading, Reset, Router},
     units::Volume,
     usage::{
         counters,
@@ -74,7 +74,13 @@ async fn make(router: &Router, wanted: &[(u64, Counter)]) -> HashMap<u64, Fate> 
     let mut ids: Vec<String> = services.keys().map(|id| (*id).to_owned()).collect();
     ids.sort();
     let mut fates = HashMap::with_capacity(wanted.len());
-    for (batch, reset) in routeros::read_all_and_reset(router, &ids).await {
+    // Law 5 holds up to the very command: the row that is reset must carry its service's mark.
+    let marked: HashMap<String, u64> = services.iter().map(|(id, service)| ((*id).to_owned(), *service)).collect();
+    let ours = move |row: &Reading| {
+        let service = Mark::parse(&row.comment).map(|(_, service, _)| service);
+        service.is_some() && service.as_ref() == marked.get(&row.id)
+    };
+    for (batch, reset) in routeros::read_ours_and_reset(router, &ids, ours).await {
         match reset {
             Reset::Done(readings) => {
                 let of = |it: &Reading| Some((*services.get(it.id.as_str())?, Fate::Reset(counter_of(it))));

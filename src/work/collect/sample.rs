@@ -173,7 +173,8 @@ impl Sample<'_> {
         tally.quarantined += 1;
         let whose = (account.service_id, account.server_id);
         quarantine::put(tx, whose, (baseline.booked_at, self.now), delta.volume, &why).await?;
-        tracing::warn!(service.id = account.service_id, bytes = delta.volume.total().0, "put into quarantine: {why}");
+        let bytes = delta.volume.total().0;
+        tracing::warn!(service.id = account.service_id, bytes, %why, "delta put into quarantine");
         Ok(None)
     }
 
