@@ -101,7 +101,7 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
         "the sender's address is parsed at the edge; the log's test shows that lettre stays quiet",
     ),
     ("mikrotik_rs", &["routeros"], "one client; the simulator has a wire of its own"),
-    ("minijinja", &["mail", "usage"], "letters and charts"),
+    ("minijinja", &["mail", "usage", "work"], "letters, charts and the admin's pages"),
     ("mysql_async", &["db"], "one SQL, two drivers"),
     ("prometheus_client", &["meters"], "one registry"),
     ("rand", &["clock"], "chance comes from `clock::Chance`"),

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
+mod admin_books;
+mod admin_netflow;
+mod admin_pages;
 mod books_check;
 mod books_counting;
 mod books_days;
