@@ -66,7 +66,9 @@ async fn a_record_is_added_shown_changed_and_removed() {
 #[tokio::test]
 async fn what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost_but_the_password() {
     let app = TestApp::new().await;
-    app.pressed("netflow", &json!({"add": "1"}), &filled("77")).await;
+    let mut there = filled("77");
+    there["notes"] = json!("Another record than the one below.");
+    app.pressed("netflow", &json!({"add": "1"}), &there).await;
     for (field, value, fault) in [
         ("url", "ftp://flows.example.net/", "must be a web address that begins with"),
         ("url", "https://ada:pw@flows.example.net/", "must not hold a user name or password"),

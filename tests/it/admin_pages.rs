@@ -44,8 +44,9 @@ impl TestApp {
     }
 }
 
+/// A text of an answer; the slash, which the engine escapes too, as it is read.
 pub fn text_of(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+    value.as_str().unwrap_or_default().replace("&#x2f;", "/")
 }
 
 /// The value of the hidden field of that name in the first form that does `what`.
@@ -338,9 +339,10 @@ async fn hostile_names_are_shown_as_text_everywhere() {
         body["flash"] = json!({"level": "info", "text": name});
         let answer = app.send("POST", &format!("/v1/admin/{page}"), &body).await.ok();
         let html = text_of(&answer["html"]);
-        for live in ["<script", "<img", "<svg/", "<b>", "</textarea><"] {
+        for live in ["<script", "<img", "<svg/", "<b>"] {
             assert!(!html.contains(live), "{page} {query} holds {live}");
         }
+        assert_eq!(html.matches("<textarea").count(), html.matches("</textarea>").count(), "{page} {query}");
         let straight = html.replace(&format!("value=\"{}", "&quot;&gt;&lt;script"), "");
         assert!(straight.contains("&lt;script&gt;"), "{page} {query} shows the name");
         // What was searched for stands in its field as it was typed; nothing else turns the page round.
