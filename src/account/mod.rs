@@ -6,6 +6,7 @@ pub mod causes;
 pub mod credentials;
 pub mod pending;
 pub mod record;
+pub mod roll;
 pub mod settings;
 pub mod verdict;
 

@@ -2,6 +2,7 @@
 //!
 //! The work runs on the service's own runtime: a client that hangs up does not stop it half-way.
 
+pub mod admin;
 pub mod answer;
 pub mod caller;
 pub mod netflow;
@@ -140,6 +141,8 @@ enum Door {
     Hook(Hook, String),
     /// `/v1/netflow` and below.
     Netflow(netflow::Path),
+    /// `/v1/admin/{page}`.
+    Admin(work::admin::Name),
 }
 
 impl Door {
@@ -154,7 +157,11 @@ impl Door {
         if let Some(path) = path.strip_prefix("/v1/netflow").and_then(netflow::Path::of) {
             return path.map(Self::Netflow);
         }
-        let nothing = "There is nothing at this path; hooks are at /v1/hooks/{hook}, NetFlow records at /v1/netflow.";
+        if let Some(page) = path.strip_prefix("/v1/admin/").and_then(work::admin::Name::parse) {
+            return Ok(Self::Admin(page));
+        }
+        let nothing = "There is nothing at this path; hooks are at /v1/hooks/{hook}, NetFlow records at /v1/netflow, \
+                       pages at /v1/admin/{page}.";
         Err(Problem::new(Code::NoSuchHook, nothing))
     }
 
@@ -163,12 +170,13 @@ impl Door {
         match self {
             Self::Hook(_, name) => name,
             Self::Netflow(_) => "netflow",
+            Self::Admin(_) => "admin",
         }
     }
 
     fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Hook(..) => &[Method::POST],
+            Self::Hook(..) | Self::Admin(_) => &[Method::POST],
             Self::Netflow(path) => path.methods(),
         }
     }
@@ -177,6 +185,7 @@ impl Door {
         match self {
             Self::Hook(hook, _) => run(app, *hook, &Ask::parse(body)?).await.map(Reply::Json),
             Self::Netflow(path) => path.run(app, method, body).await,
+            Self::Admin(page) => admin::run(app, *page, body).await,
         }
     }
 }

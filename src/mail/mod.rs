@@ -3,6 +3,7 @@
 //! Law 1: a letter is written into the outbox in the transaction that decided it; it is sent later, by a step that holds
 //! no transaction.
 
+pub mod archive;
 mod dispatch;
 mod letters;
 mod mailer;

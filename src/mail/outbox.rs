@@ -85,7 +85,7 @@ pub struct Claimed {
 }
 
 impl Claimed {
-    fn of(row: &Row) -> Result<Self> {
+    pub(super) fn of(row: &Row) -> Result<Self> {
         let purpose: String = row.get("purpose")?;
         let variables: String = row.get("variables")?;
         Ok(Self {
@@ -381,7 +381,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn of(row: &Row) -> Result<Self> {
+    pub(super) fn of(row: &Row) -> Result<Self> {
         let state: String = row.get("state")?;
         Ok(Self {
             id: row.get("id")?,

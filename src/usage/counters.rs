@@ -170,3 +170,17 @@ pub async fn set_intents(conn: &mut Conn, server_id: u64, intents: &BTreeMap<u64
 pub async fn close_intent(conn: &mut Conn, service_id: u64) -> Result<()> {
     conn.execute(sql!("DELETE FROM reset_intent WHERE service_id = ?"), params![service_id]).await.map(|_| ())
 }
+
+/// Services whose queue is not on the router although it should be, with the instant since when, oldest first.
+pub async fn missing(conn: &mut Conn, limit: u32) -> Result<Vec<(u64, DateTime<Utc>)>> {
+    let sql = sql!(
+        "SELECT service_id, missing_since FROM counter WHERE missing_since IS NOT NULL ORDER BY missing_since, service_id LIMIT ?"
+    );
+    let rows = conn.rows(sql, params![limit]).await?;
+    rows.iter().map(|row| Ok((row.get("service_id")?, row.get("missing_since")?))).collect()
+}
+
+/// How many resets are open: decided, and their outcome not known.
+pub async fn open_intents(conn: &mut Conn) -> Result<u64> {
+    conn.one(sql!("SELECT COUNT(*) AS n FROM reset_intent"), vec![]).await?.map_or(Ok(0), |row| row.get("n"))
+}

@@ -22,6 +22,8 @@ pub enum Kind {
     TopUp,
     /// A local day's traffic.
     Usage,
+    /// What staff found out later, such as traffic that had been put into quarantine.
+    Correction,
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
             Self::Expiry => "expiry",
             Self::TopUp => "top-up",
             Self::Usage => "usage",
+            Self::Correction => "correction",
         }
     }
 }
@@ -39,7 +42,7 @@ impl Kind {
 /// An entry, as it is shown.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// `packet`, `expiry`, `top-up` or `usage`.
+    /// `packet`, `expiry`, `top-up`, `usage` or `correction`.
     pub kind: String,
     /// What makes it unique: a due date, a key, a day.
     pub once: String,

@@ -1,9 +1,9 @@
 //! Deltas that cannot be true: kept from the customer until a person accepts or drops them.
 
 use crate::{
-    db::{Conn, Result},
+    db::{Conn, Result, Row},
     params, sql,
-    units::Volume,
+    units::{Bytes, Volume},
 };
 use chrono::{DateTime, Utc};
 
@@ -26,4 +26,79 @@ pub async fn put(
 pub async fn waiting(conn: &mut Conn) -> Result<u64> {
     let sql = sql!("SELECT COUNT(*) AS n FROM quarantine WHERE state = 'waiting'");
     conn.one(sql, vec![]).await?.map_or(Ok(0), |row| row.get("n"))
+}
+
+/// What a person decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was true: it is booked.
+    Accepted,
+    /// It was not: nobody pays for it.
+    Dropped,
+}
+
+impl Verdict {
+    /// The spelling in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// A delta that was put aside.
+#[derive(Clone, Debug)]
+pub struct Doubt {
+    /// Grows with time.
+    pub id: u64,
+    /// Whose.
+    pub service_id: u64,
+    /// By which router.
+    pub server_id: u64,
+    /// Since when it was counted.
+    pub from: DateTime<Utc>,
+    /// Until when.
+    pub to: DateTime<Utc>,
+    /// How much.
+    pub volume: Volume,
+    /// Why it cannot be true.
+    pub why: String,
+    /// `waiting`, `accepted` or `dropped`.
+    pub state: String,
+    /// When a person decided.
+    pub decided_at: Option<DateTime<Utc>>,
+}
+
+impl Doubt {
+    fn of(row: &Row) -> Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            service_id: row.get("service_id")?,
+            server_id: row.get("server_id")?,
+            from: row.get("from_at")?,
+            to: row.get("to_at")?,
+            volume: Volume { down: Bytes(row.get("down_bytes")?), up: Bytes(row.get("up_bytes")?) },
+            why: row.get("why")?,
+            state: row.get("state")?,
+            decided_at: row.get("decided_at")?,
+        })
+    }
+}
+
+/// Those that wait or those that were decided, newest first.
+pub async fn list(conn: &mut Conn, waiting: bool, limit: u32) -> Result<Vec<Doubt>> {
+    let sql = sql!("SELECT * FROM quarantine WHERE (state = 'waiting') = ? ORDER BY id DESC LIMIT ?");
+    conn.rows(sql, params![waiting, limit]).await?.iter().map(Doubt::of).collect()
+}
+
+/// Reads one.
+pub async fn find(conn: &mut Conn, id: u64) -> Result<Option<Doubt>> {
+    conn.one(sql!("SELECT * FROM quarantine WHERE id = ?"), params![id]).await?.map(|row| Doubt::of(&row)).transpose()
+}
+
+/// Writes a person's verdict down, once; whether this was it.
+pub async fn decide(conn: &mut Conn, id: u64, verdict: Verdict, now: DateTime<Utc>) -> Result<bool> {
+    let sql = sql!("UPDATE quarantine SET state = ?, decided_at = ? WHERE id = ? AND state = 'waiting'");
+    Ok(conn.execute(sql, params![verdict.as_str(), now, id]).await? == 1)
 }

@@ -2,6 +2,7 @@
 //! it decided; what it cannot make stays pending.
 
 pub mod add_traffic;
+pub mod admin;
 pub mod admin_tab;
 pub mod apply;
 pub mod ask;

@@ -38,10 +38,26 @@ pub async fn get(app: &App, service_id: u64) -> Result<Value, Problem> {
 /// # Errors
 /// `malformed` or `setting-invalid`, naming the field.
 pub async fn put(app: &App, service_id: u64, body: &[u8]) -> Result<Value, Problem> {
+    write(app, service_id, body, false).await
+}
+
+/// Makes the record, and replaces none; one that says the same already is as good as made.
+///
+/// # Errors
+/// Those of [`put`], and `setting-invalid` naming `service_id` where there is another record.
+pub async fn add(app: &App, service_id: u64, body: &[u8]) -> Result<Value, Problem> {
+    write(app, service_id, body, true).await
+}
+
+async fn write(app: &App, service_id: u64, body: &[u8], only_new: bool) -> Result<Value, Problem> {
     let Wanted { record, password } = Wanted::read(app, service_id, body)?;
     let record = crate::in_tx!(app.db, tx => {
         let stored = Record::find_locked(&mut tx, service_id).await?;
         let record = settled(app, record.clone(), &password, stored.as_ref());
+        if only_new && stored.as_ref().is_some_and(|stored| !stored.says_the_same(&record)) {
+            let why = format!("is service {service_id}, which has a record already; a service has one, so change that one");
+            return Err(Problem::field("service_id", why));
+        }
         if stored.as_ref().is_none_or(|stored| !stored.says_the_same(&record)) {
             record.save(&mut tx).await?;
         }

@@ -102,7 +102,7 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
     ),
     ("mikrotik_rs", &["routeros"], "one client; the simulator has a wire of its own"),
     ("minijinja", &["admin", "demo", "http", "mail", "usage"], "letters, charts and pages"),
-    ("mysql_async", &["db"], "one SQL, two drivers"),
+    ("minijinja", &["demo", "mail", "usage", "work"], "letters, charts and pages"),
     ("prometheus_client", &["meters"], "one registry"),
     ("rand", &["clock"], "chance comes from `clock::Chance`"),
     ("reqwest", &["demo", "cli"], "the demo calls its own front door; nobody else calls out by HTTP"),

@@ -2,7 +2,7 @@
 
 use crate::{
     binary::{err, out, run},
-    world::{GB, TestApp},
+    world::{Database, GB, TestApp},
 };
 use chrono::Duration as Days;
 use serde_json::json;
@@ -29,7 +29,7 @@ async fn has(app: &TestApp, code: &str) -> bool {
 async fn sound() -> TestApp {
     let mut options = Options::default();
     options.policies = ["read", "write", "api", "sensitive"].map(str::to_owned).to_vec();
-    let app = TestApp::on(Simulator::start(options).await.unwrap(), "").await;
+    let app = TestApp::on(Simulator::start(options).await.unwrap(), Database::bare().await, "").await;
     app.create(41).await;
     app.collect().await;
     let now = app.clock.now().timestamp().unsigned_abs();

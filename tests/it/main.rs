@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
+mod admin_books;
+mod admin_netflow;
+mod admin_pages;
 mod binary;
 mod books_check;
 mod books_counting;
@@ -13,6 +16,7 @@ mod books_verdicts;
 mod crash_faults;
 mod crash_kills;
 mod db;
+mod doctor;
 mod hooks_away;
 mod hooks_bodies;
 mod hooks_books;
@@ -24,8 +28,6 @@ mod hooks_page;
 mod hooks_samples;
 mod hooks_server;
 mod jobs_due;
-mod netflow;
-mod doctor;
 mod netflow;
 mod rebuild;
 mod rotate_key;

@@ -1,0 +1,190 @@
+//! One account: why it is off, its books, what waits for its router, a look at what is there; and what staff can do.
+
+use super::{Done, Flash, Name, Page, Request, draw, figures, no_such_button, overview, verbs};
+use crate::{
+    account::{Account, State, roll},
+    app::App,
+    problem::{Code, Problem},
+    router::Server,
+    routeros::{self, Rates},
+    usage::{chart, counters, history, ledger},
+    work::{netflow, view},
+};
+use chrono::Days;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+
+/// Entries of the ledger that are shown.
+const ENTRIES: u32 = 25;
+/// Changes that wait and are shown.
+const CHANGES: u32 = 20;
+
+/// Draws it; with `look` in the query it asks the router too.
+pub(super) async fn show(app: &App, request: &Request, id: u64, said: Option<Flash>) -> Result<Page, Problem> {
+    let missing = || Problem::new(Code::NoSuchService, format!("Service {id} is not known to Turnpike."));
+    let account = Account::find(&mut app.db.read().await?, id).await?.ok_or_else(missing)?;
+    let server = Server::find(&mut app.db.read().await?, account.server_id).await?;
+    let looked = match &server {
+        Some(server) if request.query.has("look") => look(app, server, &account).await?,
+        _ => Value::Null,
+    };
+    let mut own = facts(app, &account, server.as_ref());
+    let more = books(app, &account).await?;
+    if let (Value::Object(own), Value::Object(more)) = (&mut own, more) {
+        own.extend(more);
+        own.insert("looked".to_owned(), looked);
+    }
+    let title = format!("Account {}", account.username);
+    draw::page(app, request, (Name::Accounts, "account.html", &title), said, own).await
+}
+
+fn facts(app: &App, account: &Account, server: Option<&Server>) -> Value {
+    let (sold, terms, causes) = (&account.sold, &account.settings, &account.causes);
+    json!({
+        "id": account.service_id,
+        "username": account.username,
+        "state": match account.state { State::New => "new", State::Made => "made", State::Gone => "gone" },
+        "status": sold.status,
+        "enabled": causes.is_enabled(),
+        "causes": [
+            {"holds": causes.billing, "what": "Suspended by WHMCS", "why": causes.billing_reason, "frees": "WHMCS’s Unsuspend", "since": null},
+            {"holds": causes.quota, "what": "Balance used up", "why": "", "frees": "a renewal or more traffic",
+             "since": figures::maybe_at(app, causes.quota_at)},
+            {"holds": causes.admin, "what": "Blocked by staff", "why": causes.admin_reason, "frees": "Unblock", "since": null},
+        ],
+        "blocked": causes.admin,
+        "client": {"id": sold.client_id, "name": sold.client_name, "email": sold.email},
+        "product_id": sold.product_id,
+        "cycle": sold.billing_cycle,
+        "due": sold.next_due_date,
+        "address": account.address.to_string(),
+        "router": server.map(|it| json!({"id": it.told.id, "name": it.told.name, "failure": it.failed.as_ref()
+            .map(|(at, why)| json!({"at": figures::at(app, *at), "why": why}))})),
+        "speed": figures::speed(terms.speed),
+        "profile": terms.profile,
+        "ppp_service": terms.ppp_service.as_str(),
+        "plan": terms.plan,
+        "metered": account.is_metered(),
+        "balance": figures::gb(app, account.balance),
+        "in_debt": account.balance <= 0,
+        "packet": terms.packet.map(|it| figures::gb(app, it.signed())),
+        "threshold": terms.threshold.map(|it| figures::gb(app, it.signed())),
+        "made_at": figures::maybe_at(app, account.made_at),
+    })
+}
+
+/// What is booked, and what waits.
+async fn books(app: &App, account: &Account) -> Result<Value, Problem> {
+    let (id, today) = (account.service_id, app.today());
+    let mut conn = app.db.read().await?;
+    let month = history::in_month(&mut conn, id, &view::this_month(app)).await?;
+    let first = today.checked_sub_days(Days::new(u64::from(chart::DAYS) - 1)).unwrap_or(today);
+    let days = history::days(&mut conn, id, first).await?;
+    let baseline = counters::baselines(&mut conn, account.server_id).await?.remove(&id);
+    let entries = ledger::latest(&mut conn, id, ENTRIES).await?;
+    let waiting = roll::waiting(&mut conn, Some(id), CHANGES).await?;
+    drop(conn);
+    let netflow = netflow::get(app, id).await.ok();
+    let entry = |it: &ledger::Entry| {
+        json!({
+            "at": figures::at(app, it.at), "kind": it.kind, "once": it.once, "note": it.note,
+            "bytes": figures::gb(app, it.bytes), "takes": it.bytes < 0,
+        })
+    };
+    Ok(json!({
+        "month": figures::volume(app, month),
+        "month_name": view::this_month(app),
+        "days_svg": chart::days_svg(&days, today, app.config.traffic.gb, &chart::Words::ENGLISH),
+        "read": figures::maybe_at(app, baseline.as_ref().map(|it| it.booked_at)),
+        "missing": figures::maybe_at(app, baseline.and_then(|it| it.missing_since)),
+        "ledger": entries.iter().map(entry).collect::<Vec<_>>(),
+        "waiting": waiting.iter().map(|it| overview::change(app, it)).collect::<Vec<_>>(),
+        "netflow": netflow.map(|it| json!({"visible": it["visible"], "why": it["why"]})),
+    }))
+}
+
+/// What is on the router now, and how it differs from what should be.
+async fn look(app: &App, server: &Server, account: &Account) -> Result<Value, Problem> {
+    let router = app.router(server)?.patient().within(Instant::now() + crate::work::LOOK * 2);
+    let mark = crate::work::mark(account);
+    let both = async {
+        tokio::try_join!(
+            routeros::find(&router, &account.username, &mark),
+            routeros::sessions(&router, &account.username)
+        )
+    };
+    let (found, sessions) = match timeout(crate::work::LOOK * 2, both).await {
+        Ok(Ok(seen)) => seen,
+        Ok(Err(error)) => return Ok(json!({"failure": Problem::from(error).detail})),
+        Err(_elapsed) => return Ok(json!({"failure": "The router did not answer in time."})),
+    };
+    let session = |it: &routeros::Session| {
+        json!({
+            "address": it.address.map(|it| it.to_string()), "caller": it.caller_id, "service": it.service,
+            "uptime": figures::duration(it.uptime_seconds),
+        })
+    };
+    // The sessions of a name that is also somebody else's are not ours to show.
+    let sessions = if found.foreign_secret { Vec::new() } else { sessions };
+    Ok(json!({
+        "failure": null,
+        "at": figures::at(app, app.clock.now()),
+        "drift": drift(app, account, &found)?,
+        "sessions": sessions.iter().map(session).collect::<Vec<_>>(),
+    }))
+}
+
+/// Each way in which the router's objects are not as they should be.
+fn drift(app: &App, account: &Account, found: &routeros::Found) -> Result<Vec<String>, Problem> {
+    let wanted = crate::work::wanted(app, account)?;
+    let mut drift = Vec::new();
+    let mut differ = |what: &str, is: &str, should: &str| {
+        if is != should {
+            drift.push(format!("{what} is {}, and should be {should}", if is.is_empty() { "empty" } else { is }));
+        }
+    };
+    let there = |is: bool| if is { "there" } else { "missing" };
+    let should = there(account.state == State::Made);
+    differ("The PPP secret", there(found.secret.is_some()), should);
+    differ("The queue", there(found.queue.is_some()), should);
+    let switch = |off: bool| if off { "off" } else { "on" };
+    if let Some(secret) = &found.secret {
+        differ("The secret’s switch", switch(secret.disabled), switch(wanted.disabled));
+        differ("The secret’s profile", &secret.profile, &wanted.profile);
+        differ("The secret’s service", &secret.service, &wanted.ppp_service);
+        let address = secret.address.map(|it| it.to_string()).unwrap_or_default();
+        differ("The secret’s remote-address", &address, &wanted.address.to_string());
+        differ("The secret’s comment", &secret.comment, &wanted.mark.comment());
+    }
+    if let Some(queue) = &found.queue {
+        differ("The queue’s target", &queue.target, &format!("{}/32", wanted.address));
+        differ("The queue’s max-limit", &rates(queue.max_limit), &rates(wanted.speed.into()));
+        differ("The queue’s switch", switch(queue.disabled), "on");
+    }
+    for (what, foreign) in [("secret", found.foreign_secret), ("queue", found.foreign_queue)] {
+        if foreign {
+            drift.push(format!("There is a {what} of this name that is not this service’s; Turnpike leaves it alone"));
+        }
+    }
+    Ok(drift)
+}
+
+fn rates(rates: Rates) -> String {
+    let one = |bits: u64| if bits == 0 { "unlimited".to_owned() } else { format!("{} kbit/s", bits.div_ceil(1000)) };
+    format!("{} down and {} up", one(rates.down), one(rates.up))
+}
+
+/// A button of the page.
+pub(super) async fn press(app: &App, request: &Request, what: &str) -> Result<Done, Problem> {
+    let Some(id) = request.query.number("service")? else { return Err(no_such_button()) };
+    let here = format!("accounts&service={id}");
+    let text = match what {
+        "block" => verbs::block(app, request, id).await?,
+        "unblock" => verbs::unblock(app, id).await?,
+        "add" => verbs::add_traffic(app, request, id).await?,
+        "apply" => verbs::apply(app, id, true).await?,
+        "retry" => verbs::apply(app, id, false).await?,
+        _ => return Err(no_such_button()),
+    };
+    Ok(Done::well(here, text))
+}

@@ -1,0 +1,119 @@
+//! Traffic that cannot be true: staff accept it, and it is booked and decided upon; or drop it, and nobody pays for it.
+
+use super::{Done, Flash, Name, Page, Request, draw, figures, no_such_button};
+use crate::{
+    account::{Account, State},
+    app::App,
+    db::Tx,
+    problem::{Code, Problem},
+    router::Server,
+    usage::{
+        days,
+        history::{self, Booking},
+        ledger::{self, Kind},
+        quarantine::{self, Doubt, Verdict},
+    },
+    work::{self, apply, settle},
+};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+/// Rows of each table.
+const ROWS: u32 = 100;
+
+/// Draws those that wait and those that were decided.
+pub(super) async fn show(app: &App, request: &Request, said: Option<Flash>) -> Result<Page, Problem> {
+    let mut conn = app.db.read().await?;
+    let (waiting, decided) =
+        (quarantine::list(&mut conn, true, ROWS).await?, quarantine::list(&mut conn, false, ROWS / 4).await?);
+    let mut rows = Vec::new();
+    for doubt in waiting.iter().chain(&decided) {
+        rows.push(row(app, doubt, Account::find(&mut conn, doubt.service_id).await?.as_ref()));
+    }
+    drop(conn);
+    let decided = rows.split_off(waiting.len());
+    let own = json!({"waiting": rows, "decided": decided, "factor": app.config.collect.sanity_factor});
+    draw::page(app, request, (Name::Quarantine, "quarantine.html", "Quarantine"), said, own).await
+}
+
+fn row(app: &App, it: &Doubt, account: Option<&Account>) -> Value {
+    let seconds = (it.to - it.from).num_seconds().max(1).unsigned_abs();
+    json!({
+        "id": it.id, "service_id": it.service_id, "why": it.why, "state": it.state,
+        "username": account.map(|it| &it.username),
+        "metered": account.is_some_and(Account::is_metered),
+        "speed": account.map(|it| figures::speed(it.settings.speed)),
+        "volume": figures::volume(app, it.volume),
+        "from": figures::at(app, it.from), "to": figures::at(app, it.to), "length": figures::duration(seconds),
+        "decided": figures::maybe_at(app, it.decided_at),
+    })
+}
+
+/// A button of the page.
+pub(super) async fn press(app: &App, request: &Request, what: &str) -> Result<Done, Problem> {
+    let Some(id) = request.form.number("doubt")? else { return Err(no_such_button()) };
+    let verdict = match what {
+        "accept" => Verdict::Accepted,
+        "drop" => Verdict::Dropped,
+        _ => return Err(no_such_button()),
+    };
+    let missing = || Problem::new(Code::NoSuchRecord, format!("There is nothing in quarantine with the number {id}."));
+    let doubt = quarantine::find(&mut app.db.read().await?, id).await?.ok_or_else(missing)?;
+    let until = work::deadline(work::LIFECYCLE);
+    let _turn = app.locks.service(doubt.service_id, until).await?;
+    let server = Server::find(&mut app.db.read().await?, doubt.server_id).await?;
+    let (now, note) = (app.clock.now(), note(request, &doubt));
+    let decided = crate::in_tx!(app.db, tx => {
+        let new = quarantine::decide(&mut tx, id, verdict, now).await?;
+        if new && verdict == Verdict::Accepted {
+            book(app, &mut tx, server.as_ref(), &doubt, &note, now).await?;
+        }
+        Ok::<_, Problem>(new)
+    })?;
+    if !decided {
+        return Ok(Done::already("quarantine", "That was decided before; nothing was changed."));
+    }
+    if let (Verdict::Accepted, Some(server)) = (verdict, &server) {
+        apply::or_later(app, server, doubt.service_id, until).await?;
+    }
+    let amount = figures::gb(app, doubt.volume.total().signed());
+    Ok(Done::well(
+        "quarantine",
+        match verdict {
+            Verdict::Accepted => format!("{amount} booked for service {}.", doubt.service_id),
+            Verdict::Dropped => format!("{amount} of service {} dropped: nobody pays for it.", doubt.service_id),
+        },
+    ))
+}
+
+fn note(request: &Request, doubt: &Doubt) -> String {
+    let note = format!("accepted from quarantine by {}: {}", request.admin.name, doubt.why);
+    note.chars().take(255).collect()
+}
+
+/// The days get the traffic, and a metered balance pays for it by a correction; then the balance decides.
+async fn book(
+    app: &App,
+    tx: &mut Tx,
+    server: Option<&Server>,
+    doubt: &Doubt,
+    note: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let id = doubt.service_id;
+    let Some(mut account) = Account::find_locked(tx, id).await? else { return Ok(()) };
+    let days = days::split(doubt.volume, doubt.from, doubt.to, app.config.zone);
+    let booking = |(day, raw)| Booking { service_id: id, day, raw, counted: raw };
+    history::add(tx, &days.into_iter().map(booking).collect::<Vec<_>>()).await?;
+    if !account.is_metered() {
+        return Ok(());
+    }
+    let bytes = -doubt.volume.total().signed();
+    if ledger::enter(tx, id, (Kind::Correction, &format!("quarantine/{}", doubt.id)), bytes, note, now).await? {
+        account.balance = account.balance.saturating_add(bytes);
+    }
+    if let (Some(server), State::Made) = (server, account.state) {
+        settle::settle(app, tx, server, &mut account, now).await?;
+    }
+    Ok(())
+}

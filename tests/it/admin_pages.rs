@@ -1,0 +1,352 @@
+//! The admin's pages, asked for through the front door.
+
+use crate::world::{Answer, GB, TestApp};
+use chrono::Duration;
+use serde_json::{Value, json};
+
+/// A request for a page, as the addon sends it.
+pub fn ask(query: &Value) -> Value {
+    json!({
+        "admin": {"name": "Grace", "can_edit": true, "language": "english"},
+        "link": "addonmodules.php?module=turnpike",
+        "token": {"token": "whmcs-token-1"},
+        "method": "GET", "query": query, "form": [],
+        "tabs": [{"name": "pairing", "text": "Connection"}],
+    })
+}
+
+impl TestApp {
+    async fn ask_page(&self, page: &str, body: &Value) -> Answer {
+        self.send("POST", &format!("/v1/admin/{page}"), body).await
+    }
+
+    /// A page's HTML; it has status 200.
+    pub async fn admin(&self, page: &str, query: &Value) -> String {
+        let answer = self.ask_page(page, &ask(query)).await.ok();
+        assert_eq!(answer["status"], 200, "{}", text_of(&answer["html"]));
+        assert_eq!(answer["location"], Value::Null);
+        text_of(&answer["html"])
+    }
+
+    /// A form's answer.
+    pub async fn press(&self, page: &str, query: &Value, form: &Value) -> Value {
+        let mut body = ask(query);
+        body["method"] = json!("POST");
+        body["form"] = form.clone();
+        self.ask_page(page, &body).await.ok()
+    }
+
+    /// A form that did what it says: where it leads, and what is said there.
+    pub async fn pressed(&self, page: &str, query: &Value, form: &Value) -> (String, String) {
+        let answer = self.press(page, query, form).await;
+        assert_eq!((&answer["status"], &answer["html"]), (&json!(303), &json!("")), "{answer}");
+        (text_of(&answer["location"]), text_of(&answer["flash"]["text"]))
+    }
+}
+
+/// A text of an answer; the slash, which the engine escapes too, as it is read.
+pub fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_default().replace("&#x2f;", "/")
+}
+
+/// The value of the hidden field of that name in the first form that does `what`.
+fn hidden(html: &str, what: &str, name: &str) -> String {
+    let button = format!("name=\"do\" value=\"{what}\"");
+    let form = html.split("<form").find(|form| form.contains(&button)).expect("the form is there");
+    let field = form.split_once(&format!("name=\"{name}\" value=\"")).expect("the field is there").1;
+    field.split('"').next().unwrap().to_owned()
+}
+
+const PAGES: [&str; 6] = ["overview", "routers", "accounts", "mails", "quarantine", "netflow"];
+
+#[tokio::test]
+async fn every_page_is_drawn_when_there_is_nothing_yet() {
+    let app = TestApp::new().await;
+    for page in PAGES {
+        let html = app.admin(page, &json!([])).await;
+        assert!(html.contains("aria-current=\"page\""), "{page}");
+        assert!(html.contains("addonmodules.php?module=turnpike&amp;page=pairing\">Connection"), "{page}: {html}");
+        assert!(html.contains("As of 2026-11-20 12:00 UTC"), "{page}");
+    }
+    let html = app.admin("netflow", &json!({"add": "1"})).await;
+    assert!(html.contains("name=\"token\" value=\"whmcs-token-1\""));
+    assert_eq!(app.send("POST", "/v1/admin/nothing", &ask(&json!([]))).await.code(), "no-such-hook");
+    assert_eq!(app.send("GET", "/v1/admin/overview", &Value::Null).await.code(), "method-not-allowed");
+    let mut elsewhere = ask(&json!([]));
+    elsewhere["link"] = json!("javascript:alert(1)");
+    assert_eq!(app.send("POST", "/v1/admin/overview", &elsewhere).await.refusal(), (400, "malformed", "link"));
+}
+
+#[tokio::test]
+async fn the_overview_says_how_everything_stands() {
+    let app = TestApp::new().await;
+    let username = app.create(41).await;
+    app.create(42).await;
+    app.router.carry(&username, 3 * GB, GB);
+    app.collect().await;
+    app.hook("suspend", &app.body_with(42, &json!({"hook": {"reason": "Overdue"}}))).await.ok();
+    let html = app.admin("overview", &json!([])).await;
+    for said in ["core-1", "1 enabled, 1 off", "asked just now of 1 of 1 routers", ">now</time>", "connected"] {
+        assert!(html.contains(said), "{said} is missing: {html}");
+    }
+    app.pass(Duration::minutes(90));
+    assert!(app.admin("overview", &json!([])).await.contains("1 h 30 min ago"));
+}
+
+#[tokio::test]
+async fn routers_say_how_they_are_reached_and_what_room_is_left_and_are_collected_at_once() {
+    let app = TestApp::new().await;
+    let username = app.create(41).await;
+    app.router.carry(&username, 2 * GB, 0);
+    let html = app.admin("routers", &json!([])).await;
+    for said in ["core-1", "1 of 56 used, 55 left", "vpn1.example.net", "Collect now", "RouterOS", "as <bdi>"] {
+        assert!(html.contains(said), "{said} is missing: {html}");
+    }
+    assert!(!html.contains("router-password"));
+    let (location, said) = app.pressed("routers", &json!([]), &json!({"do": "collect", "server": "3"})).await;
+    assert_eq!(location, "addonmodules.php?module=turnpike&page=routers");
+    assert_eq!(said, "Router core-1 was collected: 1 account read and booked.");
+    assert_eq!(app.balance(41).await, i64::try_from(8 * GB).unwrap());
+    let answer = app.press("routers", &json!([]), &json!({"do": "collect", "server": "9"})).await;
+    assert_eq!(answer["status"], 404);
+    assert!(text_of(&answer["html"]).contains("Server 9 is not known here."));
+    let answer = app.press("routers", &json!([]), &json!({"do": "reboot", "server": "3"})).await;
+    assert_eq!(answer["status"], 400);
+}
+
+#[tokio::test]
+async fn accounts_are_found_by_everything_they_are_called_and_by_state() {
+    let app = TestApp::new().await;
+    let other = json!({"client": {"id": 8, "name": "Charles 100% Babbage", "email": "charles@example.org"}, "service": {"client_id": 8}});
+    app.hook("create", &app.body_with(52, &other)).await.ok();
+    app.create(41).await;
+    app.hook("admin-block", &app.body_with(41, &json!({"hook": {"reason": "abuse"}}))).await.ok();
+    let found = |html: String| {
+        [41, 52].into_iter().filter(|id| html.contains(&format!("&amp;service={id}\""))).collect::<Vec<_>>()
+    };
+    for (query, ids) in [
+        (json!([]), vec![41, 52]),
+        (json!({"q": "babbage"}), vec![52]),
+        (json!({"q": "100%"}), vec![52]),
+        (json!({"q": "%"}), vec![52]),
+        (json!({"q": "_"}), vec![]),
+        (json!({"q": "41"}), vec![41]),
+        (json!({"q": "ADA@example"}), vec![41]),
+        (json!({"q": "7-41"}), vec![41]),
+        (json!({"q": "10.8.0.2"}), vec![52]),
+        (json!({"q": "8"}), vec![41, 52]),
+        (json!({"q": "nobody"}), vec![]),
+        (json!({"shown": "admin"}), vec![41]),
+        (json!({"shown": "off"}), vec![41]),
+        (json!({"shown": "enabled"}), vec![52]),
+        (json!({"shown": "quota"}), vec![]),
+        (json!({"shown": "gone"}), vec![]),
+        (json!({"server": "3"}), vec![41, 52]),
+        (json!({"server": "4"}), vec![]),
+        (json!({"from": "1"}), vec![52]),
+    ] {
+        assert_eq!(found(app.admin("accounts", &query).await), ids, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_explains_itself() {
+    let app = TestApp::new().await;
+    let username = app.create(41).await;
+    app.router.carry(&username, 11 * GB, 0);
+    app.collect().await;
+    app.hook("suspend", &app.body_with(41, &json!({"hook": {"reason": "Overdue"}}))).await.ok();
+    let html = app.admin("accounts", &json!({"service": "41"})).await;
+    for said in [
+        "Suspended by WHMCS: <bdi>Overdue</bdi>",
+        "Balance used up",
+        "Lifted by a renewal or more traffic",
+        "-1 GB",
+        "11 GB",
+        "packet <span",
+        "<svg",
+        "Nothing waits.",
+        "Ada Byron",
+        "10.8.0.2",
+        "10 Mbit/s down, 5 Mbit/s up",
+    ] {
+        assert!(html.contains(said), "{said} is missing: {html}");
+    }
+    assert!(!html.contains("Look at the router now</a> "), "it was not asked");
+    let missing = app.send("POST", "/v1/admin/accounts", &ask(&json!({"service": "99"}))).await.ok();
+    assert_eq!(missing["status"], 404);
+    assert!(text_of(&missing["html"]).contains("Service 99 is not known to Turnpike."));
+}
+
+#[tokio::test]
+async fn a_look_at_the_router_tells_the_drift_and_re_apply_mends_it() {
+    let app = TestApp::new().await;
+    let username = app.create(41).await;
+    let look = json!({"service": "41", "look": "1"});
+    let html = app.admin("accounts", &look).await;
+    assert!(html.contains("Secret and queue are as they should be.") && html.contains("198.51.100.7"), "{html}");
+    app.router.world(|world| {
+        assert!(world.put("/ppp/secret", &username, "disabled", "true"));
+        assert!(world.put("/ppp/secret", &username, "profile", "default-encryption"));
+    });
+    let html = app.admin("accounts", &look).await;
+    assert!(html.contains("The secret’s switch is off, and should be on"), "{html}");
+    assert!(html.contains("The secret’s profile is default-encryption, and should be default"), "{html}");
+    let (location, said) = app.pressed("accounts", &json!({"service": "41"}), &json!({"do": "apply"})).await;
+    assert!(location.ends_with("&page=accounts&service=41"));
+    assert_eq!(said, format!("Account {username} is on the router as it should be."));
+    assert!(app.admin("accounts", &look).await.contains("Secret and queue are as they should be."));
+}
+
+#[tokio::test]
+async fn staff_block_and_unblock_and_the_cause_says_who_and_why() {
+    let app = TestApp::new().await;
+    let username = app.create(41).await;
+    let here = json!({"service": "41"});
+    for _twice in 0..2 {
+        let (_, said) = app.pressed("accounts", &here, &json!({"do": "block", "reason": "spam <b>"})).await;
+        assert_eq!(said, format!("Account {username} is blocked."));
+    }
+    assert_eq!(app.secret(&username, "disabled").as_deref(), Some("true"));
+    let html = app.admin("accounts", &here).await;
+    assert!(html.contains("Blocked by staff: <bdi>spam &lt;b&gt; (by Grace)</bdi>"), "{html}");
+    let (_, said) = app.pressed("accounts", &here, &json!({"do": "unblock"})).await;
+    assert_eq!(said, format!("Account {username} is no longer blocked by staff. It is enabled."));
+    assert_eq!(app.secret(&username, "disabled").as_deref(), Some("false"));
+}
+
+#[tokio::test]
+async fn traffic_is_added_once_however_often_the_form_is_sent() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    let here = json!({"service": "41"});
+    let html = app.admin("accounts", &here).await;
+    let form = json!({"do": "add", "once": hidden(&html, "add", "once"), "gb": "2.5", "note": "goodwill"});
+    for _twice in 0..2 {
+        let (_, said) = app.pressed("accounts", &here, &form).await;
+        assert!(said.starts_with("2.5 GB booked for account 7-41. The balance is 12.5 GB."), "{said}");
+    }
+    assert_eq!(app.ledger(41).await.len(), 2);
+    assert!(app.admin("accounts", &here).await.contains("goodwill (by Grace)"));
+    let html = app.admin("accounts", &here).await;
+    let once = hidden(&html, "add", "once");
+    assert_ne!(json!(once), form["once"], "each form is another");
+    let (_, said) = app.pressed("accounts", &here, &json!({"do": "add", "once": once, "gb": "-0.5"})).await;
+    assert!(said.contains("The balance is 12 GB."), "{said}");
+    for wrong in ["", "0", "ten", "1,5", "--1", "99999999999", "-"] {
+        let answer = app.press("accounts", &here, &json!({"do": "add", "once": "0".repeat(32), "gb": wrong})).await;
+        assert_eq!(answer["status"], 422, "{wrong}");
+        assert!(text_of(&answer["html"]).contains("role=\"alert\""), "{wrong}");
+    }
+    let answer = app.press("accounts", &here, &json!({"do": "add", "gb": "1"})).await;
+    assert_eq!(answer["status"], 400, "a form without its key is not ours");
+    assert_eq!(app.balance(41).await, i64::try_from(12 * GB).unwrap());
+}
+
+#[tokio::test]
+async fn a_change_waits_for_a_router_that_is_away_and_is_tried_again_by_hand() {
+    let app = TestApp::new().await;
+    let username = app.create(41).await;
+    app.router.stop().await;
+    let here = json!({"service": "41"});
+    let (_, said) = app.pressed("accounts", &here, &json!({"do": "block", "reason": "abuse"})).await;
+    assert!(said.ends_with("The router is away: its part is made when it returns."), "{said}");
+    let answer = app.press("accounts", &here, &json!({"do": "retry"})).await;
+    assert_eq!(answer["status"], 503);
+    let html = text_of(&answer["html"]);
+    assert!(html.contains("switch off, end sessions") && html.contains("core-1"), "{html}");
+    assert!(app.admin("overview", &json!([])).await.contains("switch off, end sessions"));
+    app.router.listen().await.unwrap();
+    let (_, said) = app.pressed("accounts", &here, &json!({"do": "retry"})).await;
+    assert_eq!(said, format!("Account {username} has no change waiting any more."));
+    assert_eq!(app.secret(&username, "disabled").as_deref(), Some("true"));
+}
+
+#[tokio::test]
+async fn whoever_may_only_look_sees_no_button_and_changes_nothing() {
+    let app = TestApp::new().await;
+    let username = app.create(41).await;
+    app.send("PUT", "/v1/netflow/41", &json!({"username": "ada"})).await.ok();
+    let looking = |query: Value| {
+        let mut body = ask(&query);
+        body["admin"]["can_edit"] = json!(false);
+        body
+    };
+    for (page, query) in [
+        ("overview", json!([])),
+        ("routers", json!([])),
+        ("accounts", json!({"service": "41"})),
+        ("mails", json!([])),
+        ("quarantine", json!([])),
+        ("netflow", json!([])),
+        ("netflow", json!({"service": "41"})),
+    ] {
+        let answer = app.send("POST", &format!("/v1/admin/{page}"), &looking(query)).await.ok();
+        let html = text_of(&answer["html"]);
+        assert!(html.contains("You may look at these pages and change nothing."), "{page}");
+        assert!(!html.contains("Block the account") && !html.contains(">Save<") && !html.contains("yes, "), "{page}");
+        assert!(!html.contains("Collect now") && !html.contains("Yes, delete"), "{page}");
+    }
+    let mut body = looking(json!({"service": "41"}));
+    body["method"] = json!("POST");
+    body["form"] = json!({"do": "block", "reason": "x"});
+    let answer = app.send("POST", "/v1/admin/accounts", &body).await;
+    assert_eq!(answer.refusal(), (405, "method-not-allowed", ""));
+    assert_eq!(app.secret(&username, "disabled").as_deref(), Some("false"));
+    let mut unsaid = ask(&json!([]));
+    unsaid["admin"] = json!({"name": "x"});
+    unsaid["method"] = json!("POST");
+    assert_eq!(app.send("POST", "/v1/admin/netflow", &unsaid).await.code(), "method-not-allowed");
+}
+
+#[tokio::test]
+async fn hostile_names_are_shown_as_text_everywhere() {
+    let app = TestApp::new().await;
+    let name = "\"><script>alert(1)</script><img src=x onerror=alert(2)>\u{202e}'";
+    let over = json!({
+        "server": {"name": name, "hostname": "<svg/onload=alert(3)>"},
+        "client": {"name": name, "email": "\"<b>\"@example.net"},
+        "settings": {"traffic_gb_monthly": "1"},
+    });
+    let made = app.hook("create", &app.body_with(41, &over)).await.ok();
+    app.dial(&made);
+    app.router.carry(made["service"]["username"].as_str().unwrap(), 2 * GB, 0);
+    app.hook("usage-update", &app.body_with(41, &over)).await.ok();
+    app.hook("admin-block", &app.body_with(41, &json!({"server": over["server"], "hook": {"reason": name}})))
+        .await
+        .ok();
+    let record = json!({"username": name.replace('\u{202e}', ""), "group": name.replace('\u{202e}', ""), "notes": "</textarea><script>alert(4)</script>"});
+    app.send("PUT", "/v1/netflow/41", &record).await.ok();
+    for (page, query) in [
+        ("overview", json!([])),
+        ("routers", json!([])),
+        ("accounts", json!({"q": name})),
+        ("accounts", json!([])),
+        ("accounts", json!({"service": "41", "look": "1"})),
+        ("mails", json!({"q": name, "state": "<script>"})),
+        ("mails", json!([])),
+        ("mails", json!({"mail": "1"})),
+        ("quarantine", json!([])),
+        ("netflow", json!({"q": name})),
+        ("netflow", json!([])),
+        ("netflow", json!({"service": "41"})),
+        ("netflow", json!({"add": "1", "find": name})),
+    ] {
+        let mut body = ask(&query);
+        body["admin"]["name"] = json!(name);
+        body["token"] = json!({name: name});
+        body["tabs"] = json!([{"name": name, "text": name}]);
+        body["flash"] = json!({"level": "info", "text": name});
+        let answer = app.send("POST", &format!("/v1/admin/{page}"), &body).await.ok();
+        let html = text_of(&answer["html"]);
+        for live in ["<script", "<img", "<svg/", "<b>"] {
+            assert!(!html.contains(live), "{page} {query} holds {live}");
+        }
+        assert_eq!(html.matches("<textarea").count(), html.matches("</textarea>").count(), "{page} {query}");
+        let straight = html.replace(&format!("value=\"{}", "&quot;&gt;&lt;script"), "");
+        assert!(straight.contains("&lt;script&gt;"), "{page} {query} shows the name");
+        // What was searched for stands in its field as it was typed; nothing else turns the page round.
+        let turned = html.split('<').filter(|piece| piece.contains('\u{202e}') && !piece.starts_with("input")).count();
+        assert_eq!(turned, 0, "{page} {query}");
+    }
+}
