@@ -73,7 +73,7 @@ async fn crowd(app: &TestApp) {
             account.save(&mut tx, now).await?;
             account.save_standing(&mut tx, now).await?;
         }
-        Ok(())
+        Ok::<(), turnpike::db::Error>(())
     });
     done.unwrap();
 }
