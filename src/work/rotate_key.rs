@@ -83,7 +83,8 @@ pub async fn standing(app: &App, seal: &Seal) -> Result<Standing, Problem> {
 pub async fn reseal(app: &App, seal: &Seal, watch: &(dyn Fn(u64) + Sync)) -> Result<u64, Problem> {
     let now = app.clock.now();
     let Some(lease) = Lease::take(&app.db, "rotate-key", &app.owner, now).await? else {
-        let text = "Another rotate-key is running; wait for its end.";
+        let text =
+            "Another rotate-key is running; wait for its end (one that was killed counts as running for two minutes).";
         return Err(Problem::new(Code::Busy, text));
     };
     let outcome = all(app, seal, &lease, watch).await;
