@@ -83,13 +83,15 @@ impl Ask {
         let part = self.part("server")?.required()?;
         let tls = part.switch("tls")?;
         let usual = if tls { 8729 } else { 8728 };
-        let port = part.number("port")?.map_or(Some(usual), |it| u16::try_from(it).ok().filter(|it| *it != 0));
+        let given = part.number("port")?;
         let told = Told {
             id: part.integer("id")?.unwrap_or(0),
             name: part.text("name")?,
             hostname: part.text("hostname")?,
             address: part.text("address")?,
-            port: port.ok_or_else(|| Problem::field("server.port", "must be from 1 to 65535"))?,
+            port: given
+                .map_or(Some(usual), |it| u16::try_from(it).ok().filter(|it| *it != 0))
+                .ok_or_else(|| Problem::field("server.port", "must be from 1 to 65535"))?,
             tls,
             username: part.text("username")?,
             password: part.long_text("password")?.into(),
