@@ -156,17 +156,20 @@ impl Life {
     }
 }
 
-async fn live(seed: u64) {
-    let mut life = Life::new(seed).await;
-    // The story is told where it ends badly, from whatever await it does.
-    struct Tell(u64);
-    impl Drop for Tell {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                eprintln!("this was TURNPIKE_SEED={}", self.0);
-            }
+/// The story is told where it ends badly, from whatever await it does.
+struct Tell(u64);
+
+impl Drop for Tell {
+    #[expect(clippy::print_stderr, reason = "the seed is for whoever looks at a failure")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("this was TURNPIKE_SEED={}", self.0);
         }
     }
+}
+
+async fn live(seed: u64) {
+    let mut life = Life::new(seed).await;
     let _tell = Tell(seed);
     for _ in 0..STEPS {
         life.turn().await;

@@ -73,13 +73,11 @@ async fn under(app: &TestApp, mishap: Mishap, nth: usize, hook: &str, body: &Val
     let answer = app.hook(hook, body).await;
     app.router.clear_faults();
     let struck = app.router.journal().len() - before >= nth;
-    match answer.status {
-        200 => (struck, Some(answer.body)),
-        _ => {
-            assert_eq!(answer.refusal(), (503, "router-unreachable", ""), "{hook} {mishap:?} at {nth}");
-            (struck, None)
-        }
+    if answer.status == 200 {
+        return (struck, Some(answer.body));
     }
+    assert_eq!(answer.refusal(), (503, "router-unreachable", ""), "{hook} {mishap:?} at {nth}");
+    (struck, None)
 }
 
 fn rows(app: &TestApp, menu: &str) -> usize {

@@ -1,6 +1,8 @@
 //! One binary of tests through the front door: real sockets, real databases, a simulated router.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+#![expect(clippy::cast_possible_wrap, reason = "a few gigabytes are far from the edge")]
+#![expect(clippy::needless_pass_by_value, reason = "bodies are written where they are given")]
 
 mod admin_books;
 mod admin_netflow;
