@@ -33,7 +33,7 @@ final class AddonTest extends BridgeTestCase
         turnpike_upgrade(['version' => '0.0.9']);
         self::assertSame('success', turnpike_deactivate()['status']);
         self::assertSame(1, Capsule::table('mod_turnpike_mails')->count());
-        self::assertSame([], turnpike_config()['fields']);
+        self::assertSame(['edit_roles'], array_keys(turnpike_config()['fields']));
     }
 
     public function testAPastedCodeIsCheckedThenSavedAndThePageSaysHowTheyStand(): void
@@ -310,6 +310,7 @@ final class AddonTest extends BridgeTestCase
      */
     private function page(array $vars = self::LINK): string
     {
+        $_GET = ['module' => 'turnpike', 'page' => 'pairing'];
         ob_start();
         turnpike_output($vars);
         return (string) ob_get_clean();

@@ -137,7 +137,7 @@ final class HouseTest extends TestCase
         $texts = require Kernel::MODULES . "/servers/turnpike/lang/$language.php";
         $asked = [];
         foreach ($this->modules('php') as $file) {
-            if (strpos($file, '/lang/') === false && strpos($file, 'PairingPage') === false) {
+            if (preg_match('~/lang/|/(PairingPage|Pages)\.php$~', $file) === 0) {
                 // lang->get('a'), ->get($x ? 'a' : 'b'), ->get("a_$b")
                 $code = (string) file_get_contents($file);
                 preg_match_all('/(?:lang|\))->get\((?!\[)((?:[^()]|\([^()]*\))*)\)/', $code, $calls);
@@ -165,7 +165,10 @@ final class HouseTest extends TestCase
     {
         $_ADDONLANG = [];
         include Kernel::MODULES . "/addons/turnpike/lang/$language.php";
-        $code = (string) file_get_contents(Kernel::MODULES . '/addons/turnpike/lib/PairingPage.php');
+        $code = '';
+        foreach (['PairingPage', 'Pages'] as $page) {
+            $code .= file_get_contents(Kernel::MODULES . "/addons/turnpike/lib/$page.php");
+        }
         preg_match_all('/->(?:t|text)\(([^()]*)\)/', $code, $calls);
         preg_match_all('/\'([a-z_]+)\'|"([a-z_$]+)"/', implode("\n", $calls[1]) . " 'pair' 'pair_again'", $keys);
         $this->assertTextsMatch($_ADDONLANG, array_filter(array_merge($keys[1], $keys[2])));

@@ -70,6 +70,7 @@ final class SidecarTest extends BridgeTestCase
 
     public function testTheCodeThatTurnpikePrintsConnectsWhmcs(): void
     {
+        $_GET = ['page' => 'pairing'];
         ob_start();
         turnpike_output(['modulelink' => 'addonmodules.php?module=turnpike']);
         $html = (string) ob_get_clean();

@@ -9,7 +9,7 @@
 
 declare(strict_types=1);
 
-use WHMCS\Module\Addon\Turnpike\PairingPage;
+use WHMCS\Module\Addon\Turnpike\Pages;
 use WHMCS\Module\Addon\Turnpike\Setup;
 
 // phpcs:disable PSR1.Files.SideEffects -- WHMCS wants each module file to refuse direct calls
@@ -28,7 +28,16 @@ function turnpike_config()
         'version' => '0.1.0',
         'author' => 'Turnpike',
         'language' => 'english',
-        'fields' => [],
+        'fields' => [
+            'edit_roles' => [
+                'FriendlyName' => 'Roles that may change things',
+                'Type' => 'text',
+                'Size' => '50',
+                'Default' => '',
+                'Description' => 'Names or numbers of administrator roles, separated by commas; the other roles with'
+                    . ' access only look. Empty: every role with access.',
+            ],
+        ],
     ];
 }
 
@@ -50,5 +59,5 @@ function turnpike_upgrade($vars = [])
 
 function turnpike_output($vars = [])
 {
-    echo PairingPage::output(is_array($vars) ? $vars : []);
+    Pages::show(is_array($vars) ? $vars : []);
 }

@@ -28,3 +28,9 @@ $_ADDONLANG['clock_behind'] = 'the clock of Turnpike is %s s behind this one';
 $_ADDONLANG['clock_advice'] = 'The clocks drift apart; above 120 s every call is refused. Set both by NTP.';
 $_ADDONLANG['plain_advice'] = 'Turnpike is on another machine and its address is http: passwords cross the network in'
     . ' clear. Give Turnpike a certificate (http.tls_certificate, http.tls_key) and pair again.';
+$_ADDONLANG['pages'] = 'Back to the pages';
+$_ADDONLANG['connection'] = 'Connection';
+$_ADDONLANG['page_down'] = 'Turnpike cannot be shown now; customers, mails and WHMCS itself go on.';
+$_ADDONLANG['page_again'] = 'Try again';
+$_ADDONLANG['page_expired'] = 'This form had expired, nothing was changed; please send it again.';
+$_ADDONLANG['page_done'] = 'Continue';

@@ -29,3 +29,9 @@ $_ADDONLANG['clock_advice'] = 'Zegary się rozchodzą; powyżej 120 s każde wyw
     . ' przez NTP.';
 $_ADDONLANG['plain_advice'] = 'Turnpike działa na innej maszynie, a jego adres to http: hasła przechodzą przez sieć'
     . ' jawnie. Daj Turnpike certyfikat (http.tls_certificate, http.tls_key) i połącz ponownie.';
+$_ADDONLANG['pages'] = 'Wróć do stron';
+$_ADDONLANG['connection'] = 'Połączenie';
+$_ADDONLANG['page_down'] = 'Nie można teraz pokazać Turnpike; klienci, wiadomości i sam WHMCS działają dalej.';
+$_ADDONLANG['page_again'] = 'Spróbuj ponownie';
+$_ADDONLANG['page_expired'] = 'Ten formularz stracił ważność, nic nie zostało zmienione; wyślij go ponownie.';
+$_ADDONLANG['page_done'] = 'Dalej';

@@ -12,7 +12,7 @@ use WHMCS\Module\Server\Turnpike\Sidecar;
 use WHMCS\Module\Server\Turnpike\SidecarError;
 
 /**
- * The one page of the addon so far: joins WHMCS with Turnpike and says how they stand.
+ * The one page of the addon that Turnpike does not draw: joins WHMCS with Turnpike and says how they stand.
  *
  * The check is the hook `options` without a server: it changes nothing, and any answer that Turnpike signed proves
  * that address, key and secret are right, even one that refuses. A pasted code takes the place of the old one only
@@ -64,7 +64,7 @@ final class PairingPage
         if (($_SERVER['REQUEST_METHOD'] ?? 'GET') !== 'POST' || !is_string($_POST['pairing_code'] ?? null)) {
             return '';
         }
-        if (!$this->isOwnForm()) {
+        if (!self::isOwnForm()) {
             return $this->box('danger', $this->text('form_expired'));
         }
         try {
@@ -153,7 +153,7 @@ final class PairingPage
     }
 
     /** WHMCS's own token, where this version has one, and ours: each alone would do, neither is documented for addons. */
-    private function isOwnForm(): bool
+    public static function isOwnForm(): bool
     {
         $own = is_string($_SESSION['turnpike_form'] ?? null) ? $_SESSION['turnpike_form'] : '';
         $sent = is_string($_POST['turnpike_form'] ?? null) ? $_POST['turnpike_form'] : '';
@@ -163,7 +163,7 @@ final class PairingPage
         return !function_exists('check_token') || check_token('WHMCS.admin.default') !== false;
     }
 
-    private static function ownToken(): string
+    public static function ownToken(): string
     {
         if (!is_string($_SESSION['turnpike_form'] ?? null) || $_SESSION['turnpike_form'] === '') {
             $_SESSION['turnpike_form'] = bin2hex(random_bytes(16));

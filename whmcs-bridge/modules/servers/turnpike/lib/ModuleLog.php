@@ -30,6 +30,9 @@ final class ModuleLog
     /** @var bool */
     private $written = false;
 
+    /** @var bool whether only what went wrong is written */
+    private $quiet = false;
+
     /**
      * @param array<string, mixed> $request the body, in full
      * @param string[] $secrets more strings that must never be shown
@@ -45,6 +48,13 @@ final class ModuleLog
         }
     }
 
+    /** Only what goes wrong is to be written: of pages, which are many and long. */
+    public function quiet(): self
+    {
+        $this->quiet = true;
+        return $this;
+    }
+
     /**
      * A verified answer.
      *
@@ -55,7 +65,7 @@ final class ModuleLog
         $this->collect($data);
         $shown = $data === [] ? substr($body, 0, 2000) : self::pretty(self::masked($data));
         $this->response = "HTTP $status\n$shown";
-        if ($status < 300) {
+        if ($status < 300 && !$this->quiet) {
             $this->write('');
         }
     }

@@ -119,6 +119,27 @@ final class Sidecar
     }
 
     /**
+     * One of the admin's pages, or what its form asks for. It does not rest: staff are to see that Turnpike is back.
+     *
+     * @param array<string, mixed> $body
+     * @param string[] $secrets more strings that must never be logged
+     * @throws SidecarError
+     */
+    public function admin(string $page, array $body, array $secrets, int $limitMs): Answer
+    {
+        $json = self::encode($body);
+        $log = (new ModuleLog("page $page", $body, array_merge([$this->pairing->key()], $secrets)))->quiet();
+        try {
+            $answer = $this->call('POST', "/v1/admin/$page", $json, $limitMs, $log);
+            Breaker::close();
+            return $answer;
+        } catch (SidecarError $error) {
+            $log->failed($error);
+            throw $error;
+        }
+    }
+
+    /**
      * @throws SidecarError
      */
     private function call(string $method, string $path, string $json, int $limitMs, ModuleLog $log): Answer
