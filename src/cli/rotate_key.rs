@@ -28,13 +28,13 @@ pub async fn run(at: &Where, forget_older: bool) -> Result<()> {
     outcome
 }
 
-fn said(problem: Problem) -> anyhow::Error {
+fn said(problem: &Problem) -> anyhow::Error {
     anyhow!("{}", problem.detail)
 }
 
 /// The next step: a new key into the file, or everything sealed with the one that is there.
 async fn rotate(at: &Where, app: &App, origins: &Origins) -> Result<()> {
-    let standing = rotate_key::standing(app, &app.seal).await.map_err(said)?;
+    let standing = rotate_key::standing(app, &app.seal).await.map_err(|problem| said(&problem))?;
     if !standing.is_settled() {
         return reseal(at, app, &app.seal).await;
     }
@@ -55,7 +55,7 @@ async fn rotate(at: &Where, app: &App, origins: &Origins) -> Result<()> {
     let fresh = fresh();
     rotate_key::add_key(&file, &fresh)?;
     let shown = file.display();
-    if rotate_key::running(app).await.map_err(said)? > 0 {
+    if rotate_key::running(app).await.map_err(|problem| said(&problem))? > 0 {
         say(
             at,
             "restart",
@@ -77,7 +77,7 @@ async fn rotate(at: &Where, app: &App, origins: &Origins) -> Result<()> {
 }
 
 async fn reseal(at: &Where, app: &App, seal: &Seal) -> Result<()> {
-    let before = rotate_key::standing(app, seal).await.map_err(said)?;
+    let before = rotate_key::standing(app, seal).await.map_err(|problem| said(&problem))?;
     let terminal = !at.json && std::io::stderr().is_terminal();
     let bar = if terminal { ProgressBar::new(before.older) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} secrets") {
@@ -93,8 +93,8 @@ async fn reseal(at: &Where, app: &App, seal: &Seal) -> Result<()> {
     };
     let done = rotate_key::reseal(app, seal, &watch).await;
     bar.finish_and_clear();
-    let done = done.map_err(said)?;
-    let after = rotate_key::standing(app, seal).await.map_err(said)?;
+    let done = done.map_err(|problem| said(&problem))?;
+    let after = rotate_key::standing(app, seal).await.map_err(|problem| said(&problem))?;
     if !after.is_settled() {
         bail!("{} secrets were written with the older key meanwhile: run `turnpike rotate-key` again.", after.older);
     }
@@ -118,8 +118,8 @@ async fn forget(at: &Where, app: &App, origins: &Origins) -> Result<()> {
         say(at, "forgotten", "There are no older keys.", 0);
         return Ok(());
     }
-    let standing = rotate_key::standing(app, &app.seal).await.map_err(said)?;
-    let others = rotate_key::sealing_otherwise(app, &app.seal).await.map_err(said)?;
+    let standing = rotate_key::standing(app, &app.seal).await.map_err(|problem| said(&problem))?;
+    let others = rotate_key::sealing_otherwise(app, &app.seal).await.map_err(|problem| said(&problem))?;
     if !standing.is_settled() || others > 0 {
         bail!(
             "{} secrets and {others} running services still use an older key: restart turnpike serve, then run \

@@ -115,7 +115,7 @@ pub async fn certificate_end(router: &Router, name: &str) -> Result<Option<DateT
 /// Any [`Error`] of a print.
 pub async fn l2tp_server(router: &Router) -> Result<Option<VpnServer>, Error> {
     let command = Command::print("/interface/l2tp-server/server/print", "enabled,use-ipsec,ipsec-secret");
-    Ok(router.print(command, vpn_server).await?.into_iter().next())
+    Ok(router.print(command, |row| Ok(Some(vpn_server(row)))).await?.into_iter().next())
 }
 
 /// The PPtP server.
@@ -124,16 +124,15 @@ pub async fn l2tp_server(router: &Router) -> Result<Option<VpnServer>, Error> {
 /// Any [`Error`] of a print.
 pub async fn pptp_server(router: &Router) -> Result<Option<VpnServer>, Error> {
     let command = Command::print("/interface/pptp-server/server/print", "enabled");
-    Ok(router.print(command, vpn_server).await?.into_iter().next())
+    Ok(router.print(command, |row| Ok(Some(vpn_server(row)))).await?.into_iter().next())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a row's reader")]
-fn vpn_server(row: &Row<'_>) -> Result<Option<VpnServer>, String> {
-    Ok(Some(VpnServer {
+fn vpn_server(row: &Row<'_>) -> VpnServer {
+    VpnServer {
         enabled: row.get("enabled").is_some_and(truth),
         use_ipsec: property(row, "use-ipsec"),
         psk: row.get("ipsec-secret").map(|_| property(row, "ipsec-secret").into()),
-    }))
+    }
 }
 
 /// What the interfaces of live sessions have counted, by user name. Sessions over a static server binding are not among

@@ -88,14 +88,12 @@ pub async fn examine(app: &App, server: Option<u64>, pause: Duration) -> Result<
     let mut conn = app.db.read().await?;
     let servers = match server {
         None => Server::all(&mut conn).await?,
-        Some(id) => match Server::find(&mut conn, id).await? {
-            Some(server) => vec![server],
-            None => {
-                let text =
-                    format!("Server {id} is not known here; Turnpike knows the servers that WHMCS has called about.");
-                return Err(Problem::new(Code::NoSuchServer, text));
-            }
-        },
+        Some(id) => {
+            let text =
+                format!("Server {id} is not known here; Turnpike knows the servers that WHMCS has called about.");
+            let server = Server::find(&mut conn, id).await?;
+            vec![server.ok_or_else(|| Problem::new(Code::NoSuchServer, text))?]
+        }
     };
     drop(conn);
     let each = join_all(servers.into_iter().map(|server| one(app, server, pause))).await;

@@ -27,8 +27,8 @@ async fn has(app: &TestApp, code: &str) -> bool {
 
 /// A router with nothing to be said of but that it is spoken to in clear, which the tests do.
 async fn sound() -> TestApp {
-    let mut options = Options::default();
-    options.policies = ["read", "write", "api", "sensitive"].map(str::to_owned).to_vec();
+    let policies = ["read", "write", "api", "sensitive"].map(str::to_owned).to_vec();
+    let options = Options { policies, ..Options::default() };
     let app = TestApp::on(Simulator::start(options).await.unwrap(), Database::bare().await, "").await;
     app.create(41).await;
     app.collect().await;
@@ -49,95 +49,97 @@ async fn a_sound_router_gets_hints_about_what_the_product_chose() {
     assert_eq!(codes(&app).await, [("plain-text", Severity::Warning), ("pptp-insecure", Severity::Hint)]);
 }
 
+type Damage = fn(&mut World);
+
+/// What the finding is called, how bad it is, what causes it and what mends it.
+static CASES: &[(&str, Severity, Damage, Damage)] = &[
+    (
+        "fasttrack",
+        Severity::Error,
+        |world| {
+            let rule = [("chain", "forward"), ("action", "fasttrack-connection"), ("connection-state", "established")];
+            world.add_row("/ip/firewall/filter", &rule);
+        },
+        |world| {
+            world.table_mut("/ip/firewall/filter").retain(|_| false);
+            world.add_row("/ip/firewall/address-list", &[("list", "turnpike"), ("address", "10.8.0.2")]);
+            for end in ["src-address-list", "dst-address-list"] {
+                world.add_row("/ip/firewall/filter", &[("chain", "forward"), (end, "turnpike")]);
+            }
+            let rule = [("chain", "forward"), ("action", "fasttrack-connection"), ("connection-state", "established")];
+            world.add_row("/ip/firewall/filter", &rule);
+        },
+    ),
+    (
+        "profile-rate-limit",
+        Severity::Error,
+        |world| assert!(world.put("/ppp/profile", "default", "rate-limit", "1M/1M")),
+        |world| assert!(world.put("/ppp/profile", "default", "rate-limit", "")),
+    ),
+    (
+        "several-sessions",
+        Severity::Warning,
+        |world| assert!(world.put("/ppp/profile", "default", "only-one", "default")),
+        |world| assert!(world.put("/ppp/profile", "default", "only-one", "yes")),
+    ),
+    (
+        "l2tp-off",
+        Severity::Error,
+        |world| assert!(world.put("/interface/l2tp-server/server", "", "enabled", "false")),
+        |world| assert!(world.put("/interface/l2tp-server/server", "", "enabled", "true")),
+    ),
+    (
+        "ipsec-not-required",
+        Severity::Warning,
+        |world| assert!(world.put("/interface/l2tp-server/server", "", "use-ipsec", "yes")),
+        |world| assert!(world.put("/interface/l2tp-server/server", "", "use-ipsec", "required")),
+    ),
+    (
+        "psk-differs",
+        Severity::Error,
+        |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "another")),
+        |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "shared-by-all")),
+    ),
+    (
+        "psk-missing",
+        Severity::Error,
+        |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "")),
+        |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "shared-by-all")),
+    ),
+    (
+        "pptp-off",
+        Severity::Error,
+        |world| assert!(world.put("/interface/pptp-server/server", "", "enabled", "false")),
+        |world| assert!(world.put("/interface/pptp-server/server", "", "enabled", "true")),
+    ),
+    (
+        "api-open",
+        Severity::Warning,
+        |world| assert!(world.put("/ip/service", "api", "address", "")),
+        |world| assert!(world.put("/ip/service", "api", "address", "127.0.0.1/32")),
+    ),
+    (
+        "drift",
+        Severity::Error,
+        |world| assert!(world.put("/queue/simple", "7-41", "max-limit", "64000/64000")),
+        |world| assert!(world.put("/queue/simple", "7-41", "max-limit", "5000000/10000000")),
+    ),
+    (
+        "strays",
+        Severity::Warning,
+        |world| {
+            world.add_row("/ppp/secret", &[("name", "ghost"), ("comment", "WHMCS|Product ID:999|x@example.net")]);
+        },
+        |world| assert!(world.remove_row("/ppp/secret", "ghost")),
+    ),
+    ("version-counters", Severity::Warning, |world| world.set_version("7.25"), |world| world.set_version("7.18.2")),
+    ("clock", Severity::Hint, |world| world.set_clock(1_000_000_000), |_| {}),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_cause_on_the_router_is_found_and_no_longer_when_it_is_mended() {
     let app = sound().await;
-    let cases: &[(&str, Severity, fn(&mut World), fn(&mut World))] = &[
-        (
-            "fasttrack",
-            Severity::Error,
-            |world| {
-                let rule =
-                    [("chain", "forward"), ("action", "fasttrack-connection"), ("connection-state", "established")];
-                world.add_row("/ip/firewall/filter", &rule);
-            },
-            |world| {
-                world.table_mut("/ip/firewall/filter").retain(|_| false);
-                world.add_row("/ip/firewall/address-list", &[("list", "turnpike"), ("address", "10.8.0.2")]);
-                for end in ["src-address-list", "dst-address-list"] {
-                    world.add_row("/ip/firewall/filter", &[("chain", "forward"), (end, "turnpike")]);
-                }
-                let rule =
-                    [("chain", "forward"), ("action", "fasttrack-connection"), ("connection-state", "established")];
-                world.add_row("/ip/firewall/filter", &rule);
-            },
-        ),
-        (
-            "profile-rate-limit",
-            Severity::Error,
-            |world| assert!(world.put("/ppp/profile", "default", "rate-limit", "1M/1M")),
-            |world| assert!(world.put("/ppp/profile", "default", "rate-limit", "")),
-        ),
-        (
-            "several-sessions",
-            Severity::Warning,
-            |world| assert!(world.put("/ppp/profile", "default", "only-one", "default")),
-            |world| assert!(world.put("/ppp/profile", "default", "only-one", "yes")),
-        ),
-        (
-            "l2tp-off",
-            Severity::Error,
-            |world| assert!(world.put("/interface/l2tp-server/server", "", "enabled", "false")),
-            |world| assert!(world.put("/interface/l2tp-server/server", "", "enabled", "true")),
-        ),
-        (
-            "ipsec-not-required",
-            Severity::Warning,
-            |world| assert!(world.put("/interface/l2tp-server/server", "", "use-ipsec", "yes")),
-            |world| assert!(world.put("/interface/l2tp-server/server", "", "use-ipsec", "required")),
-        ),
-        (
-            "psk-differs",
-            Severity::Error,
-            |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "another")),
-            |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "shared-by-all")),
-        ),
-        (
-            "psk-missing",
-            Severity::Error,
-            |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "")),
-            |world| assert!(world.put("/interface/l2tp-server/server", "", "ipsec-secret", "shared-by-all")),
-        ),
-        (
-            "pptp-off",
-            Severity::Error,
-            |world| assert!(world.put("/interface/pptp-server/server", "", "enabled", "false")),
-            |world| assert!(world.put("/interface/pptp-server/server", "", "enabled", "true")),
-        ),
-        (
-            "api-open",
-            Severity::Warning,
-            |world| assert!(world.put("/ip/service", "api", "address", "")),
-            |world| assert!(world.put("/ip/service", "api", "address", "127.0.0.1/32")),
-        ),
-        (
-            "drift",
-            Severity::Error,
-            |world| assert!(world.put("/queue/simple", "7-41", "max-limit", "64000/64000")),
-            |world| assert!(world.put("/queue/simple", "7-41", "max-limit", "5000000/10000000")),
-        ),
-        (
-            "strays",
-            Severity::Warning,
-            |world| {
-                world.add_row("/ppp/secret", &[("name", "ghost"), ("comment", "WHMCS|Product ID:999|x@example.net")]);
-            },
-            |world| assert!(world.remove_row("/ppp/secret", "ghost")),
-        ),
-        ("version-counters", Severity::Warning, |world| world.set_version("7.25"), |world| world.set_version("7.18.2")),
-        ("clock", Severity::Hint, |world| world.set_clock(1_000_000_000), |_| {}),
-    ];
-    for (code, severity, cause, mend) in cases {
+    for (code, severity, cause, mend) in CASES {
         assert!(!has(&app, code).await, "{code} before");
         app.router.world(*cause);
         let found = findings(&app).await;

@@ -12,6 +12,8 @@ use turnpike::{
     work::rebuild::{self, Comparison, Mend, Step, Why},
 };
 
+type Damage = fn(&mut World);
+
 async fn compare(app: &TestApp) -> Comparison {
     rebuild::compare(&app.app, 3).await.unwrap()
 }
@@ -41,7 +43,7 @@ async fn every_kind_of_drift_is_named_and_mended() {
     app.router.world(|world| world.add_row("/ppp/profile", &[("name", "silver")]));
     let before = held(&app, "7-41");
     assert!(compare(&app).await.drifts.is_empty());
-    let cases: &[(&str, fn(&mut World))] = &[
+    let cases: &[(&str, Damage)] = &[
         ("the secret is missing", |world| assert!(world.remove_row("/ppp/secret", "7-41"))),
         ("the queue is missing", |world| assert!(world.remove_row("/queue/simple", "7-41"))),
         ("secret's profile is silver", |world| assert!(world.put("/ppp/secret", "7-41", "profile", "silver"))),

@@ -89,6 +89,25 @@ async fn change_password(app: &TestApp, password: &str) {
     app.hook("change-password", &body).await.ok();
 }
 
+/// A rotation that has begun to seal and is killed then.
+async fn kill_in_the_middle(file: &Path) {
+    let mut killed = turnpike().args(["rotate-key", "--config"]).arg(file).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(killed.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    killed.start_kill().unwrap();
+    killed.wait().await.unwrap();
+    assert!(line.contains("sealed anew"), "{line}");
+}
+
+/// The settings as they were before can no longer open the database, and say so at the start.
+async fn old_key_alone_is_refused(app: &TestApp, file: &Path) {
+    let (config, _) = Config::load(Some(file), std::iter::empty()).unwrap();
+    assert!(config.seal.older_keys.is_empty());
+    let runtime = tokio::runtime::Handle::current();
+    let old = App::build(app.app.config.clone(), Clock::System, Chance::System, runtime).await.unwrap_err().to_string();
+    assert!(old.contains("seal.master_key is not the key"), "{old}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_beside_a_running_service_locks_nobody_out_and_loses_nothing() {
     let mut app = TestApp::new().await;
@@ -121,12 +140,7 @@ async fn a_rotation_beside_a_running_service_locks_nobody_out_and_loses_nothing(
     // Step two, begun too early, refused; after the restart, killed in the middle.
     stop(first).await;
     let second = serve(&mut app, &file).await;
-    let mut killed = turnpike().args(["rotate-key", "--config"]).arg(&file).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(killed.stdout.take().unwrap()).lines();
-    let line = lines.next_line().await.unwrap().unwrap();
-    killed.start_kill().unwrap();
-    killed.wait().await.unwrap();
-    assert!(line.contains("sealed anew"), "{line}");
+    kill_in_the_middle(&file).await;
     let standing = rotate_key::standing(&app.app, &ring(&file)).await.unwrap();
     assert!(standing.older > 0 && standing.older < standing.secrets, "{standing:?}");
     assert!(standing.unreadable.is_empty());
@@ -161,11 +175,7 @@ async fn a_rotation_beside_a_running_service_locks_nobody_out_and_loses_nothing(
     let third = serve(&mut app, &file).await;
     assert_eq!(shown_password(&app).await, "while-rotating-9");
     stop(third).await;
-    let (config, _) = Config::load(Some(&file), std::iter::empty()).unwrap();
-    assert!(config.seal.older_keys.is_empty());
-    let runtime = tokio::runtime::Handle::current();
-    let old = App::build(app.app.config.clone(), Clock::System, Chance::System, runtime).await.unwrap_err().to_string();
-    assert!(old.contains("seal.master_key is not the key"), "{old}");
+    old_key_alone_is_refused(&app, &file).await;
     app.app.close().await;
 }
 

@@ -56,7 +56,7 @@ struct Rule {
 /// # Errors
 /// Any [`Error`] of a print.
 pub async fn fast_track(router: &Router, addresses: &[Ipv4Addr]) -> Result<FastTrack, Error> {
-    let rules = router.print(Command::print("/ip/firewall/filter/print", RULE), rule).await?;
+    let rules = router.print(Command::print("/ip/firewall/filter/print", RULE), |row| Ok(Some(rule(row)))).await?;
     if !rules.iter().any(Rule::tracks) {
         return Ok(FastTrack::Off);
     }
@@ -72,8 +72,7 @@ pub async fn fast_track(router: &Router, addresses: &[Ipv4Addr]) -> Result<FastT
     Ok(judge(&rules, &lists, addresses))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a row's reader")]
-fn rule(row: &Row<'_>) -> Result<Option<Rule>, String> {
+fn rule(row: &Row<'_>) -> Rule {
     let mut rule = Rule::default();
     for (key, value) in row.attributes() {
         match key {
@@ -88,7 +87,7 @@ fn rule(row: &Row<'_>) -> Result<Option<Rule>, String> {
             }
         }
     }
-    Ok(Some(rule))
+    rule
 }
 
 fn judge(rules: &[Rule], lists: &HashMap<String, Vec<String>>, addresses: &[Ipv4Addr]) -> FastTrack {

@@ -11,6 +11,9 @@ use crate::routeros::{
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::HashMap, fmt};
 
+/// Expected passwords by user name.
+pub type Passwords = HashMap<String, SecretString>;
+
 /// A secret, and whether its password is the one that was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldSecret {
@@ -75,7 +78,7 @@ impl fmt::Display for Difference {
 ///
 /// # Errors
 /// Any [`Error`] of a print.
-pub async fn holding(router: &Router, passwords: HashMap<String, SecretString>) -> Result<Holding, Error> {
+pub async fn holding(router: &Router, passwords: Passwords) -> Result<Holding, Error> {
     let all = Command::print(secrets::PRINT, &format!("{},password", secrets::ROW));
     let take = move |row: &Row<'_>| {
         let Some(held) = secret(row)? else { return Ok(None) };

@@ -229,20 +229,20 @@ fn fast_track(books: &Books, seen: &Seen, out: &mut Findings) {
     let why = "Packets of a FastTracked connection pass by the queues: they are neither limited nor charged.";
     match seen.fast_track {
         Some(routeros::FastTrack::PassesBy) => {
-            let mut mend = String::new();
+            let mut mend: Vec<String> = Vec::new();
             for entry in &books.server.told.addresses {
                 let entry = entry.replace(' ', "");
-                mend.push_str(&format!("/ip firewall address-list add list=turnpike address={entry}\n"));
+                mend.push(format!("/ip firewall address-list add list=turnpike address={entry}"));
             }
             for end in ["src", "dst"] {
-                mend.push_str(&format!(
+                mend.push(format!(
                     "/ip firewall filter add chain=forward action=accept connection-state=established,related \
                      {end}-address-list=turnpike \
-                     place-before=[:pick [/ip firewall filter find action=fasttrack-connection] 0]\n"
+                     place-before=[:pick [/ip firewall filter find action=fasttrack-connection] 0]"
                 ));
             }
             let what = "A FastTrack rule is on, and the accounts' addresses are not exempt from it.";
-            out.add(Error, "fasttrack", what, why, mend.trim_end());
+            out.add(Error, "fasttrack", what, why, mend.join("\n"));
         }
         Some(routeros::FastTrack::Unclear) => out.add(
             Hint,

@@ -15,12 +15,23 @@ use tokio::time::Instant;
 /// Sessions that moved less between the two looks say nothing: keep-alives move interfaces too.
 const MOVED: u64 = 20_000;
 
+/// What is known of the API user.
+#[derive(Default)]
+pub(super) enum User {
+    /// Nothing: the router did not say.
+    #[default]
+    Untold,
+    /// It is not among the router's local users.
+    Elsewhere,
+    /// This.
+    Local(ApiUser),
+}
+
 /// What a router answered. None: it was not asked, or refused.
 #[derive(Default)]
 pub(super) struct Seen {
     pub facts: Option<Facts>,
-    #[expect(clippy::option_option, reason = "not asked is not the same as not found")]
-    pub user: Option<Option<ApiUser>>,
+    pub user: User,
     pub services: Option<Vec<Service>>,
     pub certificate_end: Option<DateTime<Utc>>,
     pub clock: Option<DateTime<Utc>>,
@@ -95,7 +106,8 @@ async fn ask(router: &Router, books: &Books, seen: &mut Seen) -> Result<(), Erro
     let told = &books.server.told;
     seen.facts = seen.take("what router it is", routeros::facts(router).await)?;
     seen.clock = seen.take("its clock", routeros::clock(router).await)?.flatten();
-    seen.user = seen.take("the API user and its group", routeros::api_user(router, &told.username).await)?;
+    let user = seen.take("the API user and its group", routeros::api_user(router, &told.username).await)?;
+    seen.user = user.map_or(User::Untold, |user| user.map_or(User::Elsewhere, User::Local));
     seen.services = seen.take("its services", routeros::services(router).await)?;
     let certificate = seen.services.iter().flatten().find(|it| it.name == "api-ssl" && told.tls);
     if let Some(name) = certificate.map(|it| it.certificate.clone()).filter(|it| !it.is_empty() && it != "none") {

@@ -94,9 +94,8 @@ mod tests {
             let mut table = "";
             for line in text.lines() {
                 let words: Vec<&str> = line.split_whitespace().collect();
-                match words.as_slice() {
-                    ["CREATE" | "ALTER", "TABLE", name, ..] => table = name,
-                    _ => {}
+                if let ["CREATE" | "ALTER", "TABLE", name, ..] = words.as_slice() {
+                    table = name;
                 }
                 let column = words.iter().take(4).find(|word| word.ends_with("_sealed"));
                 if let (Some(column), false) = (column, line.trim_start().starts_with("--")) {

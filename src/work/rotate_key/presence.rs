@@ -76,12 +76,11 @@ pub(super) async fn running(app: &App) -> Result<Vec<Vec<String>>, Problem> {
     let mut running = Vec::new();
     for row in rows {
         let (name, value): (String, String) = (row.get("name")?, row.get("value")?);
-        match read(&value, now) {
-            Some(keys) => running.push(keys),
-            None => {
-                let forget = sql!("DELETE FROM installation WHERE name = ? AND value = ?");
-                app.db.execute(forget, params![name, value]).await?;
-            }
+        if let Some(keys) = read(&value, now) {
+            running.push(keys);
+        } else {
+            let forget = sql!("DELETE FROM installation WHERE name = ? AND value = ?");
+            app.db.execute(forget, params![name, value]).await?;
         }
     }
     Ok(running)

@@ -5,7 +5,7 @@ use super::{
         Findings,
         Severity::{Error, Hint, Warning},
         books::Books,
-        look::Seen,
+        look::{Seen, User},
     },
     quoted, silent,
 };
@@ -62,8 +62,10 @@ pub(super) fn ended(books: &Books, error: &routeros::Error, out: &mut Findings) 
 
 pub(super) fn judge(books: &Books, seen: &Seen, now: DateTime<Utc>, out: &mut Findings) {
     let told = &books.server.told;
-    if let Some(user) = &seen.user {
-        policies(&told.username, user.as_ref(), out);
+    match &seen.user {
+        User::Untold => {}
+        User::Elsewhere => elsewhere(&told.username, out),
+        User::Local(user) => policies(&told.username, user, out),
     }
     if !told.tls {
         out.add(
@@ -114,17 +116,17 @@ pub(super) fn judge(books: &Books, seen: &Seen, now: DateTime<Utc>, out: &mut Fi
     }
 }
 
-fn policies(username: &str, user: Option<&ApiUser>, out: &mut Findings) {
-    let Some(user) = user else {
-        out.add(
-            Hint,
-            "user-elsewhere",
-            format!("The router has no local user {username}; its policies cannot be examined."),
-            "It needs the policies read, write, api and sensitive, and no others.",
-            "/user aaa print",
-        );
-        return;
-    };
+fn elsewhere(username: &str, out: &mut Findings) {
+    out.add(
+        Hint,
+        "user-elsewhere",
+        format!("The router has no local user {username}; its policies cannot be examined."),
+        "It needs the policies read, write, api and sensitive, and no others.",
+        "/user aaa print",
+    );
+}
+
+fn policies(username: &str, user: &ApiUser, out: &mut Findings) {
     let missing: Vec<&str> = POLICIES.into_iter().filter(|it| !user.policies.iter().any(|p| p == it)).collect();
     if !missing.is_empty() {
         out.add(
