@@ -19,26 +19,11 @@ final class AddonPagesTest extends BridgeTestCase
     protected function setUp(): void
     {
         parent::setUp();
-        foreach (['tbladmins' => 'username', 'tbladminroles' => 'name'] as $table => $column) {
-            Capsule::schema()->dropIfExists($table);
-            Capsule::schema()->create($table, static function ($made) use ($column): void {
-                $made->increments('id');
-                $made->string($column);
-                $made->integer('roleid')->default(0);
-            });
-        }
         Capsule::table('tbladminroles')->insert([['id' => 1, 'name' => 'Full Administrator'],
             ['id' => 2, 'name' => 'Sales &amp; Support']]);
         Capsule::table('tbladmins')->insert(['id' => 5, 'username' => 'grace', 'roleid' => 2]);
         $_SESSION['adminid'] = 5;
         $_SESSION['adminlang'] = 'german';
-    }
-
-    protected function tearDown(): void
-    {
-        Capsule::schema()->dropIfExists('tbladmins');
-        Capsule::schema()->dropIfExists('tbladminroles');
-        parent::tearDown();
     }
 
     public function testAPageIsAskedForAndShownAsTurnpikeDrewIt(): void
@@ -117,6 +102,7 @@ final class AddonPagesTest extends BridgeTestCase
         self::assertSame($sent, $body['form'], 'without the tokens, decoded once');
         self::assertSame(['id' => 41, 'found' => true, 'client_id' => 7, 'label' => 'VPN'], $body['service']);
         self::assertSame(Sidecar::USAGE_MS, Limits::$set[0][1]);
+        $peer->answer('admin/netflow', self::drawn('the list'));
         $_GET = ['page' => 'netflow', 'service' => '4711'];
         $this->page();
         $this->page();

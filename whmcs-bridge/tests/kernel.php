@@ -374,7 +374,8 @@ namespace Turnpike\Tests {
                 'tbladdonmodules' => 'module setting:string; value:text',
                 'tblconfiguration' => 'setting:string; value:text',
                 'tblemailtemplates' => 'type name subject language:string; message:text; custom disabled:int',
-                'tbladmins' => 'firstname lastname:string',
+                'tbladmins' => 'firstname lastname username:string; roleid:int',
+                'tbladminroles' => 'name:string',
                 'tblclients' => 'firstname lastname email language:string',
             ];
             Capsule::schema()->dropIfExists('mod_turnpike_mails');

@@ -32,15 +32,6 @@ $encoded = static function (array $values) use (&$encoded): array {
     }, $values);
 };
 [$_SESSION, $_SERVER['REQUEST_METHOD'], $_GET, $_POST] = [$session, $method, $encoded($get), $encoded($post)];
-Capsule::schema()->create('tbladmins', static function ($table): void {
-    $table->increments('id');
-    $table->string('username');
-    $table->integer('roleid');
-});
-Capsule::schema()->create('tbladminroles', static function ($table): void {
-    $table->increments('id');
-    $table->string('name');
-});
 Capsule::table('tbladminroles')->insert(['id' => 1, 'name' => 'Full Administrator']);
 Capsule::table('tbladmins')->insert(['id' => 5, 'username' => 'grace', 'roleid' => 1]);
 Capsule::table('tblproducts')->insert(['id' => 9, 'name' => 'VPS Basic', 'servertype' => 'solusvm']);
