@@ -115,6 +115,18 @@ async fn routers_say_how_they_are_reached_and_what_room_is_left_and_are_collecte
 }
 
 #[tokio::test]
+async fn a_router_is_examined_on_request_and_each_finding_says_what_mends_it() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    assert!(!app.admin("routers", &json!([])).await.contains("role=\"status\""));
+    app.router.stop().await;
+    let html = app.admin("routers", &json!({"examine": "3"})).await;
+    assert!(html.contains("tp-danger\"><strong><span class=\"tp-hidden\">error: </span>"), "{html}");
+    let answer = app.send("POST", "/v1/admin/routers", &ask(&json!({"examine": "9"}))).await.ok();
+    assert_eq!(answer["status"], 404);
+}
+
+#[tokio::test]
 async fn accounts_are_found_by_everything_they_are_called_and_by_state() {
     let app = TestApp::new().await;
     let other = json!({"client": {"id": 8, "name": "Charles 100% Babbage", "email": "charles@example.org"}, "service": {"client_id": 8}});

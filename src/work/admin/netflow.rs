@@ -104,7 +104,8 @@ fn is_about(row: &Value, wanted: &str) -> bool {
     let texts = ["url", "username", "group", "ip_address", "notes"].map(|name| &row[name]);
     let texts = texts.into_iter().chain([&row["account"]["username"], &row["account"]["client"]]);
     let found = texts.filter_map(Value::as_str).any(|text| text.to_lowercase().contains(wanted));
-    found || [&row["service_id"], &row["client_id"]].iter().any(|id| id.to_string() == wanted)
+    let number: Option<u64> = wanted.parse().ok();
+    found || number.is_some() && [&row["service_id"], &row["client_id"]].iter().any(|id| id.as_u64() == number)
 }
 
 async fn draw_form(app: &App, request: &Request, form: Form, said: Option<Flash>) -> Result<Page, Problem> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 /// What is in the fields. There is no place for a password: it is never sent back.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "boxes to be ticked, and two facts of what is stored")]
 pub(super) struct Form {
     /// The service as it was named: a number, or a user name of ours.
     pub(super) service: String,

@@ -28,7 +28,7 @@ pub(super) async fn show(app: &App, request: &Request, said: Option<Flash>) -> R
     let all = total(&tallies);
     let rows = servers.iter().zip(&glances).map(|(server, glance)| {
         let tally = tallies.iter().find(|it| it.server_id == server.told.id).copied().unwrap_or_default();
-        router(app, server, tally, glance)
+        router(app, server, tally, glance.as_ref())
     });
     let online: Vec<usize> = glances.iter().filter_map(|it| it.as_ref().map(|seen| seen.online)).collect();
     let own = json!({
@@ -69,7 +69,7 @@ fn total(tallies: &[Tally]) -> Tally {
     }
 }
 
-fn router(app: &App, server: &Server, tally: Tally, glance: &Option<routers::Glance>) -> Value {
+fn router(app: &App, server: &Server, tally: Tally, glance: Option<&routers::Glance>) -> Value {
     json!({
         "id": server.told.id,
         "name": server.told.name,
@@ -79,7 +79,7 @@ fn router(app: &App, server: &Server, tally: Tally, glance: &Option<routers::Gla
         "failure": server.failed.as_ref().map(|(at, why)| json!({"at": figures::at(app, *at), "why": why})),
         "made": tally.made,
         "off": tally.made - tally.enabled,
-        "online": glance.as_ref().map(|it| it.online),
+        "online": glance.map(|it| it.online),
     })
 }
 

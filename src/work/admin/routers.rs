@@ -7,7 +7,10 @@ use crate::{
     problem::{Code, Problem},
     router::Server,
     routeros,
-    work::collect::{self, Scope},
+    work::{
+        collect::{self, Scope},
+        doctor,
+    },
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -37,8 +40,14 @@ pub(super) async fn show(app: &App, request: &Request, said: Option<Flash>) -> R
         let tally = tallies.iter().find(|it| it.server_id == server.told.id).copied().unwrap_or_default();
         rows.push(row(app, server, tally, glance.as_ref()).await?);
     }
+    let examined = request.query.number("examine")?;
+    let findings = match examined {
+        Some(id) => Some(doctor::run(app, Some(id)).await?),
+        None => None,
+    };
     let poll = app.config.collect.poll.map(|it| figures::duration(it.as_secs()));
-    let own = json!({"routers": rows, "poll": poll, "reset": app.config.collect.reset});
+    let own = json!({"routers": rows, "poll": poll, "reset": app.config.collect.reset,
+        "examined": examined, "findings": findings});
     draw::page(app, request, (Name::Routers, "routers.html", "Routers"), said, own).await
 }
 
