@@ -101,7 +101,6 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
         "the sender's address is parsed at the edge; the log's test shows that lettre stays quiet",
     ),
     ("mikrotik_rs", &["routeros"], "one client; the simulator has a wire of its own"),
-    ("minijinja", &["admin", "demo", "http", "mail", "usage"], "letters, charts and pages"),
     ("minijinja", &["demo", "mail", "usage", "work"], "letters, charts and pages"),
     ("prometheus_client", &["meters"], "one registry"),
     ("rand", &["clock"], "chance comes from `clock::Chance`"),
