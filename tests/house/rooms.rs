@@ -101,7 +101,7 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
         "the sender's address is parsed at the edge; the log's test shows that lettre stays quiet",
     ),
     ("mikrotik_rs", &["routeros"], "one client; the simulator has a wire of its own"),
-    ("minijinja", &["demo", "mail", "usage", "work"], "letters, charts and pages"),
+    ("minijinja", &["demo", "mail", "usage", "work"], "letters, charts, and pages: the demo's and the admin's"),
     ("prometheus_client", &["meters"], "one registry"),
     ("rand", &["clock"], "chance comes from `clock::Chance`"),
     ("reqwest", &["demo", "cli"], "the demo calls its own front door; nobody else calls out by HTTP"),
