@@ -13,7 +13,7 @@ CREATE TABLE server (
     username VARCHAR(255) NOT NULL,
     password_sealed BLOB NOT NULL,
     certificate_sha256 VARCHAR(128) NOT NULL,
-    addresses TEXT NOT NULL,
+    addresses MEDIUMTEXT NOT NULL,
     told_at BIGINT NOT NULL,
     -- What was seen of it last.
     seen_at BIGINT,
@@ -43,16 +43,16 @@ CREATE TABLE account (
     product_id BIGINT NOT NULL,
     client_name VARCHAR(255) NOT NULL,
     email VARCHAR(255) NOT NULL,
-    language VARCHAR(64) NOT NULL,
-    status VARCHAR(32) NOT NULL,
-    billing_cycle VARCHAR(32) NOT NULL,
+    language VARCHAR(255) NOT NULL,
+    status VARCHAR(255) NOT NULL,
+    billing_cycle VARCHAR(255) NOT NULL,
     next_due_date VARCHAR(10),
     username VARCHAR(64) NOT NULL,
     password_sealed BLOB NOT NULL,
     address VARCHAR(15) NOT NULL,
     -- Settings in force.
-    plan VARCHAR(191),
-    profile VARCHAR(191) NOT NULL,
+    plan VARCHAR(255),
+    profile VARCHAR(255) NOT NULL,
     ppp_service VARCHAR(8) NOT NULL,
     down_kbps BIGINT NOT NULL,
     up_kbps BIGINT NOT NULL,
@@ -66,7 +66,7 @@ CREATE TABLE account (
     support_l2tp INT NOT NULL,
     psk_sealed BLOB NOT NULL,
     collect_with VARCHAR(8) NOT NULL,
-    comment_prefix VARCHAR(191) NOT NULL,
+    comment_prefix VARCHAR(255) NOT NULL,
     -- Why it is off, but for the quota (see standing): each set and cleared only by its own event.
     cause_billing INT NOT NULL,
     cause_admin INT NOT NULL,
@@ -194,20 +194,20 @@ CREATE TABLE quarantine (
 
 -- Router changes decided and not yet known to be made, in order. kind: enable, disable, change, password.
 CREATE TABLE pending (
-    id INTEGER NOT NULL PRIMARY KEY /*! AUTO_INCREMENT */,
     service_id BIGINT NOT NULL,
+    -- Grows within the service and is not used again: milliseconds, or one more than the last.
+    id BIGINT NOT NULL,
     server_id BIGINT NOT NULL,
     kind VARCHAR(10) NOT NULL,
     kick INT NOT NULL,
     decided_at BIGINT NOT NULL,
     tries INT NOT NULL,
     tried_at BIGINT,
-    failure VARCHAR(512)
+    failure VARCHAR(512),
+    PRIMARY KEY (service_id, id)
 ) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
 
 CREATE INDEX pending_server ON pending (server_id, service_id);
-
-CREATE INDEX pending_service ON pending (service_id);
 
 -- Letters, from the transaction that decided them until they are sent. state: queued, sent, dead.
 CREATE TABLE mail_outbox (

@@ -340,7 +340,7 @@ pub(crate) struct Outcome {
 }
 
 /// How often a transaction is done over when another was in its way.
-pub const TRIES: u32 = 8;
+pub const TRIES: u32 = 5;
 
 /// Runs a transaction's story and commits it; once more, up to [`TRIES`] times, where another was in the way:
 /// `in_tx!(db, tx => { … Ok(answer) })`. The story's error type must be `From<db::Error>` and answer `is_retryable`.

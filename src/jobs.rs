@@ -93,7 +93,10 @@ impl Running {
             let outcome = tokio::spawn(job).await;
             match outcome {
                 Ok(Ok(())) => {}
-                Ok(Err(problem)) if problem.code == Code::Busy => tracing::debug!(job = name, "{}", problem.detail),
+                // A router that went away was told of once, by who found it so.
+                Ok(Err(problem)) if matches!(problem.code, Code::Busy | Code::RouterUnreachable) => {
+                    tracing::debug!(job = name, "{}", problem.detail)
+                }
                 Ok(Err(problem)) => tracing::warn!(job = name, code = problem.code.as_str(), "{}", problem.detail),
                 Err(error) => tracing::error!(job = name, %error, "a job broke off"),
             }
@@ -108,7 +111,7 @@ async fn begin(front: &Front, tasks: &TaskTracker, running: &Running) {
     let own = front.clone();
     running.begin(tasks, "nonces".to_owned(), async move { Ok(keep_nonces(&own).await?) });
     let own = app.clone();
-    running.begin(tasks, "letters".to_owned(), async move { letters(&own).await });
+    running.begin(tasks, "letters".to_owned(), async move { a_batch_of_letters(&own).await });
     let own = app.clone();
     running.begin(tasks, "housekeeping".to_owned(), async move { daily(&own).await });
     match due(app).await {
@@ -175,6 +178,14 @@ fn is_due(server: &Server, every: Duration, now: DateTime<Utc>) -> bool {
     let read = server.seen_at.is_none_or(|at| now - at >= every || now < at);
     let rested = server.failed.as_ref().is_none_or(|(at, _)| now - *at >= AGAIN || now < *at);
     read && rested
+}
+
+/// One batch, so that a stop need not wait for all of them; more are due at once.
+async fn a_batch_of_letters(app: &App) -> Result<(), Problem> {
+    if mail::send_due(&app.db, &app.letters, &app.mailer, &app.clock, &app.owner).await?.more {
+        app.letters_queued.notify_one();
+    }
+    Ok(())
 }
 
 async fn letters(app: &App) -> Result<(), Problem> {

@@ -16,7 +16,7 @@ pub async fn run(count: u32) {
     println!("binary {:.1} MB", mb(size));
     let folder = tempfile::tempdir().expect("a folder");
     let router = router(count).await;
-    let text = settings(folder.path(), None, "127.0.0.1:0").replace("poll_seconds = 0", "poll_seconds = 1");
+    let text = settings(folder.path(), None, "127.0.0.1:0").replace("poll_seconds = 0", "poll_seconds = 5");
     std::fs::write(folder.path().join("turnpike.toml"), &text).expect("written");
     start(&binary, folder.path(), "an empty database");
     let app = app(&text, folder.path()).await;

@@ -79,10 +79,15 @@ pub async fn decide(
     kick: bool,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    let last = sql!("SELECT COALESCE(MAX(id), 0) AS last FROM pending WHERE service_id = ?");
+    let last: i64 = conn.one(last, params![service_id]).await?.map_or(Ok(0), |row| row.get("last"))?;
+    // Whoever makes changes up to an id deletes up to it: an id that came again would be deleted unmade.
+    let id = now.timestamp_millis().max(last + 1);
     let sql = sql!(
-        "INSERT INTO pending (service_id, server_id, kind, kick, decided_at, tries, failure) VALUES (?, ?, ?, ?, ?, 0, NULL)"
+        "INSERT INTO pending (service_id, id, server_id, kind, kick, decided_at, tries, failure) \
+         VALUES (?, ?, ?, ?, ?, ?, 0, NULL)"
     );
-    conn.execute(sql, params![service_id, server_id, kind.as_str(), kick, now]).await.map(|_| ())
+    conn.execute(sql, params![service_id, id, server_id, kind.as_str(), kick, now]).await.map(|_| ())
 }
 
 /// A service's changes, oldest first.
@@ -103,10 +108,12 @@ pub async fn changing(conn: &mut Conn, server_id: u64) -> Result<HashSet<u64>> {
     conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("service_id")).collect()
 }
 
-/// Services of a router that have changes waiting, those that waited longest first.
+/// Services of a router that have changes waiting: those that were tried longest ago first, so that one that cannot be
+/// made keeps no other waiting.
 pub async fn services_of(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
     let sql = sql!(
-        "SELECT service_id, MIN(id) AS first_id FROM pending WHERE server_id = ? GROUP BY service_id ORDER BY first_id"
+        "SELECT service_id, MAX(COALESCE(tried_at, 0)) AS tried, MIN(decided_at) AS decided FROM pending WHERE server_id = ? \
+         GROUP BY service_id ORDER BY tried, decided, service_id"
     );
     conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("service_id")).collect()
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use secrecy::SecretString;
-use std::net::Ipv4Addr;
+use std::{collections::HashSet, net::Ipv4Addr};
 
 /// How far an account has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,25 @@ pub struct Sold {
     pub billing_cycle: String,
     /// When the next cycle begins.
     pub next_due_date: Option<NaiveDate>,
+}
+
+impl Sold {
+    /// The same, with what is not told here as it was told before: parts of a hook's body may be absent.
+    #[must_use]
+    pub fn or(self, before: &Self) -> Self {
+        let text = |new: String, old: &String| if new.is_empty() { old.clone() } else { new };
+        let id = |new: u64, old: u64| if new == 0 { old } else { new };
+        Self {
+            client_id: id(self.client_id, before.client_id),
+            product_id: id(self.product_id, before.product_id),
+            client_name: text(self.client_name, &before.client_name),
+            email: text(self.email, &before.email),
+            language: text(self.language, &before.language),
+            status: text(self.status, &before.status),
+            billing_cycle: text(self.billing_cycle, &before.billing_cycle),
+            next_due_date: self.next_due_date.or(before.next_due_date),
+        }
+    }
 }
 
 /// A service of ours.
@@ -196,6 +215,12 @@ impl Account {
              WHERE a.server_id = ? AND a.state = 'made' ORDER BY a.service_id"
         );
         conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
+    }
+
+    /// What comments of ours on that router begin with.
+    pub async fn prefixes(conn: &mut Conn, server_id: u64) -> Result<HashSet<String>> {
+        let sql = sql!("SELECT DISTINCT comment_prefix FROM account WHERE server_id = ?");
+        conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("comment_prefix")).collect()
     }
 
     /// Whether another living service of that router has the name.

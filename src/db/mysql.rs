@@ -50,7 +50,7 @@ impl Servers {
             .tcp_keepalive(Some(Duration::from_secs(30)))
             .setup(vec![
                 "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-                "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 10, \
+                "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 4, \
                  sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO'",
             ])
             .pool_opts(PoolOpts::default().with_constraints(constraints));

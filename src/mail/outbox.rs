@@ -228,10 +228,12 @@ pub async fn retry_dead(conn: &mut Conn, id: u64, now: DateTime<Utc>) -> Result<
 }
 
 /// Forgets letters that were sent before `before`; how many. Their keys are never used again: each holds its account's count
-/// of letters, which only grows.
+/// of letters, which only grows. The last letter stays: SQLite would give its id, and so its `Message-ID`, to the next.
 pub async fn forget_sent(db: &Db, before: DateTime<Utc>) -> Result<u64> {
-    let sql = sql!("DELETE FROM mail_outbox WHERE state = 'sent' AND sent_at < ?");
-    db.execute(sql, params![before]).await
+    let last = db.read().await?.one(sql!("SELECT MAX(id) AS last FROM mail_outbox"), vec![]).await?;
+    let last: Option<i64> = last.map_or(Ok(None), |row| row.get("last"))?;
+    let sql = sql!("DELETE FROM mail_outbox WHERE state = 'sent' AND sent_at < ? AND id < ?");
+    db.execute(sql, params![before, last.unwrap_or(0)]).await
 }
 
 /// A letter for WHMCS to send (`cron`'s `mails`).

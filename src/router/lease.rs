@@ -26,7 +26,14 @@ impl Lease {
         in_tx!(db, tx => {
             let sql = sql!("SELECT owner, fence, until_at FROM lease WHERE name = ? /*! FOR UPDATE */");
             let fence = match tx.one(sql, params![name]).await? {
-                None => 0,
+                // A row that is not there cannot be locked: of two who both want to make it, the second looks again.
+                None => {
+                    let make = sql!("INSERT INTO lease (name, owner, fence, until_at) VALUES (?, ?, 0, 0)");
+                    if !tx.insert_once(make, params![name, owner]).await? {
+                        return Err(Error::Retry("the lease was made by another just now".to_owned()));
+                    }
+                    0
+                }
                 Some(row) => {
                     let until: DateTime<Utc> = row.get("until_at")?;
                     // No holder asks for more than a term. One that seems to run much longer (clocks differ a little from

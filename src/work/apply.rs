@@ -25,7 +25,9 @@ pub async fn service(app: &App, server: &Server, service_id: u64, until: Instant
 async fn by(app: &App, router: &Router, service_id: u64) -> Result<(), Problem> {
     let (account, changes) = {
         let mut conn = app.db.read().await?;
-        (Account::find(&mut conn, service_id).await?, pending::of_service(&mut conn, service_id).await?)
+        // The changes first: what is decided between the two reads has a higher id and stays, however old the account is.
+        let changes = pending::of_service(&mut conn, service_id).await?;
+        (Account::find(&mut conn, service_id).await?, changes)
     };
     let (Some(account), Some(last)) = (account, changes.last()) else { return Ok(()) };
     match make(app, router, &account, &changes).await {

@@ -38,7 +38,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         let before = routers_part(&account);
         counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
         let was_metered = account.is_metered();
-        account.sold = sold.clone();
+        account.sold = sold.clone().or(&account.sold);
         // The mark stays what it was made with; with another it would not be ours.
         let comment_prefix = account.settings.comment_prefix.clone();
         account.set_settings(&app.seal, Settings { comment_prefix, ..settings.clone() });

@@ -66,17 +66,18 @@ async fn set(app: &App, router: &routeros::Router, account: &Account, password: 
         account.set_password(&app.seal, password);
         account.save(&mut tx, now).await
     }.map_err(Problem::from))?;
-    match apply::kick(router, account).await {
+    // From here on the new password holds, on the router and in the books: whatever goes wrong now, WHMCS must keep it too.
+    let ended = match apply::kick(router, account).await {
         Ok(_) => withdraw(app, id, intent).await,
-        // The password holds; the sessions are ended when the router returns.
-        Err(error) if error.is_away() => Ok(()),
         Err(error) => Err(error.into()),
+    };
+    if let Err(problem) = ended {
+        tracing::warn!(service.id = id, "the password is changed; sessions are ended later: {}", problem.detail);
     }
+    Ok(())
 }
 
 /// The intent is no longer one.
 async fn withdraw(app: &App, service_id: u64, id: u64) -> Result<(), Problem> {
-    let mut tx = app.db.begin().await?;
-    pending::withdraw(&mut tx, service_id, id).await?;
-    Ok(tx.commit().await?)
+    crate::in_tx!(app.db, tx => pending::withdraw(&mut tx, service_id, id).await.map_err(Problem::from))
 }

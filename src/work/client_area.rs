@@ -16,6 +16,9 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
+/// How long the page waits to write down what it saw.
+const REMEMBER: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// What the router said in time.
 enum Looked {
     /// It answered.
@@ -110,6 +113,17 @@ async fn look(app: &App, server: &Server, account: &Account) -> Result<Looked, P
     }
 }
 
+async fn remember(
+    app: &App,
+    service_id: u64,
+    online: bool,
+    now: chrono::DateTime<chrono::Utc>,
+) -> crate::db::Result<()> {
+    let mut tx = app.db.begin().await?;
+    Account::saw_online(&mut tx, service_id, online, now).await?;
+    tx.commit().await
+}
+
 async fn connection(app: &App, account: &Account, looked: &Looked) -> Result<Value, Problem> {
     let Looked::Seen(look) = looked else {
         let as_of = account.online.map(|(_, at)| super::instant(at));
@@ -123,9 +137,8 @@ async fn connection(app: &App, account: &Account, looked: &Looked) -> Result<Val
     let fresh =
         |(was, at): (bool, chrono::DateTime<chrono::Utc>)| was == online && now - at < chrono::Duration::minutes(1);
     if !account.online.is_some_and(fresh) {
-        let mut tx = app.db.begin().await?;
-        Account::saw_online(&mut tx, account.service_id, online, now).await?;
-        tx.commit().await?;
+        // A page does not wait for a database that is busy with a poll; the next one remembers it.
+        let _late = timeout(REMEMBER, remember(app, account.service_id, online, now)).await;
     }
     let session = look.sessions.first();
     Ok(json!({

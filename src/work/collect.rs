@@ -106,7 +106,11 @@ async fn hold(app: &App, server_id: u64, scope: Scope, until: Instant, lease: &L
     let router = app.router(&server)?.within(until);
     // WHMCS asks once a day or at a cron run: a router that was away a moment ago is tried again.
     let router = if scope == Scope::Poll { router } else { router.patient() };
-    let booked = read_and_book(app, &router, server_id, scope, lease).await?;
+    let booked = read_and_book(app, &router, server_id, scope, lease).await.inspect_err(|problem| {
+        if server.failed.is_none() {
+            tracing::warn!(server.id = server_id, code = problem.code.as_str(), "a reading failed: {}", problem.detail);
+        }
+    })?;
     let mut outcome = Outcome { at: booked.at, read: booked.read, skipped: booked.skipped, reset: 0 };
     if !booked.to_reset.is_empty() {
         let made = reset::run(app, &router, server_id, booked.to_reset, lease).await?;

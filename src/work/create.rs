@@ -135,9 +135,10 @@ fn no_profile(router: &str, profile: &str, path: &str) -> Problem {
     Problem::field(path, why)
 }
 
-/// An account that lives already can be brought in line, but not be moved or renamed by a create.
+/// An account that lives already, or of which an earlier try may have made a part, can be brought in line, but not be moved
+/// or renamed by a create: what is on the router would be left there.
 fn check_same(wish: &Wish, server: &Server, known: Option<&Account>) -> Result<(), Problem> {
-    let Some(known) = known.filter(|known| known.state == State::Made) else { return Ok(()) };
+    let Some(known) = known.filter(|known| known.state != State::Gone) else { return Ok(()) };
     if known.server_id != server.told.id {
         let why = format!(
             "is not the server that this service lives on (server {}); terminate it there first",
@@ -241,7 +242,7 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
             account.state = State::New;
         }
         account.server_id = server.told.id;
-        account.sold = wish.sold.clone();
+        account.sold = wish.sold.clone().or(&account.sold);
         name(app, &mut tx, wish, &mut account).await?;
         let no_password = account.password(&app.seal).map_or(true, |it| it.expose_secret().is_empty());
         if let Some(password) = password(app, wish, no_password || (begins && account.made_at.is_some())) {

@@ -27,7 +27,9 @@ const LETTERS: u32 = 100;
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     acknowledge(app, ask).await?;
     let servers = Server::in_use(&mut app.db.read().await?).await?;
-    let runs = stream::iter(servers).map(|server| one(app, server)).buffered(AT_ONCE).collect::<Vec<_>>().await;
+    // One limit for all: however many routers hang, the bridge has its answer in time.
+    let until = super::deadline(super::COLLECTION);
+    let runs = stream::iter(servers).map(|server| one(app, server, until)).buffered(AT_ONCE).collect::<Vec<_>>().await;
     let (mut services, mut skipped) = (Vec::new(), Vec::new());
     for run in runs {
         let (read, left) = run?;
@@ -38,14 +40,14 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 }
 
 /// Collects one router's cron accounts: figures, and what was left out.
-async fn one(app: &App, server: Server) -> Result<(Vec<Value>, Vec<Value>), Problem> {
+async fn one(app: &App, server: Server, until: tokio::time::Instant) -> Result<(Vec<Value>, Vec<Value>), Problem> {
     let id = server.told.id;
     let accounts = Account::of_server(&mut app.db.read().await?, id).await?;
     let with_cron: Vec<&Account> = accounts.iter().filter(|it| it.settings.collect == Collect::Cron).collect();
     if with_cron.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    match collect::run(app, id, Scope::Cron, super::deadline(super::COLLECTION)).await {
+    match collect::run(app, id, Scope::Cron, until).await {
         Ok(outcome) => {
             let figures = usage_update::services(app, id, &outcome, |it| it.settings.collect == Collect::Cron).await?;
             let mine =

@@ -34,7 +34,7 @@ mod view;
 pub use ask::Ask;
 
 use crate::{
-    account::{Account, State},
+    account::{Account, State, pending},
     app::App,
     problem::{Code, Problem},
     router::{Server, Told},
@@ -142,10 +142,13 @@ fn no_such_service(service_id: u64) -> Problem {
     )
 }
 
-/// A living account, locked in this transaction.
+/// A living account, locked in this transaction. WHMCS still reckons with it, so a termination that failed and was left
+/// waiting is no longer wanted: it must not take away what was paid for since.
 async fn living(tx: &mut crate::db::Tx, service_id: u64) -> Result<Account, Problem> {
     let account = Account::find_locked(tx, service_id).await?;
-    account.filter(|account| account.state == State::Made).ok_or_else(|| no_such_service(service_id))
+    let account = account.filter(|account| account.state == State::Made).ok_or_else(|| no_such_service(service_id))?;
+    pending::withdraw_removal(tx, service_id).await?;
+    Ok(account)
 }
 
 /// A living account, as it stands.

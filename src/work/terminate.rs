@@ -15,7 +15,7 @@ use crate::{
     },
     app::App,
     db::Conn,
-    problem::Problem,
+    problem::{Code, Problem},
     router::{Server, lease::Lease},
     routeros,
     usage::{
@@ -47,7 +47,17 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 async fn remove(app: &App, server: &Server, account: &Account, until: Instant) -> Result<(), Problem> {
     collect::alone(app, server.told.id, until, async |lease| last_reading(app, server, account, lease, until).await)
         .await?;
-    apply::service(app, server, account.service_id, until).await
+    let made = apply::service(app, server, account.service_id, until).await;
+    if let Err(problem) = &made
+        && problem.code != Code::RouterUnreachable
+    {
+        // Refused: WHMCS keeps the service, and nothing may remove it later behind its back. A router that was lost on the
+        // way is another matter: what was begun there is finished when it returns.
+        let mut tx = app.db.begin().await?;
+        pending::withdraw_removal(&mut tx, account.service_id).await?;
+        tx.commit().await?;
+    }
+    made
 }
 
 /// Reads the queue once more, books it and decides the removal, in one transaction.

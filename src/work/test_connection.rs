@@ -4,12 +4,15 @@
 use super::Ask;
 use crate::{app::App, problem::Problem, routeros};
 use serde_json::{Value, json};
+use tokio::time::timeout_at;
 
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let until = super::deadline(super::TEST);
     let told = ask.server()?;
-    let router = app.routers.once(crate::app::login(&told)?).await?.within(until);
+    let (name, login) = (told.name.clone(), crate::app::login(&told)?);
+    let slow = |_elapsed| routeros::Error::Unreachable { router: name, why: "no login within 7 s".to_owned() };
+    let router = timeout_at(until, app.routers.once(login)).await.map_err(slow)??.within(until);
     let facts = routeros::facts(&router).await?;
     let mut warnings = Vec::new();
     if !told.tls {

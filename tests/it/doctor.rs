@@ -164,6 +164,7 @@ async fn an_api_user_with_too_much_or_too_little_is_told_of() {
     let few = ["read", "api"].map(str::to_owned).to_vec();
     app.router.world(|world| world.add_user(&login.username, &login.password, &few));
     app.router.cut();
+    app.router.open().wait_for(|open| *open == 0).await.unwrap();
     let found = findings(&app).await;
     let it = found.iter().find(|it| it.code == "policy-missing").unwrap();
     assert!(it.what.contains("write, sensitive"), "{it:?}");

@@ -19,6 +19,7 @@ mod crash_faults;
 mod crash_kills;
 mod db;
 mod doctor;
+mod hooks_afterwards;
 mod hooks_away;
 mod hooks_bodies;
 mod hooks_books;

@@ -61,7 +61,10 @@ pub(super) async fn press(app: &App, request: &Request, what: &str) -> Result<Do
     let doubt = quarantine::find(&mut app.db.read().await?, id).await?.ok_or_else(missing)?;
     let until = work::deadline(work::LIFECYCLE);
     let _turn = app.locks.service(doubt.service_id, until).await?;
-    let server = Server::find(&mut app.db.read().await?, doubt.server_id).await?;
+    // The service may live on another router by now.
+    let account = Account::find(&mut app.db.read().await?, doubt.service_id).await?;
+    let home = account.map_or(doubt.server_id, |account| account.server_id);
+    let server = Server::find(&mut app.db.read().await?, home).await?;
     let (now, note) = (app.clock.now(), note(request, &doubt));
     let decided = crate::in_tx!(app.db, tx => {
         let new = quarantine::decide(&mut tx, id, verdict, now).await?;

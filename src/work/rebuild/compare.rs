@@ -6,11 +6,9 @@
 use crate::{
     account::{Account, State},
     app::App,
-    params,
     problem::Problem,
     router::Server,
     routeros::{self, Difference, HeldSecret, Mark, QueueRow, Wanted},
-    sql,
 };
 use secrecy::SecretString;
 use serde::Serialize;
@@ -160,7 +158,7 @@ async fn strays(
     known: &HashSet<(&'static str, &str)>,
     found: &mut Comparison,
 ) -> Result<(), Problem> {
-    let prefixes = prefixes(conn, server.told.id).await?;
+    let prefixes = Account::prefixes(conn, server.told.id).await?;
     let of_secrets = held.secrets.iter().map(|it| ("secret", &it.row.id, &it.row.name, &it.row.comment));
     let of_queues = held.queues.iter().map(|it| ("queue", &it.id, &it.name, &it.comment));
     let mut accounts: HashMap<u64, Option<Account>> = HashMap::new();
@@ -199,11 +197,4 @@ async fn strays(
     };
     found.drifts.extend(ended.into_iter().map(remains));
     Ok(())
-}
-
-/// The comment prefixes that accounts of this router have or had: another WHMCS may use the same router under its own.
-async fn prefixes(conn: &mut crate::db::Conn, server_id: u64) -> Result<HashSet<String>, Problem> {
-    let sql = sql!("SELECT DISTINCT comment_prefix FROM account WHERE server_id = ?");
-    let rows = conn.rows(sql, params![server_id]).await?;
-    Ok(rows.iter().map(|row| row.get("comment_prefix")).collect::<crate::db::Result<_>>()?)
 }
