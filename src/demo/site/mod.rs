@@ -2,7 +2,8 @@
 //!
 //! Laws: every page is drawn from what the service answers at that moment through the signed front door; a request counts
 //! only with this address as its Host, and a button only with this run's token, so that no other page in the visitor's
-//! browser can press it; nothing is loaded from elsewhere, and everything works without JavaScript.
+//! browser can press it; a button of one drawing of a page works once, however often it is clicked; nothing is loaded
+//! from elsewhere, and everything works without JavaScript.
 
 mod pages;
 mod play;
@@ -17,6 +18,7 @@ use actix_web::{
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::HashSet,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -47,6 +49,8 @@ struct Shown {
     customers: Mutex<[Customer; 2]>,
     story: Vec<Step>,
     played: Mutex<Vec<Note>>,
+    /// Buttons that were pressed: a page's mark, the action, the service.
+    pressed: Mutex<HashSet<(String, String, Option<u64>)>>,
     /// One button at a time: the clock moves with each.
     turn: tokio::sync::Mutex<()>,
     /// This run's; a form without it is not ours.
@@ -67,6 +71,8 @@ struct Note {
 #[derive(Debug, Deserialize)]
 struct Order {
     token: String,
+    /// The mark of the page it stands on, new at every drawing.
+    once: Option<String>,
     action: String,
     service: Option<u64>,
     from: String,
@@ -91,6 +97,7 @@ impl Site {
             customers: Mutex::new([cast.ada, cast.charles]),
             story,
             played: Mutex::default(),
+            pressed: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             token: hex::encode(Chance::System.bytes::<16>()),
             hosts: [address.to_string(), format!("localhost:{}", address.port())],
@@ -196,7 +203,7 @@ impl Shown {
         Ok(reply.unwrap_or(Reply::Refused(StatusCode::NOT_FOUND, "There is no such page.")))
     }
 
-    /// A button: only with this run's token. Back to the page it stood on.
+    /// A button: only with this run's token, and once for each drawing of its page. Back to the page it stood on.
     async fn pressed(&self, order: Option<Order>) -> Result<Reply> {
         use subtle::ConstantTimeEq;
         let Some(order) = order else {
@@ -207,12 +214,17 @@ impl Shown {
             return Ok(Reply::Refused(StatusCode::FORBIDDEN, why));
         }
         let _turn = self.turn.lock().await;
-        let customer = order.service.and_then(|id| self.customer(id));
-        let at = super::figures::moment(self.stage.clock.now());
-        let Some(text) = self.play(&order.action, customer).await? else {
-            return Ok(Reply::Refused(StatusCode::BAD_REQUEST, "There is no such button."));
-        };
-        lock(&self.played).push(Note { at, text });
+        let mark = order.once.map(|once| (once, order.action.clone(), order.service));
+        // A double click, or the same button again on a page that the browser kept: shown what came of the first.
+        if !mark.as_ref().is_some_and(|mark| lock(&self.pressed).contains(mark)) {
+            let customer = order.service.and_then(|id| self.customer(id));
+            let at = super::figures::moment(self.stage.clock.now());
+            let Some(text) = self.play(&order.action, customer).await? else {
+                return Ok(Reply::Refused(StatusCode::BAD_REQUEST, "There is no such button."));
+            };
+            lock(&self.played).push(Note { at, text });
+            lock(&self.pressed).extend(mark);
+        }
         let known = self.customers().into_iter().map(|it| it.service_id);
         let back = known
             .flat_map(|id| [format!("/client/{id}"), format!("/client/{id}/statistics"), format!("/admin/{id}")])

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use minijinja::{Environment, Error, ErrorKind, value::Serde};
 use serde_json::{Value, json};
 use std::sync::LazyLock;
+use turnpike::clock::Chance;
 
 /// The style of all pages.
 pub(super) const STYLE: &str = include_str!("../../../templates/demo/demo.css");
@@ -71,6 +72,7 @@ impl Shown {
             "people": self.customers().iter().map(person).collect::<Vec<_>>(),
             "router": ROUTER,
             "token": self.token,
+            "once": hex::encode(Chance::System.bytes::<8>()),
             "now": self.stage.clock.now().format("%A, %-d %B %Y, %H:%M UTC").to_string(),
             "note": lock(&self.played).last(),
         });
