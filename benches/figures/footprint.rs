@@ -25,7 +25,7 @@ pub async fn run(count: u32) {
     let (mut child, _) = start_and_keep(&binary, folder.path());
     let idle = resident(&child);
     println!("resident memory just started: {:.1} MB", mb(idle));
-    for _ in 0..3 {
+    for _ in 0..8 {
         traffic(&router, count);
         wait_for_poll(&router).await;
         println!("resident memory with {count} accounts, polled: {:.1} MB", mb(resident(&child)));

@@ -118,23 +118,27 @@ impl Stage {
     }
 
     async fn send(&self, hook: &str, body: &Value) -> Result<Answer> {
-        let target = format!("/v1/hooks/{hook}");
+        self.ask(&format!("/v1/hooks/{hook}"), body).await
+    }
+
+    /// Asks the signed front door; the answer's signature is checked.
+    pub async fn ask(&self, target: &str, body: &Value) -> Result<Answer> {
         let bytes = serde_json::to_vec(body)?;
-        let headers = self.caller.headers("POST", &target, &bytes);
+        let headers = self.caller.headers("POST", target, &bytes);
         let mut request =
             self.http.post(format!("{}{target}", self.caller.base_url)).header("Content-Type", "application/json");
         for (name, value) in &headers {
             request = request.header(name, value);
         }
         let answer =
-            request.body(bytes).send().await.with_context(|| format!("the front door does not answer {hook}"))?;
+            request.body(bytes).send().await.with_context(|| format!("the front door does not answer {target}"))?;
         let status = answer.status().as_u16();
         let got = answer.headers().clone();
         let body = answer.bytes().await?;
         let header = |name: &str| got.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         self.caller
             .verify(status, header, &body, &headers)
-            .map_err(|why| anyhow!("the answer to {hook} is not to be trusted: {why}"))?;
+            .map_err(|why| anyhow!("the answer to {target} is not to be trusted: {why}"))?;
         Ok(Answer { status, body: serde_json::from_slice(&body)? })
     }
 

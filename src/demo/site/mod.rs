@@ -7,6 +7,7 @@
 
 mod pages;
 mod play;
+mod staff;
 
 use super::{customers::Customer, stage::Stage, story::Cast, teller::Step};
 use actix_web::{
@@ -53,6 +54,8 @@ struct Shown {
     pressed: Mutex<HashSet<(String, String, Option<u64>)>>,
     /// One button at a time: the clock moves with each.
     turn: tokio::sync::Mutex<()>,
+    /// What a staff page's form came to, to be said on the next page.
+    said: Mutex<Option<serde_json::Value>>,
     /// This run's; a form without it is not ours.
     token: String,
     /// The Host headers that name us.
@@ -85,6 +88,7 @@ enum Reply {
     Raw(&'static str, &'static str),
     See(String),
     Refused(StatusCode, &'static str),
+    Broken(StatusCode, String),
 }
 
 impl Site {
@@ -98,6 +102,7 @@ impl Site {
             story,
             played: Mutex::default(),
             pressed: Mutex::default(),
+            said: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             token: hex::encode(Chance::System.bytes::<16>()),
             hosts: [address.to_string(), format!("localhost:{}", address.port())],
@@ -106,7 +111,9 @@ impl Site {
         let data = web::Data::from(Arc::clone(&shown));
         let server = HttpServer::new(move || {
             let forms = web::FormConfig::default().limit(4096);
-            actix_web::App::new().app_data(data.clone()).app_data(forms).default_service(web::to(any))
+            let staff = web::resource("/staff").route(web::get().to(staff)).route(web::post().to(staff));
+            let pages = actix_web::App::new().app_data(data.clone()).app_data(forms);
+            pages.service(staff).default_service(web::to(any))
         })
         .workers(1)
         .shutdown_timeout(1)
@@ -139,15 +146,32 @@ fn bind(port: u16) -> Result<TcpListener> {
 }
 
 async fn any(shown: web::Data<Shown>, request: HttpRequest, form: Option<web::Form<Order>>) -> HttpResponse {
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let own = Arc::clone(&shown);
+    let form = form.map(web::Form::into_inner);
+    here(&shown, &request, async move { own.reply(&method, &path, form).await }).await
+}
+
+/// The addon's pages.
+async fn staff(shown: web::Data<Shown>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+    let (sent, query) = (request.method() == Method::POST, request.query_string().to_owned());
+    let own = Arc::clone(&shown);
+    let work = async move { if sent { own.staff_form(&query, &body).await } else { own.staff(&query).await } };
+    here(&shown, &request, work).await
+}
+
+/// Answers a request that is meant for this address.
+async fn here(
+    shown: &Shown,
+    request: &HttpRequest,
+    work: impl Future<Output = Result<Reply>> + Send + 'static,
+) -> HttpResponse {
     let host = request.headers().get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
     if !shown.hosts.iter().any(|it| it == host) {
         return answer(Reply::Refused(StatusCode::MISDIRECTED_REQUEST, "This is not the address of the demo."));
     }
-    let (method, path) = (request.method().clone(), request.path().to_owned());
-    let own = Arc::clone(&shown);
     // On the demo's own runtime: what a button began goes on although the browser went away.
-    let work = shown.runtime.spawn(async move { own.reply(&method, &path, form.map(web::Form::into_inner)).await });
-    match work.await.map_err(anyhow::Error::from).and_then(|it| it) {
+    match shown.runtime.spawn(work).await.map_err(anyhow::Error::from).and_then(|it| it) {
         Ok(reply) => answer(reply),
         Err(error) => {
             let page = pages::broken(&format!("{error:#}"));
@@ -164,6 +188,7 @@ fn answer(reply: Reply) -> HttpResponse {
         Reply::Raw(kind, text) => answer_with(StatusCode::OK, PAGE_POLICY, kind, text.to_owned()),
         Reply::See(path) => HttpResponse::SeeOther().insert_header((header::LOCATION, path)).finish(),
         Reply::Refused(status, why) => answer_with(status, PAGE_POLICY, HTML, pages::broken(why)),
+        Reply::Broken(status, why) => answer_with(status, PAGE_POLICY, HTML, pages::broken(&why)),
     }
 }
 
@@ -205,11 +230,10 @@ impl Shown {
 
     /// A button: only with this run's token, and once for each drawing of its page. Back to the page it stood on.
     async fn pressed(&self, order: Option<Order>) -> Result<Reply> {
-        use subtle::ConstantTimeEq;
         let Some(order) = order else {
             return Ok(Reply::Refused(StatusCode::BAD_REQUEST, "This button came without its form."));
         };
-        if !bool::from(order.token.as_bytes().ct_eq(self.token.as_bytes())) {
+        if !self.is_ours(&order.token) {
             let why = "This button is from another run of the demo; load the page again.";
             return Ok(Reply::Refused(StatusCode::FORBIDDEN, why));
         }
@@ -230,6 +254,12 @@ impl Shown {
             .flat_map(|id| [format!("/client/{id}"), format!("/client/{id}/statistics"), format!("/admin/{id}")])
             .find(|path| *path == order.from);
         Ok(Reply::See(back.unwrap_or_else(|| "/".to_owned())))
+    }
+
+    /// Whether a form holds this run's token.
+    fn is_ours(&self, token: &str) -> bool {
+        use subtle::ConstantTimeEq;
+        token.as_bytes().ct_eq(self.token.as_bytes()).into()
     }
 
     fn customers(&self) -> [Customer; 2] {

@@ -16,7 +16,7 @@ pub(super) const SCRIPT: &str = include_str!("../../../templates/demo/demo.js");
 /// In the browser's tab.
 pub(super) const ICON: &str = include_str!("../../../templates/demo/icon.svg");
 
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("layout.html", include_str!("../../../templates/demo/layout.html")),
     ("macros.html", include_str!("../../../templates/demo/macros.html")),
     ("start.html", include_str!("../../../templates/demo/start.html")),
@@ -24,6 +24,7 @@ const TEMPLATES: [(&str, &str); 9] = [
     ("admin.html", include_str!("../../../templates/demo/admin.html")),
     ("mails.html", include_str!("../../../templates/demo/mails.html")),
     ("mail.html", include_str!("../../../templates/demo/mail.html")),
+    ("staff.html", include_str!("../../../templates/demo/staff.html")),
     ("story.html", include_str!("../../../templates/demo/story.html")),
     ("broken.html", include_str!("../../../templates/demo/broken.html")),
 ];
@@ -66,7 +67,7 @@ pub(super) fn broken(why: &str) -> String {
 
 impl Shown {
     /// Draws a page: from what it holds itself, and what every page needs.
-    fn page(&self, name: &str, here: &str, own: Value) -> Result<String> {
+    pub(super) fn page(&self, name: &str, here: &str, own: Value) -> Result<String> {
         let mut all = json!({
             "here": here,
             "people": self.customers().iter().map(person).collect::<Vec<_>>(),
