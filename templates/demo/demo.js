@@ -13,3 +13,8 @@ for (const button of document.querySelectorAll("button.copy")) {
     setTimeout(() => { label.data = "Copy"; }, 1500);
   });
 }
+
+// The second half of a double click is not another order.
+for (const form of document.querySelectorAll('form[action="/play"]')) {
+  form.addEventListener("click", (event) => { if (event.detail > 1) event.preventDefault(); });
+}

@@ -154,5 +154,10 @@ export async function barriers(page) {
 
 /** A picture of the whole page, for a person. */
 export async function picture(page, name) {
-    await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage: true });
+    const before = page.viewportSize();
+    // Grown for real, and not for the picture alone: a frame of another process is drawn late otherwise.
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    await page.setViewportSize({ width: before.width, height: Math.max(before.height, height) });
+    await page.screenshot({ path: path.join(shots, `${name}.png`), animations: 'disabled' });
+    await page.setViewportSize(before);
 }
