@@ -95,7 +95,7 @@ impl Running {
                 Ok(Ok(())) => {}
                 // A router that went away was told of once, by who found it so.
                 Ok(Err(problem)) if matches!(problem.code, Code::Busy | Code::RouterUnreachable) => {
-                    tracing::debug!(job = name, "{}", problem.detail)
+                    tracing::debug!(job = name, "{}", problem.detail);
                 }
                 Ok(Err(problem)) => tracing::warn!(job = name, code = problem.code.as_str(), "{}", problem.detail),
                 Err(error) => tracing::error!(job = name, %error, "a job broke off"),
