@@ -37,6 +37,9 @@ export const PAGES = {
     '/mails/2': 'mail-suspension',
 };
 
+/** Whether a path is one of the addon's pages, which the demo shows too (addon.test.mjs crawls them). */
+export const isAddon = (where) => /^\/staff(\?|$)/.test(where);
+
 /** `turnpike demo` at a port of its own, its story told. */
 async function openDemo() {
     const child = spawn(binary, ['demo', '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
