@@ -52,6 +52,8 @@ pub struct Nonces {
 struct Memory {
     seen: HashSet<Hash>,
     by_end: BTreeMap<i64, Vec<Hash>>,
+    /// Those that nobody has stored yet, with their ends.
+    unstored: Vec<(Hash, i64)>,
     /// The latest end of anything forgotten.
     horizon: i64,
 }
@@ -78,13 +80,38 @@ impl Nonces {
         all
     }
 
+    /// What was taken since the last call and is not yet past: to be stored now, or given back by [`Nonces::not_stored`].
+    pub fn to_store(&self, now: i64) -> Vec<Remembered> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = Vec::new();
+        for (key, memory) in keys.iter_mut() {
+            let new = std::mem::take(&mut memory.unstored).into_iter().filter(|(_, until)| *until >= now);
+            all.extend(new.map(|(hash, until)| Remembered { key: key.clone(), hash: hex::encode(hash), until }));
+        }
+        all
+    }
+
+    /// What could not be stored: the next call of [`Nonces::to_store`] has it again.
+    pub fn not_stored(&self, all: impl IntoIterator<Item = Remembered>) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in all {
+            let mut hash = Hash::default();
+            if hex::decode_to_slice(&one.hash, &mut hash).is_ok() {
+                keys.entry(one.key).or_insert_with(Memory::new).unstored.push((hash, one.until));
+            }
+        }
+    }
+
     /// Remembers what an earlier run stored; entries that are past, or no hashes, are left out.
     pub fn import(&self, stored: impl IntoIterator<Item = Remembered>, now: i64) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         for one in stored.into_iter().filter(|one| one.until >= now) {
             let mut hash = Hash::default();
             if hex::decode_to_slice(&one.hash, &mut hash).is_ok() {
-                keys.entry(one.key).or_insert_with(Memory::new).take(hash, one.until, MOST);
+                let memory = keys.entry(one.key).or_insert_with(Memory::new);
+                if memory.take(hash, one.until, MOST) == Taken::New {
+                    memory.unstored.pop();
+                }
             }
         }
     }
@@ -92,7 +119,7 @@ impl Nonces {
 
 impl Memory {
     fn new() -> Self {
-        Self { seen: HashSet::new(), by_end: BTreeMap::new(), horizon: i64::MIN }
+        Self { seen: HashSet::new(), by_end: BTreeMap::new(), unstored: Vec::new(), horizon: i64::MIN }
     }
 
     fn take(&mut self, hash: Hash, until: i64, most: usize) -> Taken {
@@ -104,6 +131,7 @@ impl Memory {
         }
         self.seen.insert(hash);
         self.by_end.entry(until).or_default().push(hash);
+        self.unstored.push((hash, until));
         while self.seen.len() > most && self.by_end.len() > 1 {
             self.forget_first();
         }
@@ -136,6 +164,22 @@ fn hash(nonce: &str) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_nonce_is_handed_out_once_to_be_stored_and_again_where_it_could_not_be() {
+        let nonces = Nonces::default();
+        nonces.take("a", "n", 120, 0);
+        nonces.take("a", "m", 10, 0);
+        let first = nonces.to_store(20);
+        assert_eq!(first.len(), 1, "what is past need not be stored");
+        assert!(nonces.to_store(20).is_empty());
+        nonces.not_stored(first.clone());
+        assert_eq!(nonces.to_store(20), first);
+        let after = Nonces::default();
+        after.import(first, 20);
+        assert!(after.to_store(20).is_empty(), "what was stored is not stored again");
+        assert_eq!(after.take("a", "n", 120, 20), Taken::Seen);
+    }
 
     #[test]
     fn a_nonce_is_new_once_for_each_key() {

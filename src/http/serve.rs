@@ -137,13 +137,24 @@ async fn recall_nonces(app: &App, signing: &Signing) -> Result<(), StartError> {
 /// end; a kill between two ticks forgets what came since the last one.
 pub async fn keep_nonces(front: &Front) -> crate::db::Result<()> {
     let now = front.app.clock.now().timestamp();
-    let remembered = front.signing.nonces.export(now);
+    let new = front.signing.nonces.to_store(now);
+    if new.is_empty() {
+        return Ok(());
+    }
+    let stored = store_nonces(front, &new, now).await;
+    if stored.is_err() {
+        front.signing.nonces.not_stored(new);
+    }
+    stored
+}
+
+async fn store_nonces(front: &Front, new: &[Remembered], now: i64) -> crate::db::Result<()> {
     let mut tx = front.app.db.begin().await?;
     tx.execute(sql!("DELETE FROM nonce WHERE expires_at < ?"), params![now]).await?;
     let sql = sql!(
         "INSERT INTO nonce (key_id, nonce, expires_at) VALUES (?, ?, ?) \
          ON CONFLICT (key_id, nonce) DO UPDATE SET expires_at = excluded.expires_at"
     );
-    tx.batch(sql, remembered.into_iter().map(|it| params![it.key, it.hash, it.until]).collect()).await?;
+    tx.batch(sql, new.iter().map(|it| params![&it.key, &it.hash, it.until]).collect()).await?;
     tx.commit().await
 }

@@ -116,3 +116,19 @@ async fn another_installations_accounts_are_not_taken_for_ours() {
         |name: &str| list["accounts"].as_array().unwrap().iter().find(|it| it["username"] == name).unwrap().clone();
     assert_eq!((&of("7-41")["service_id"], &of("theirs")["service_id"]), (&json!(41), &json!(null)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_not_let_in_again_after_a_restart() {
+    let mut app = TestApp::new().await;
+    let body = serde_json::to_vec(&json!({"service": {"id": 9}})).unwrap();
+    let headers = app.caller.headers("POST", "/v1/hooks/terminate", &body);
+    for expected in [200, 401] {
+        let mut request = reqwest::Client::new().post(format!("{}/v1/hooks/terminate", app.caller.base_url));
+        request = request.header("Content-Type", "application/json");
+        for (name, value) in &headers {
+            request = request.header(name, value);
+        }
+        assert_eq!(request.body(body.clone()).send().await.unwrap().status(), expected);
+        app.restart().await;
+    }
+}
