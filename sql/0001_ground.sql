@@ -17,7 +17,6 @@ CREATE TABLE server (
     told_at BIGINT NOT NULL,
     -- What was seen of it last.
     seen_at BIGINT,
-    version VARCHAR(64),
     uptime_seconds BIGINT,
     boot_epoch BIGINT NOT NULL,
     collected_at BIGINT,

@@ -269,8 +269,8 @@ fn mail_settings(config: &Config, installation: Uuid) -> MailSettings {
     MailSettings { transport, from: config.mail.from.clone(), installation }
 }
 
-/// Locks by id, within this process: hooks of one service take turns, and so do readings of one router. Between
-/// processes the database's rows and leases do the same.
+/// Locks by id, within this process: hooks of one service take turns, and so do readings of one router. Between processes
+/// a router's counters have a lease and the books have their rows' locks; a service's router changes have neither yet.
 #[derive(Debug, Default)]
 pub struct Locks {
     services: Keyed,

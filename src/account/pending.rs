@@ -153,6 +153,16 @@ pub async fn withdraw_removal(conn: &mut Conn, service_id: u64) -> Result<()> {
     conn.execute(sql, params![service_id]).await.map(|_| ())
 }
 
+/// A removal is no longer wanted although the service lives on: what it may have taken from the router already is brought
+/// back, by a change in its place.
+pub async fn undo_removal(conn: &mut Conn, (server_id, service_id): (u64, u64), now: DateTime<Utc>) -> Result<()> {
+    let sql = sql!("DELETE FROM pending WHERE service_id = ? AND kind = 'remove'");
+    if conn.execute(sql, params![service_id]).await? > 0 {
+        decide(conn, (server_id, service_id), Kind::Change, false, now).await?;
+    }
+    Ok(())
+}
+
 /// Secret and queue are as stored; only the ending of sessions may still wait.
 pub async fn brought_in_line(conn: &mut Conn, service_id: u64) -> Result<()> {
     let sql = sql!("DELETE FROM pending WHERE service_id = ? AND kick = ?");

@@ -25,7 +25,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let server = super::server_of(app, ask, &account).await?;
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
-        let mut account = super::living(&mut tx, service_id).await?;
+        let mut account = super::living(&mut tx, service_id, now).await?;
         if ledger::enter(&mut tx, service_id, (Kind::TopUp, &key), bytes, &note, now).await? {
             account.balance += bytes;
             settle::settle(app, &mut tx, &server, &mut account, now).await?;

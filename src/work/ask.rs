@@ -246,11 +246,6 @@ impl Ask {
             Some(_) => Err(Problem::malformed(format!("hook.{name}"), "must be a list")),
         }
     }
-
-    /// The same ask about another service: for tests and the command line.
-    pub fn value(&self) -> Value {
-        Value::Object(self.0.clone())
-    }
 }
 
 impl<'a> Part<'a> {

@@ -30,7 +30,7 @@ pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem>
     let server = super::server_of(app, ask, &account).await?;
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
-        let mut account = super::living(&mut tx, service_id).await?;
+        let mut account = super::living(&mut tx, service_id, now).await?;
         let was_enabled = account.causes.is_enabled();
         set(&mut account, change, &reason);
         if !status.is_empty() {

@@ -62,7 +62,7 @@ async fn set(app: &App, router: &routeros::Router, account: &Account, password: 
         }
     }
     crate::in_tx!(app.db, tx => {
-        let mut account = super::living(&mut tx, id).await?;
+        let mut account = super::living(&mut tx, id, now).await?;
         account.set_password(&app.seal, password);
         account.save(&mut tx, now).await
     }.map_err(Problem::from))?;

@@ -143,11 +143,11 @@ fn no_such_service(service_id: u64) -> Problem {
 }
 
 /// A living account, locked in this transaction. WHMCS still reckons with it, so a termination that failed and was left
-/// waiting is no longer wanted: it must not take away what was paid for since.
-async fn living(tx: &mut crate::db::Tx, service_id: u64) -> Result<Account, Problem> {
+/// waiting is no longer wanted: it must not take away what was paid for since, and what it took is brought back.
+async fn living(tx: &mut crate::db::Tx, service_id: u64, now: DateTime<Utc>) -> Result<Account, Problem> {
     let account = Account::find_locked(tx, service_id).await?;
     let account = account.filter(|account| account.state == State::Made).ok_or_else(|| no_such_service(service_id))?;
-    pending::withdraw_removal(tx, service_id).await?;
+    pending::undo_removal(tx, (account.server_id, service_id), now).await?;
     Ok(account)
 }
 

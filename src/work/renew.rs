@@ -27,7 +27,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let server = super::server_of(app, ask, &account).await?;
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
-        let mut account = super::living(&mut tx, service_id).await?;
+        let mut account = super::living(&mut tx, service_id, now).await?;
         account.sold.next_due_date = Some(due);
         if let Some(settings) = &settings {
             // The packet that is sold now is the one that the renewal brings; the rest waits for change-package.

@@ -54,7 +54,7 @@ async fn remove(app: &App, server: &Server, account: &Account, until: Instant) -
         // Refused: WHMCS keeps the service, and nothing may remove it later behind its back. A router that was lost on the
         // way is another matter: what was begun there is finished when it returns.
         let mut tx = app.db.begin().await?;
-        pending::withdraw_removal(&mut tx, account.service_id).await?;
+        pending::undo_removal(&mut tx, (server.told.id, account.service_id), app.clock.now()).await?;
         tx.commit().await?;
     }
     made

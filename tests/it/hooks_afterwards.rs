@@ -39,6 +39,21 @@ async fn a_termination_that_was_lost_is_withdrawn_by_a_payment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_lost_termination_took_is_brought_back_by_a_payment() {
+    let app = TestApp::new().await;
+    let username = app.create(41).await;
+    app.router.fault_at(When::every("/queue/simple/remove"), Fault::Refuse);
+    assert_eq!(app.hook("terminate", &app.body(41)).await.code(), "router-unreachable");
+    assert!(app.secret(&username, "name").is_none(), "it was lost before anything was taken");
+    app.router.clear_faults();
+    app.hook("unsuspend", &app.body(41)).await.ok();
+    app.pass(chrono::Duration::minutes(5));
+    app.step().await;
+    assert_eq!(app.secret(&username, "disabled").as_deref(), Some("false"));
+    assert_eq!(app.client_area(41).await["state"], "active");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_half_made_create_is_not_left_on_another_router_or_under_another_name() {
     let app = TestApp::new().await;
     app.router.fault_at(When::every("/queue/simple/add"), Fault::Refuse);

@@ -86,7 +86,7 @@ pub(super) async fn apply(app: &App, id: u64, all: bool) -> Result<String, Probl
     let now = app.clock.now();
     if all {
         crate::in_tx!(app.db, tx => {
-            work::living(&mut tx, id).await?;
+            work::living(&mut tx, id, now).await?;
             pending::decide(&mut tx, (account.server_id, id), Kind::Change, false, now).await.map_err(Problem::from)
         })?;
     }
