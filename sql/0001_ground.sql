@@ -50,7 +50,10 @@ CREATE TABLE account (
     password_sealed BLOB NOT NULL,
     address VARCHAR(15) NOT NULL,
     -- Settings in force.
-    plan VARCHAR(255),
+    -- The plan it is on, and what the product itself says of the speed; NULL: nothing.
+    plan_id BIGINT,
+    own_down_kbps BIGINT,
+    own_up_kbps BIGINT,
     profile VARCHAR(255) NOT NULL,
     ppp_service VARCHAR(8) NOT NULL,
     down_kbps BIGINT NOT NULL,
@@ -80,6 +83,8 @@ CREATE TABLE account (
 ) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
 
 CREATE INDEX account_server ON account (server_id, state);
+
+CREATE INDEX account_plan ON account (plan_id);
 
 CREATE INDEX account_username ON account (username);
 

@@ -25,6 +25,7 @@
 
 pub mod account;
 pub mod app;
+pub mod catalogue;
 pub mod clock;
 pub mod config;
 pub mod db;

@@ -3,7 +3,7 @@
 use super::{
     causes::Causes,
     credentials::{PasswordRule, UsernameRule},
-    settings::{Collect, PppService, Settings},
+    settings::{Collect, OwnSpeed, PppService, Settings},
 };
 use crate::{
     db::{Conn, Error, Result, Row},
@@ -249,16 +249,16 @@ impl Account {
     pub async fn save(&self, conn: &mut Conn, now: DateTime<Utc>) -> Result<()> {
         let sql = sql!(
             "INSERT INTO account (service_id, server_id, state, client_id, product_id, client_name, email, language, status, \
-             billing_cycle, next_due_date, username, password_sealed, address, plan, profile, ppp_service, down_kbps, up_kbps, \
+             billing_cycle, next_due_date, username, password_sealed, address, plan_id, profile, ppp_service, down_kbps, up_kbps, \
              packet_bytes, history_days, threshold_bytes, threshold_template, suspension_template, instruction_url, \
              support_pptp, support_l2tp, psk_sealed, collect_with, comment_prefix, cause_billing, cause_admin, billing_reason, \
-             admin_reason, online, online_at, created_at, made_at, ended_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, \
+             admin_reason, own_down_kbps, own_up_kbps, online, online_at, created_at, made_at, ended_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, \
              NULL, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET server_id = excluded.server_id, state = excluded.state, \
              client_id = excluded.client_id, product_id = excluded.product_id, client_name = excluded.client_name, \
              email = excluded.email, language = excluded.language, status = excluded.status, \
              billing_cycle = excluded.billing_cycle, next_due_date = excluded.next_due_date, username = excluded.username, \
-             password_sealed = excluded.password_sealed, address = excluded.address, plan = excluded.plan, \
+             password_sealed = excluded.password_sealed, address = excluded.address, plan_id = excluded.plan_id, \
              profile = excluded.profile, ppp_service = excluded.ppp_service, down_kbps = excluded.down_kbps, \
              up_kbps = excluded.up_kbps, packet_bytes = excluded.packet_bytes, history_days = excluded.history_days, \
              threshold_bytes = excluded.threshold_bytes, threshold_template = excluded.threshold_template, \
@@ -266,7 +266,8 @@ impl Account {
              support_pptp = excluded.support_pptp, support_l2tp = excluded.support_l2tp, psk_sealed = excluded.psk_sealed, \
              collect_with = excluded.collect_with, comment_prefix = excluded.comment_prefix, \
              cause_billing = excluded.cause_billing, cause_admin = excluded.cause_admin, \
-             billing_reason = excluded.billing_reason, admin_reason = excluded.admin_reason, made_at = excluded.made_at, \
+             billing_reason = excluded.billing_reason, admin_reason = excluded.admin_reason, own_down_kbps = excluded.own_down_kbps, \
+             own_up_kbps = excluded.own_up_kbps, made_at = excluded.made_at, \
              ended_at = excluded.ended_at"
         );
         conn.execute(sql, self.columns(now)).await.map(|_| ())
@@ -289,7 +290,7 @@ impl Account {
             &self.username,
             self.password_sealed.clone(),
             self.address,
-            terms.plan.clone(),
+            terms.plan,
             &terms.profile,
             terms.ppp_service.as_str(),
             terms.speed.down.0,
@@ -309,6 +310,8 @@ impl Account {
             self.causes.admin,
             &self.causes.billing_reason,
             &self.causes.admin_reason,
+            terms.own_speed.down.map(|it| it.0),
+            terms.own_speed.up.map(|it| it.0),
             now,
             self.made_at,
             (self.state == State::Gone).then_some(now),
@@ -374,10 +377,14 @@ fn sold(row: &Row) -> Result<Sold> {
 fn settings(row: &Row) -> Result<Settings> {
     let strange = |what: &str| Error::Defect(format!("account.{what} holds a word that is not known"));
     Ok(Settings {
-        plan: row.get("plan")?,
+        plan: row.get("plan_id")?,
         profile: row.get("profile")?,
         ppp_service: PppService::parse(&row.get::<String>("ppp_service")?).map_err(|_why| strange("ppp_service"))?,
         speed: Speed { down: Kbps(row.get("down_kbps")?), up: Kbps(row.get("up_kbps")?) },
+        own_speed: OwnSpeed {
+            down: row.get::<Option<u32>>("own_down_kbps")?.map(Kbps),
+            up: row.get::<Option<u32>>("own_up_kbps")?.map(Kbps),
+        },
         packet: row.get::<Option<u64>>("packet_bytes")?.map(Bytes),
         history_days: row.get("history_days")?,
         threshold: row.get::<Option<u64>>("threshold_bytes")?.map(Bytes),

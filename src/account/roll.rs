@@ -7,6 +7,7 @@ use crate::{
     units::Bytes,
 };
 use chrono::{DateTime, Utc};
+use std::collections::HashMap;
 
 /// Which accounts are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,6 +145,15 @@ fn containing(text: &str) -> String {
     }
     pattern.push('%');
     pattern
+}
+
+/// How many living accounts are on each plan.
+pub async fn by_plan(conn: &mut Conn) -> Result<HashMap<u64, u64>> {
+    let sql = sql!(
+        "SELECT plan_id, COUNT(*) AS n FROM account WHERE state <> 'gone' AND plan_id IS NOT NULL GROUP BY plan_id \
+         ORDER BY plan_id"
+    );
+    conn.rows(sql, vec![]).await?.iter().map(|row| Ok((row.get("plan_id")?, row.get("n")?))).collect()
 }
 
 /// Accounts by service id, `limit` of them after the first `skip`.

@@ -9,7 +9,7 @@
 
 use crate::{
     account::credentials::{PasswordRule, UsernameRule},
-    plan::{PlanDefaults, cycle::BillingCycle},
+    plan::{Plan, cycle::BillingCycle},
     problem::Problem,
     units::{Bytes, Gigabyte, Kbps, Speed},
 };
@@ -61,14 +61,16 @@ pub fn is_setting(name: &str) -> bool {
 /// What was settled about a service.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The name of the plan; `None` where the fields stand alone.
-    pub plan: Option<String>,
+    /// The plan's id; `None` where the fields stand alone.
+    pub plan: Option<u64>,
     /// The PPP profile on the router.
     pub profile: String,
     /// Which PPP service the secret is for.
     pub ppp_service: PppService,
-    /// The speed sold.
+    /// The speed sold: each way the product's own, else the plan's.
     pub speed: Speed,
+    /// What options and fields themselves say of the speed: a plan that changes later does not change it.
+    pub own_speed: OwnSpeed,
     /// The traffic that one billing cycle brings; `None` is unmetered: no balance, no letters, no quota block.
     pub packet: Option<Bytes>,
     /// How many daily rows are kept.
@@ -100,7 +102,7 @@ pub struct Settings {
 impl Settings {
     /// Parses the `settings` and `options` of a hook's body for a service of that billing cycle (WHMCS's name of it).
     ///
-    /// The plan must have been looked up by [`plan_name`] before. Keys that are not known are ignored.
+    /// The plan, with its id, must have been looked up by [`plan_name`] before. Keys that are not known are ignored.
     ///
     /// # Errors
     /// `setting-invalid` with the field's path for the first value that cannot be; `malformed` for a billing cycle that is
@@ -110,22 +112,20 @@ impl Settings {
         options: &BTreeMap<String, String>,
         billing_cycle: &str,
         gb: Gigabyte,
-        plan: Option<&PlanDefaults>,
+        plan: Option<(u64, &Plan)>,
     ) -> Result<Self, Problem> {
         let fields = Fields { settings, options };
-        let plan = plan.copied().unwrap_or_default();
+        plan_name(settings, options)?;
         let cycle = cycle(billing_cycle)?;
         let text = |name| fields.read(name, text).map(Option::flatten);
-        let speed = plan.speed.unwrap_or(DEFAULT_SPEED);
+        let own_speed = OwnSpeed { down: fields.read("download_mbps", mbps)?, up: fields.read("upload_mbps", mbps)? };
         Ok(Self {
-            plan: plan_name(settings, options)?,
+            plan: plan.map(|(id, _)| id),
             profile: text("profile")?.unwrap_or_else(|| "default".to_owned()),
             ppp_service: fields.read("ppp_service", PppService::parse)?.unwrap_or_default(),
-            speed: Speed {
-                down: fields.read("download_mbps", mbps)?.unwrap_or(speed.down),
-                up: fields.read("upload_mbps", mbps)?.unwrap_or(speed.up),
-            },
-            packet: packet(&fields, cycle, gb)?.or(plan.packet),
+            speed: own_speed.or(plan.map_or(DEFAULT_SPEED, |(_, plan)| plan.speed)),
+            own_speed,
+            packet: packet(&fields, cycle, gb)?,
             history_days: fields.read("history_days", history_days)?.unwrap_or(*HISTORY_DAYS.start()),
             threshold: fields.read("threshold_gb", |value| gigabytes(value, gb))?,
             threshold_template: text("threshold_template")?,
@@ -139,6 +139,22 @@ impl Settings {
             password_rule: fields.read("password_rule", PasswordRule::parse)?.unwrap_or_default(),
             comment_prefix: fields.read("comment_prefix", prefix)?.unwrap_or_else(|| "WHMCS".to_owned()),
         })
+    }
+}
+
+/// What a product itself says of the speed, each way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnSpeed {
+    /// Towards the customer.
+    pub down: Option<Kbps>,
+    /// From the customer.
+    pub up: Option<Kbps>,
+}
+
+impl OwnSpeed {
+    /// The speed, with `speed` where nothing is said.
+    pub fn or(self, speed: Speed) -> Speed {
+        Speed { down: self.down.unwrap_or(speed.down), up: self.up.unwrap_or(speed.up) }
     }
 }
 
@@ -445,7 +461,6 @@ mod tests {
             "Monthly",
         )
         .unwrap();
-        assert_eq!(settings.plan.as_deref(), Some("Gold"));
         assert_eq!(settings.profile, "vpn");
         assert_eq!(settings.ppp_service.as_str(), "l2tp");
         assert_eq!(settings.speed, Speed::new(500, 0));
@@ -505,19 +520,21 @@ mod tests {
 
     #[test]
     fn an_option_wins_over_the_field_the_field_over_the_plan_the_plan_over_the_default() {
-        let plan = PlanDefaults { speed: Some(Speed::new(50_000, 5_000)), packet: Some(Bytes(77)) };
+        let plan = Plan { speed: Speed::new(50_000, 5_000), ..Plan::default() };
         let parse = |settings: &[(&str, &str)], options: &[(&str, &str)]| {
-            Settings::parse(&map(settings), &map(options), "Monthly", Gigabyte::Decimal, Some(&plan)).unwrap()
+            Settings::parse(&map(settings), &map(options), "Monthly", Gigabyte::Decimal, Some((7, &plan))).unwrap()
         };
         assert_eq!(parse(&[], &[]).speed, Speed::new(50_000, 5_000));
-        assert_eq!(parse(&[], &[]).packet, Some(Bytes(77)));
+        assert_eq!(parse(&[], &[]).plan, Some(7));
         let field = [("download_mbps", "20"), ("traffic_gb_monthly", "2")];
         assert_eq!(parse(&field, &[]).speed, Speed::new(20_000, 5_000));
         assert_eq!(parse(&field, &[]).packet, Some(Bytes(2_000_000_000)));
         assert_eq!(parse(&field, &[("download_mbps", "30")]).speed, Speed::new(30_000, 5_000));
         assert_eq!(parse(&field, &[("download_mbps", "")]).speed, Speed::new(20_000, 5_000));
         assert!(!parse(&[("support_pptp", "on")], &[("support_pptp", "0")]).support_pptp);
-        assert_eq!(parse(&[("plan", "Gold")], &[("plan", "Silver")]).plan.as_deref(), Some("Silver"));
+        let names = (map(&[("plan", "Gold")]), map(&[("plan", "Silver")]));
+        assert_eq!(plan_name(&names.0, &names.1).unwrap().as_deref(), Some("Silver"));
+        assert_eq!(plan_name(&names.0, &map(&[])).unwrap().as_deref(), Some("Gold"));
     }
 
     #[test]

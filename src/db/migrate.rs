@@ -13,6 +13,7 @@ use std::collections::HashMap;
 const FILES: &[(&str, &str)] = &[
     ("0001_ground", include_str!("../../sql/0001_ground.sql")),
     ("0002_netflow", include_str!("../../sql/0002_netflow.sql")),
+    ("0003_plans", include_str!("../../sql/0003_plans.sql")),
 ];
 
 const STEPS_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_step (

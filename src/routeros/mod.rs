@@ -45,9 +45,7 @@ pub use examine::{
 };
 pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
 pub use mark::Mark;
-pub use queues::{
-    Burst, Packets, QueueRow, Rates, Reading, counter, counters, counters_and_uptime, set_rate, set_speed,
-};
+pub use queues::{Packets, QueueRow, Rates, Reading, counter, counters, counters_and_uptime, set_rate};
 pub use remove::remove;
 pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};
 pub use router::Router;

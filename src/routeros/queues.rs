@@ -11,7 +11,10 @@ use super::{
     wanted::settle,
     wire::Row,
 };
-use crate::units::{Speed, Volume};
+use crate::{
+    plan::burst::{Burst, Rate},
+    units::{Speed, Volume},
+};
 
 /// The properties of a [`Reading`].
 pub(super) const READING: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target";
@@ -73,17 +76,6 @@ impl Rates {
     fn read(text: &str) -> Option<Self> {
         rates(text).map(|(up, down)| Self { down, up })
     }
-}
-
-/// A speed above the limit for a short time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Burst {
-    /// The speed while it lasts.
-    pub limit: Speed,
-    /// The average above which it ends.
-    pub threshold: Speed,
-    /// Over how many seconds the average is taken.
-    pub seconds: u32,
 }
 
 /// A simple queue as it is set up.
@@ -202,30 +194,16 @@ pub async fn counter(router: &Router, username: &str, mark: &Mark) -> Result<Opt
     Ok(rows.into_iter().find(|reading| mark.owns(&reading.comment)))
 }
 
-/// Sets a service's speed and takes any burst away. Sessions stay. False where it has no queue.
-///
-/// # Errors
-/// Any [`Error`]; after `OutcomeUnknown` it was tried to find out, in vain.
-pub async fn set_speed(router: &Router, username: &str, mark: &Mark, speed: Speed) -> Result<bool, Error> {
-    set_rate(router, username, mark, speed, None).await
-}
-
 /// Sets a service's speed with or without a burst. Sessions stay. False where it has no queue.
 ///
 /// # Errors
-/// As [`set_speed`].
-pub async fn set_rate(
-    router: &Router,
-    username: &str,
-    mark: &Mark,
-    speed: Speed,
-    burst: Option<Burst>,
-) -> Result<bool, Error> {
+/// Any [`Error`]; after `OutcomeUnknown` it was tried to find out, in vain.
+pub async fn set_rate(router: &Router, username: &str, mark: &Mark, rate: Rate) -> Result<bool, Error> {
     settle(router, |router| async move {
         let found = router.print(Command::print(PRINT, ROW).any("name", username), queue).await?;
         let Some(ours) = found.into_iter().find(|row| mark.owns(&row.comment)) else { return Ok(false) };
-        if !ours.runs_at(speed, burst) {
-            router.write(limits(Command::write(SET).set(".id", &ours.id), speed, burst)).await?;
+        if !ours.runs_at(rate) {
+            router.write(limits(Command::write(SET).set(".id", &ours.id), rate)).await?;
         }
         Ok(true)
     })
@@ -233,11 +211,11 @@ pub async fn set_rate(
 }
 
 /// The arguments that set a speed.
-pub(super) fn limits(command: Command, speed: Speed, burst: Option<Burst>) -> Command {
+pub(super) fn limits(command: Command, rate: Rate) -> Command {
     let none = Burst { limit: Speed::default(), threshold: Speed::default(), seconds: 0 };
-    let Burst { limit, threshold, seconds } = burst.unwrap_or(none);
+    let Burst { limit, threshold, seconds } = rate.burst.unwrap_or(none);
     command
-        .set("max-limit", &Rates::from(speed).words())
+        .set("max-limit", &Rates::from(rate.speed).words())
         .set("burst-limit", &Rates::from(limit).words())
         .set("burst-threshold", &Rates::from(threshold).words())
         .set("burst-time", &format!("{seconds}s/{seconds}s"))
@@ -245,11 +223,11 @@ pub(super) fn limits(command: Command, speed: Speed, burst: Option<Burst>) -> Co
 
 impl QueueRow {
     /// Whether its limits are these, numerically.
-    pub(super) fn runs_at(&self, speed: Speed, burst: Option<Burst>) -> bool {
-        if self.max_limit != speed.into() {
+    pub(super) fn runs_at(&self, rate: Rate) -> bool {
+        if self.max_limit != rate.speed.into() {
             return false;
         }
-        match burst {
+        match rate.burst {
             None => self.burst_limit == Rates::default(),
             Some(Burst { limit, threshold, seconds }) => {
                 self.burst_limit == limit.into()

@@ -8,11 +8,11 @@ use super::{
     Error, Mark, Router, SecretRow, TRIES,
     command::Command,
     facts::property,
-    queues::{self, QueueRow, Rates, queue},
+    queues::{self, QueueRow, queue},
     secrets::{self, secret},
     value::single,
 };
-use crate::units::Speed;
+use crate::plan::burst::Rate;
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     net::Ipv4Addr,
@@ -35,7 +35,7 @@ pub struct Wanted {
     /// Whether the secret is switched off.
     pub disabled: bool,
     /// The queue's limits.
-    pub speed: Speed,
+    pub rate: Rate,
     /// The service's mark.
     pub mark: Mark,
 }
@@ -146,8 +146,8 @@ async fn settle_queue(
         let command = Command::write("/queue/simple/add")
             .set("name", &wanted.username)
             .set("target", &target)
-            .set("max-limit", &Rates::from(wanted.speed).words())
             .set("comment", &wanted.mark.comment());
+        let command = queues::limits(command, wanted.rate);
         let made = note(router.write(command).await, &[&done.queue, &done.changed])?;
         return match made {
             Some(id) => Ok(id),
@@ -163,8 +163,8 @@ async fn settle_queue(
     if differ(single(&found.target) != Some(wanted.address)) {
         command = command.set("target", &target);
     }
-    if differ(found.max_limit != wanted.speed.into()) {
-        command = queues::limits(command, wanted.speed, None);
+    if differ(!found.runs_at(wanted.rate)) {
+        command = queues::limits(command, wanted.rate);
     }
     if differ(found.comment != wanted.mark.comment()) {
         command = command.set("comment", &wanted.mark.comment());

@@ -8,8 +8,9 @@ use crate::{
         Sold,
         addresses::AddressSpace,
         credentials::{check_password, check_username},
-        settings::{Settings, is_setting},
+        settings::{Settings, is_setting, plan_name},
     },
+    plan::Plan,
     problem::Problem,
     router::Told,
     units::Gigabyte,
@@ -195,16 +196,18 @@ impl Ask {
         }
     }
 
-    /// `settings` and `options`, parsed for the service's billing cycle. The plan is not looked up here.
-    pub fn settings(&self, gb: Gigabyte) -> Result<Settings, Problem> {
+    /// The name of the plan that the service is on, and where it stands.
+    pub fn plan_name(&self) -> Result<Option<(String, String)>, Problem> {
+        let (settings, options) = (self.part("settings")?.settings()?, self.part("options")?.settings()?);
+        Ok(plan_name(&settings, &options)?.map(|name| (name, self.setting_path("plan"))))
+    }
+
+    /// `settings` and `options`, parsed for the service's billing cycle, on that plan.
+    pub fn settings(&self, gb: Gigabyte, plan: Option<(u64, &Plan)>) -> Result<Settings, Problem> {
         let settings = self.part("settings")?.settings()?;
         let options = self.part("options")?.settings()?;
         let cycle = self.part("service")?.text("billing_cycle")?;
-        if let Some(plan) = crate::account::settings::plan_name(&settings, &options)? {
-            let why = format!("names a plan that does not exist: {plan}");
-            return Err(Problem::field(self.setting_path("plan"), why));
-        }
-        Settings::parse(&settings, &options, &cycle, gb, None)
+        Settings::parse(&settings, &options, &cycle, gb, plan)
     }
 
     /// The product's field of that name, if it is given.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let until = super::deadline(super::LIFECYCLE);
     let service_id = ask.service_id()?;
-    let settings = ask.settings(app.config.traffic.gb)?;
+    let settings = super::settings(app, ask).await?;
     let sold = ask.sold()?;
     let _turn = app.locks.service(service_id, until).await?;
     let account = super::find_living(app, service_id).await?;

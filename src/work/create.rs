@@ -42,7 +42,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let mut wish = Wish {
         service: ask.service()?,
         sold: ask.sold()?,
-        settings: ask.settings(app.config.traffic.gb)?,
+        settings: super::settings(app, ask).await?,
         space: ask.address_space()?,
     };
     let server = super::told_server(app, ask).await?;

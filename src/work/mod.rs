@@ -34,8 +34,10 @@ mod view;
 pub use ask::Ask;
 
 use crate::{
-    account::{Account, State, pending},
+    account::{Account, State, pending, settings::Settings},
     app::App,
+    catalogue::plans,
+    plan::burst::Rate,
     problem::{Code, Problem},
     router::{Server, Told},
     routeros::{Mark, Wanted},
@@ -80,9 +82,22 @@ fn wanted(app: &App, account: &Account) -> Result<Wanted, Problem> {
         profile: account.settings.profile.clone(),
         address: account.address,
         disabled: !account.causes.is_enabled(),
-        speed: account.settings.speed,
+        rate: Rate::plain(account.settings.speed),
         mark: mark(account),
     })
+}
+
+/// The settings of a hook's body, on the plan that they name.
+///
+/// # Errors
+/// `setting-invalid` naming the field: for a plan that is not known here, too.
+async fn settings(app: &App, ask: &Ask) -> Result<Settings, Problem> {
+    let gb = app.config.traffic.gb;
+    let Some((name, path)) = ask.plan_name()? else { return ask.settings(gb, None) };
+    let Some(stored) = plans::named(&mut app.db.read().await?, &name).await? else {
+        return Err(Problem::field(path, format!("names a plan that does not exist: {name}")));
+    };
+    ask.settings(gb, Some((stored.id, &stored.plan)))
 }
 
 /// The router that the body tells of, remembered; where it tells its id alone, the one that was remembered before.

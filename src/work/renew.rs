@@ -21,7 +21,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         let why = "is missing: it is what tells one renewal from another";
         return Err(Problem::malformed("service.next_due_date", why));
     };
-    let settings = if ask.has("settings")? { Some(ask.settings(app.config.traffic.gb)?) } else { None };
+    let settings = if ask.has("settings")? { Some(super::settings(app, ask).await?) } else { None };
     let _turn = app.locks.service(service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;

@@ -6,11 +6,12 @@ use futures_util::{StreamExt, stream};
 use secrecy::SecretString;
 use std::{collections::HashSet, net::Ipv4Addr, time::Duration};
 use tokio::runtime::Handle;
+use turnpike::plan::burst::{Burst, Rate};
 use turnpike::{
     routeros::{
         Error, Limits, Login, Refusal, Reset, Router, Routers, Wanted, addresses_in_use, addresses_taken, counter,
         counters, ensure, facts, find, kick, look, profiles, read_all_and_reset, read_and_reset, remove, secrets,
-        sessions, set_disabled, set_password, set_rate, set_speed, uptime_seconds,
+        sessions, set_disabled, set_password, set_rate, uptime_seconds,
     },
     simulator::{Fault, Options, Simulator, When},
     units::{Speed, Volume},
@@ -95,16 +96,15 @@ async fn a_customers_life_is_the_same_on_every_version() {
         assert_eq!(set_password(&router, NAME, &mark, &SecretString::from("neu")).await, Ok(true));
         simulator.connect(NAME, "neu", "pptp", "192.0.2.7").unwrap();
 
-        assert_eq!(set_speed(&router, NAME, &mark, Speed::new(2_000, 1_000)).await, Ok(true));
+        assert_eq!(set_rate(&router, NAME, &mark, Rate::plain(Speed::new(2_000, 1_000))).await, Ok(true));
         let limit = || simulator.world(|world| world.get("/queue/simple", NAME, "max-limit").unwrap());
         assert_eq!(limit(), "1000000/2000000");
-        let burst = turnpike::routeros::Burst {
-            limit: Speed::new(4_000, 2_000),
-            threshold: Speed::new(1_500, 700),
-            seconds: 8,
-        };
+        let burst = Burst { limit: Speed::new(4_000, 2_000), threshold: Speed::new(1_500, 700), seconds: 8 };
         for _ in 0..2 {
-            assert_eq!(set_rate(&router, NAME, &mark, Speed::new(2_000, 1_000), Some(burst)).await, Ok(true));
+            assert_eq!(
+                set_rate(&router, NAME, &mark, Rate { speed: Speed::new(2_000, 1_000), burst: Some(burst) }).await,
+                Ok(true)
+            );
         }
         let sets = simulator.journal().iter().filter(|s| s.path == "/queue/simple/set").count();
         assert_eq!(sets, 2, "a speed that is right is not set again");

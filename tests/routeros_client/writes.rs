@@ -4,10 +4,11 @@ use crate::peer::{Conn, OURS, Peer, mark, router_of};
 use secrecy::SecretString;
 use std::net::Ipv4Addr;
 use tokio::time::pause;
+use turnpike::plan::burst::Rate;
 use turnpike::{
     routeros::{
         Ensured, Error, Refusal, Wanted, addresses_in_use, addresses_taken, ensure, find, kick, look, remove,
-        set_disabled, set_password, set_speed,
+        set_disabled, set_password, set_rate,
     },
     units::Speed,
 };
@@ -24,7 +25,7 @@ pub fn wanted() -> Wanted {
         profile: "default".to_owned(),
         address: Ipv4Addr::new(10, 8, 0, 2),
         disabled: false,
-        speed: Speed::new(50_000, 10_000),
+        rate: Rate::plain(Speed::new(50_000, 10_000)),
         mark: mark(),
     }
 }
@@ -251,7 +252,7 @@ async fn what_stays_unknown_is_said_to_be() {
     let peer = Peer::new().await;
     let router = router_of(&peer);
     let mark = mark();
-    let (answer, ()) = tokio::join!(set_speed(&router, "7-41", &mark, Speed::new(1, 1)), async {
+    let (answer, ()) = tokio::join!(set_rate(&router, "7-41", &mark, Rate::plain(Speed::new(1, 1))), async {
         let mut conn = peer.session().await;
         conn.answer(QUEUES, &[QUEUE]).await;
         conn.hear().await;
@@ -322,7 +323,7 @@ async fn foreign_objects_of_the_name_are_neither_set_nor_removed() {
             (
                 set_disabled(&router, "7-41", &mark, true).await,
                 set_password(&router, "7-41", &mark, &password).await,
-                set_speed(&router, "7-41", &mark, Speed::new(1, 1)).await,
+                set_rate(&router, "7-41", &mark, Rate::plain(Speed::new(1, 1))).await,
                 remove(&router, "7-41", &mark).await,
                 find(&router, "7-41", &mark).await,
             )

@@ -145,9 +145,11 @@ fn of_queue(wanted: &Wanted, row: &QueueRow, found: &mut Vec<Difference>) {
     if single(&row.target) != Some(wanted.address) {
         differ("target", row.target.clone(), format!("{}/32", wanted.address));
     }
-    let limit = super::super::Rates::from(wanted.speed);
+    let limit = super::super::Rates::from(wanted.rate.speed);
     if row.max_limit != limit {
         differ("max-limit", row.max_limit.words(), limit.words());
+    } else if !row.runs_at(wanted.rate) {
+        differ("burst-limit", row.burst_limit.words(), wanted.rate.to_string());
     }
     if row.comment != wanted.mark.comment() {
         differ("comment", row.comment.clone(), wanted.mark.comment());

@@ -158,7 +158,7 @@ fn drift(app: &App, account: &Account, found: &routeros::Found) -> Result<Vec<St
     }
     if let Some(queue) = &found.queue {
         differ("The queue’s target", &queue.target, &format!("{}/32", wanted.address));
-        differ("The queue’s max-limit", &rates(queue.max_limit), &rates(wanted.speed.into()));
+        differ("The queue’s max-limit", &rates(queue.max_limit), &rates(wanted.rate.speed.into()));
         differ("The queue’s switch", switch(queue.disabled), "on");
     }
     for (what, foreign) in [("secret", found.foreign_secret), ("queue", found.foreign_queue)] {

@@ -1,0 +1,3 @@
+//! What there is to sell, as stored: plans and bandwidth rules. What they mean is told by `plan`, which is pure.
+
+pub mod plans;

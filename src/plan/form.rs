@@ -1,0 +1,628 @@
+//! A plan as programs and forms write it: flat, under the seed's names in snake case, and read back the same way.
+//!
+//! * A number may be a number or a text; a switch a boolean or a form's word. What is absent or blank is its default.
+//! * Speeds are kbit/s: `2000`, `"2000k"`, `"2M"`, `"1.5M"`, `"0.5M"`. Traffic is bytes, or a text with its unit:
+//!   `"80 GB"`, `"1.5 TB"`, `"500 MB"`.
+//! * Values are checked, never clamped. What is wrong is said with the field and why. Members that are not known are
+//!   passed over: what the API answers may be sent back.
+
+use super::{
+    burst::BurstTerms,
+    terms::{CDN_TIERS, Cdn, Expiry, ExpiryUnit, FilterIds, FreeHours, Place, Plan, Prices, Quotas, Tier, WhenFull},
+    window::{Clock, DayWindow},
+};
+use crate::units::{Bytes, Gigabyte, Kbps, MOST_GB, MOST_MBPS, Speed};
+use rust_decimal::{Decimal, prelude::ToPrimitive};
+use serde_json::{Map, Value, json};
+
+/// The longest name, characters.
+pub const LONGEST_NAME: usize = 100;
+/// The longest description, characters.
+pub const LONGEST_DESCRIPTION: usize = 2000;
+/// The longest other text, characters.
+const LONGEST_TEXT: usize = 64;
+/// The highest price.
+const MOST_PRICE: u32 = 1_000_000_000;
+
+/// A field that cannot be, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The field's name.
+    pub field: String,
+    /// What is wrong, as the rest of a sentence that the field begins.
+    pub why: String,
+}
+
+impl Invalid {
+    fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { field: field.into(), why: why.into() }
+    }
+}
+
+type Read<T> = Result<T, Invalid>;
+
+/// Reads a speed in kbit/s, 0 to 100,000,000; 0 is unlimited.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn speed(text: &str) -> Result<Kbps, &'static str> {
+    const WRONG: &str = "must be a speed such as 2000, 2000k, 2M or 1.5M, up to 100000M";
+    let text = text.trim();
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1),
+        Some((at, 'm' | 'M')) => (&text[..at], 1000),
+        _ => (text, 1),
+    };
+    let kbps = decimal(digits).ok_or(WRONG)? * Decimal::from(unit);
+    if !kbps.is_integer() {
+        return Err("is not a whole number of kbit/s");
+    }
+    kbps.to_u32().filter(|it| *it <= MOST_MBPS * 1000).map(Kbps).ok_or(WRONG)
+}
+
+/// A speed as people read it: `10M`, `1.5M`, `512k`; unlimited is `0`.
+pub fn speed_text(kbps: Kbps) -> String {
+    match kbps.0 {
+        0 => "0".to_owned(),
+        it if it < 1000 => format!("{it}k"),
+        it => format!("{}M", (Decimal::from(it) / Decimal::from(1000)).normalize()),
+    }
+}
+
+/// Reads a plan.
+///
+/// # Errors
+/// The first field that cannot be.
+pub fn parse(fields: &Map<String, Value>, gb: Gigabyte) -> Read<Plan> {
+    let form = Form { fields, gb };
+    let plan = Plan {
+        name: form.required("name", LONGEST_NAME)?,
+        commercial_name: form.text("commercial_name", LONGEST_NAME)?,
+        description: form.lines("description", LONGEST_DESCRIPTION)?,
+        prices: Prices {
+            price: form.money("price")?.ok_or_else(|| Invalid::new("price", "is missing; 0 is a price too"))?,
+            day_price: form.money("day_price")?.unwrap_or_default(),
+            reset_price: form.money("reset_price")?.unwrap_or_default(),
+        },
+        speed: Speed { down: form.sold_speed("download_speed")?, up: form.sold_speed("upload_speed")? },
+        burst: form.burst()?,
+        soft_fup: form.switch("soft_fup_enabled")?,
+        quotas: form.quotas()?,
+        daily: form.tiers("")?,
+        monthly: form.tiers("monthly_")?,
+        cdn: form.cdn()?,
+        free_hours: form.free_hours()?,
+        expiry: form.expiry()?,
+        monthly_account: form.switch("monthly_account")?,
+        place: form.place()?,
+        filter_ids: FilterIds {
+            normal: form.text("filter_id_normal", LONGEST_TEXT)?,
+            fup: [
+                form.text("filter_id_fup1", LONGEST_TEXT)?,
+                form.text("filter_id_fup2", LONGEST_TEXT)?,
+                form.text("filter_id_fup3", LONGEST_TEXT)?,
+            ],
+        },
+        sort_order: form.sort_order()?,
+    };
+    check_steps("", "fup", &plan.daily, Some(plan.speed))?;
+    check_steps("monthly_", "fup", &plan.monthly, Some(plan.speed))?;
+    if let Some(cdn) = &plan.cdn {
+        check_steps("", "cdn_fup", &cdn.daily, Some(cdn.speed))?;
+        check_steps("monthly_", "cdn_fup", &cdn.monthly, Some(cdn.speed))?;
+    }
+    Ok(plan)
+}
+
+/// Thresholds of enabled tiers rise strictly, speeds do not rise, none is faster than what is sold.
+fn check_steps(prefix: &str, kind: &str, tiers: &[Tier], sold: Option<Speed>) -> Read<()> {
+    let mut before: Option<(usize, Tier)> = None;
+    for (number, tier) in (1..).zip(tiers).filter(|(_, tier)| tier.is_enabled()) {
+        let field = |what: &str| format!("{prefix}{kind}{number}_{what}");
+        for (what, speed) in [("download_speed", tier.speed.down), ("upload_speed", tier.speed.up)] {
+            if speed.is_unlimited() {
+                return Err(Invalid::new(field(what), "is missing: a tier with a threshold needs both speeds"));
+            }
+        }
+        let most = before.map(|(_, tier)| tier.speed).or(sold).unwrap_or_default();
+        let whose = before.map_or_else(|| "the full speed".to_owned(), |(at, _)| format!("tier {at}'s"));
+        for (what, speed, most) in
+            [("download_speed", tier.speed.down, most.down), ("upload_speed", tier.speed.up, most.up)]
+        {
+            if !most.is_unlimited() && speed > most {
+                return Err(Invalid::new(field(what), format!("is faster than {whose}: a tier never makes it faster")));
+            }
+        }
+        if let Some((at, before)) = before
+            && tier.threshold <= before.threshold
+        {
+            return Err(Invalid::new(
+                field("threshold"),
+                format!("must be higher than tier {at}'s, or 0 to disable it"),
+            ));
+        }
+        before = Some((number, *tier));
+    }
+    Ok(())
+}
+
+/// The fields of a plan; what [`parse`] reads, with the speeds' texts beside.
+pub fn fields(plan: &Plan) -> Map<String, Value> {
+    let mut out = Map::new();
+    let mut put = |name: String, value: Value| out.insert(name, value);
+    let set = |value: &mut dyn FnMut(&str, Value)| {
+        value("name", json!(plan.name));
+        value("commercial_name", json!(plan.commercial_name));
+        value("description", json!(plan.description));
+        value("price", json!(plan.prices.price.to_string()));
+        value("day_price", json!(plan.prices.day_price.to_string()));
+        value("reset_price", json!(plan.prices.reset_price.to_string()));
+        value("download_speed", json!(plan.speed.down));
+        value("upload_speed", json!(plan.speed.up));
+        value("download_speed_string", json!(speed_text(plan.speed.down)));
+        value("upload_speed_string", json!(speed_text(plan.speed.up)));
+        let burst = plan.burst;
+        value("burst_download", json!(burst.map_or(Kbps(0), |it| it.limit.down)));
+        value("burst_upload", json!(burst.map_or(Kbps(0), |it| it.limit.up)));
+        value("burst_threshold", json!(burst.map_or(BURST_THRESHOLD, |it| it.threshold_percent)));
+        value("burst_time", json!(burst.map_or(BURST_TIME, |it| it.seconds)));
+        value("soft_fup_enabled", json!(plan.soft_fup));
+        let (action, slow) = match plan.quotas.when_full {
+            WhenFull::Block => ("block", Speed::default()),
+            WhenFull::Throttle(speed) => ("throttle", speed),
+        };
+        value("daily_quota", json!(plan.quotas.daily));
+        value("monthly_quota", json!(plan.quotas.monthly));
+        value("time_quota", json!(plan.quotas.minutes));
+        value("quota_action", json!(action));
+        value("quota_download_speed", json!(slow.down));
+        value("quota_upload_speed", json!(slow.up));
+        let free = plan.free_hours;
+        let clock = |it: Option<Clock>| it.map_or_else(|| "00:00".to_owned(), |it| it.to_string());
+        value("time_based_speed_enabled", json!(free.is_some()));
+        value("time_from", json!(clock(free.map(|it| it.window.from))));
+        value("time_to", json!(clock(free.map(|it| it.window.to))));
+        value("download_ratio", json!(free.map_or(0, |it| it.download_ratio)));
+        value("upload_ratio", json!(free.map_or(0, |it| it.upload_ratio)));
+        value("expiry_value", json!(plan.expiry.value));
+        let unit = if plan.expiry.unit == ExpiryUnit::Days { "days" } else { "months" };
+        value("expiry_unit", json!(unit));
+        value("entire_month", json!(plan.expiry.entire_month));
+        value("monthly_account", json!(plan.monthly_account));
+        value("nas_id", json!(plan.place.nas_id));
+        value("pool_name", json!(plan.place.pool_name));
+        value("address_list_in", json!(plan.place.address_list_in));
+        value("address_list_out", json!(plan.place.address_list_out));
+        value("queue_type", json!(plan.place.queue_type));
+        value("filter_id_normal", json!(plan.filter_ids.normal));
+        for (number, id) in (1..).zip(&plan.filter_ids.fup) {
+            value(&format!("filter_id_fup{number}"), json!(id));
+        }
+        value("sort_order", json!(plan.sort_order));
+        let mut tiers = |prefix: &str, kind: &str, tiers: &[Tier]| {
+            for (number, tier) in (1..).zip(tiers) {
+                value(&format!("{prefix}{kind}{number}_threshold"), json!(tier.threshold));
+                value(&format!("{prefix}{kind}{number}_download_speed"), json!(tier.speed.down));
+                value(&format!("{prefix}{kind}{number}_upload_speed"), json!(tier.speed.up));
+            }
+        };
+        tiers("", "fup", &plan.daily);
+        tiers("monthly_", "fup", &plan.monthly);
+        let cdn = plan.cdn.unwrap_or_default();
+        tiers("", "cdn_fup", &cdn.daily);
+        tiers("monthly_", "cdn_fup", &cdn.monthly);
+        value("cdn_fup_enabled", json!(plan.cdn.is_some()));
+        value("cdn_profile_id", json!(plan.cdn.map(|it| it.profile_id)));
+        value("cdn_download_speed", json!(cdn.speed.down));
+        value("cdn_upload_speed", json!(cdn.speed.up));
+    };
+    set(&mut |name, value| {
+        put(name.to_owned(), value);
+    });
+    out
+}
+
+/// The threshold of a burst where none is given, percent of the limit.
+const BURST_THRESHOLD: u8 = 75;
+/// The time of a burst where none is given, seconds.
+const BURST_TIME: u32 = 10;
+
+struct Form<'a> {
+    fields: &'a Map<String, Value>,
+    gb: Gigabyte,
+}
+
+impl Form<'_> {
+    /// A field as text; `None` where it is absent, null or blank.
+    fn raw(&self, name: &str) -> Read<Option<String>> {
+        let text = match self.fields.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            Some(Value::Bool(truth)) => truth.to_string(),
+            Some(_) => return Err(Invalid::new(name, "must be a text, a number or a truth")),
+        };
+        Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+    }
+
+    fn read<T>(&self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Read<Option<T>> {
+        self.raw(name)?.map(|text| read(&text).map_err(|why| Invalid::new(name, why))).transpose()
+    }
+
+    fn required(&self, name: &str, most: usize) -> Read<String> {
+        let text = self.text(name, most)?;
+        if text.is_empty() { Err(Invalid::new(name, "is missing")) } else { Ok(text) }
+    }
+
+    fn text(&self, name: &str, most: usize) -> Read<String> {
+        let text = self.lines(name, most)?;
+        if text.chars().any(char::is_control) {
+            return Err(Invalid::new(name, "must not hold control characters"));
+        }
+        Ok(text)
+    }
+
+    /// A text that may have lines.
+    fn lines(&self, name: &str, most: usize) -> Read<String> {
+        let text = self.raw(name)?.unwrap_or_default().replace("\r\n", "\n");
+        if text.chars().count() > most {
+            return Err(Invalid::new(name, format!("is longer than {most} characters")));
+        }
+        if text.chars().any(|it| it.is_control() && it != '\n') {
+            return Err(Invalid::new(name, "must not hold control characters"));
+        }
+        Ok(text)
+    }
+
+    fn money(&self, name: &str) -> Read<Option<Decimal>> {
+        let wrong = || format!("must be a price from 0 to {MOST_PRICE}, with a point and four decimals at the most");
+        self.read(name, |text| {
+            let price = decimal(text).filter(|it| *it <= Decimal::from(MOST_PRICE) && it.normalize().scale() <= 4);
+            price.map(|it| it.normalize()).ok_or_else(wrong)
+        })
+    }
+
+    fn speed(&self, name: &str) -> Read<Kbps> {
+        self.read(name, |text| speed(text).map_err(str::to_owned)).map(Option::unwrap_or_default)
+    }
+
+    fn sold_speed(&self, name: &str) -> Read<Kbps> {
+        let speed = self.read(name, |text| speed(text).map_err(str::to_owned))?;
+        speed.ok_or_else(|| Invalid::new(name, "is missing; 0 is unlimited"))
+    }
+
+    fn bytes(&self, name: &str) -> Read<Bytes> {
+        self.read(name, |text| bytes(text, self.gb)).map(Option::unwrap_or_default)
+    }
+
+    fn whole(&self, name: &str, range: std::ops::RangeInclusive<u32>) -> Read<Option<u32>> {
+        let wrong = || format!("must be a whole number from {} to {}", range.start(), range.end());
+        self.read(name, |text| {
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            text.parse().ok().filter(|it| digits && range.contains(it)).ok_or_else(wrong)
+        })
+    }
+
+    fn switch(&self, name: &str) -> Read<bool> {
+        let read = self.read(name, |text| match text.to_ascii_lowercase().as_str() {
+            "on" | "yes" | "true" | "1" => Ok(true),
+            "off" | "no" | "false" | "0" => Ok(false),
+            _ => Err("must be true or false".to_owned()),
+        });
+        read.map(Option::unwrap_or_default)
+    }
+
+    fn clock(&self, name: &str) -> Read<Option<Clock>> {
+        self.read(name, |text| Clock::parse(text).ok_or_else(|| "must be a time of day, HH:MM".to_owned()))
+    }
+
+    fn burst(&self) -> Read<Option<BurstTerms>> {
+        let limit = Speed { down: self.speed("burst_download")?, up: self.speed("burst_upload")? };
+        let percent = self.whole("burst_threshold", 1..=100)?;
+        let seconds = self.whole("burst_time", 1..=3600)?.unwrap_or(BURST_TIME);
+        let threshold_percent = percent.and_then(|it| u8::try_from(it).ok()).unwrap_or(BURST_THRESHOLD);
+        let terms = BurstTerms { limit, threshold_percent, seconds };
+        Ok((limit != Speed::default()).then_some(terms))
+    }
+
+    fn quotas(&self) -> Read<Quotas> {
+        let slow = Speed { down: self.speed("quota_download_speed")?, up: self.speed("quota_upload_speed")? };
+        let when_full = match self.raw("quota_action")?.as_deref() {
+            None | Some("block") => WhenFull::Block,
+            Some("throttle") => {
+                for (field, speed) in [("quota_download_speed", slow.down), ("quota_upload_speed", slow.up)] {
+                    if speed.is_unlimited() {
+                        return Err(Invalid::new(field, "is missing: a quota that throttles needs both speeds"));
+                    }
+                }
+                WhenFull::Throttle(slow)
+            }
+            Some(_) => return Err(Invalid::new("quota_action", "must be block or throttle")),
+        };
+        Ok(Quotas {
+            daily: self.bytes("daily_quota")?,
+            monthly: self.bytes("monthly_quota")?,
+            minutes: self.whole("time_quota", 0..=1440)?.unwrap_or_default(),
+            when_full,
+        })
+    }
+
+    fn tiers<const N: usize>(&self, prefix: &str) -> Read<[Tier; N]> {
+        let kind = if N == CDN_TIERS { "cdn_fup" } else { "fup" };
+        let mut tiers = [Tier::default(); N];
+        for (number, tier) in (1..).zip(&mut tiers) {
+            let field = |what: &str| format!("{prefix}{kind}{number}_{what}");
+            tier.threshold = self.bytes(&field("threshold"))?;
+            tier.speed = Speed { down: self.speed(&field("download_speed"))?, up: self.speed(&field("upload_speed"))? };
+        }
+        Ok(tiers)
+    }
+
+    fn cdn(&self) -> Read<Option<Cdn>> {
+        let profile = self.whole("cdn_profile_id", 1..=u32::MAX)?;
+        let cdn = Cdn {
+            profile_id: profile.unwrap_or_default().into(),
+            speed: Speed { down: self.speed("cdn_download_speed")?, up: self.speed("cdn_upload_speed")? },
+            daily: self.tiers("")?,
+            monthly: self.tiers("monthly_")?,
+        };
+        if !self.switch("cdn_fup_enabled")? {
+            return Ok(None);
+        }
+        if profile.is_none() {
+            return Err(Invalid::new("cdn_profile_id", "is missing: CDN tiers need a CDN profile"));
+        }
+        Ok(Some(cdn))
+    }
+
+    fn free_hours(&self) -> Read<Option<FreeHours>> {
+        let (from, to) = (self.clock("time_from")?, self.clock("time_to")?);
+        let ratio = |name| {
+            let whole = self.whole(name, 0..=100)?.unwrap_or_default();
+            Ok(u8::try_from(whole).unwrap_or(100))
+        };
+        let (download_ratio, upload_ratio) = (ratio("download_ratio")?, ratio("upload_ratio")?);
+        if !self.switch("time_based_speed_enabled")? {
+            return Ok(None);
+        }
+        let from = from.ok_or_else(|| Invalid::new("time_from", "is missing"))?;
+        let to = to.ok_or_else(|| Invalid::new("time_to", "is missing"))?;
+        if from == to {
+            return Err(Invalid::new("time_to", "is the same as From: such a window is empty"));
+        }
+        Ok(Some(FreeHours { window: DayWindow { from, to }, download_ratio, upload_ratio }))
+    }
+
+    fn expiry(&self) -> Read<Expiry> {
+        let unit = match self.raw("expiry_unit")?.as_deref() {
+            None | Some("months") => ExpiryUnit::Months,
+            Some("days") => ExpiryUnit::Days,
+            Some(_) => return Err(Invalid::new("expiry_unit", "must be days or months")),
+        };
+        let value = self.whole("expiry_value", 1..=3660)?.unwrap_or(1);
+        Ok(Expiry { value, unit, entire_month: self.switch("entire_month")? })
+    }
+
+    fn place(&self) -> Read<Place> {
+        let queue_type = self.text("queue_type", LONGEST_TEXT)?;
+        Ok(Place {
+            nas_id: self.whole("nas_id", 1..=u32::MAX)?.map(u64::from),
+            pool_name: self.text("pool_name", LONGEST_TEXT)?,
+            address_list_in: self.text("address_list_in", LONGEST_TEXT)?,
+            address_list_out: self.text("address_list_out", LONGEST_TEXT)?,
+            queue_type: if queue_type.is_empty() { Place::default().queue_type } else { queue_type },
+        })
+    }
+
+    fn sort_order(&self) -> Read<i32> {
+        let read = self.read("sort_order", |text| text.parse().map_err(|_error| "must be a whole number".to_owned()));
+        read.map(Option::unwrap_or_default)
+    }
+}
+
+/// Digits and at most one point; no sign, no exponent.
+fn decimal(text: &str) -> Option<Decimal> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.bytes().any(|b| b.is_ascii_digit());
+    (plain && text.len() <= 24).then(|| text.parse().ok()).flatten()
+}
+
+/// Whole bytes, or a text with its unit.
+fn bytes(text: &str, gb: Gigabyte) -> Result<Bytes, String> {
+    let wrong = || format!("must be bytes, or traffic such as 500 MB, 80 GB or 1.5 TB, up to {MOST_GB} GB");
+    let at = text.find(|it: char| it.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (digits, unit) = (text[..at].trim(), text[at..].trim().to_ascii_uppercase());
+    let thousand = match gb {
+        Gigabyte::Binary => 1024_u64,
+        Gigabyte::Decimal => 1000,
+    };
+    let unit = match unit.as_str() {
+        "" | "B" => 1,
+        "K" | "KB" => thousand,
+        "M" | "MB" => thousand.pow(2),
+        "G" | "GB" => thousand.pow(3),
+        "T" | "TB" => thousand.pow(4),
+        _ => return Err(wrong()),
+    };
+    let bytes = decimal(digits).and_then(|it| it.checked_mul(Decimal::from(unit))).ok_or_else(wrong)?;
+    if unit == 1 && !bytes.is_integer() {
+        return Err(wrong());
+    }
+    let most = u64::from(MOST_GB) * gb.bytes();
+    bytes.trunc().to_u64().filter(|it| *it <= most).map(Bytes).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::terms::TIERS;
+    use proptest::prelude::*;
+
+    fn least() -> Map<String, Value> {
+        json!({"name": "Gold", "price": "9.90", "download_speed": "10M", "upload_speed": 2000})
+            .as_object()
+            .cloned()
+            .unwrap()
+    }
+
+    fn with(more: Value) -> Map<String, Value> {
+        let mut fields = least();
+        fields.extend(more.as_object().cloned().unwrap());
+        fields
+    }
+
+    fn read(more: Value) -> Read<Plan> {
+        parse(&with(more), Gigabyte::Binary)
+    }
+
+    #[test]
+    fn speeds_are_normalised_as_the_seed_says() {
+        for (text, kbps) in [
+            ("2000", 2_000),
+            ("2000k", 2_000),
+            ("2M", 2_000),
+            ("1.5M", 1_500),
+            ("0.5M", 500),
+            (" 12000K ", 12_000),
+            ("0", 0),
+        ] {
+            assert_eq!(speed(text), Ok(Kbps(kbps)), "{text}");
+        }
+        for wrong in ["", "M", "k", "-1", "2G", "2 M M", "0.0005M", "1e3", "100001M", "1,5M", "é"] {
+            assert!(speed(wrong).is_err(), "{wrong:?}");
+        }
+        for (kbps, text) in [(2_000, "2M"), (1_500, "1.5M"), (500, "500k"), (0, "0"), (12_345, "12.345M")] {
+            assert_eq!(speed_text(Kbps(kbps)), text);
+        }
+    }
+
+    #[test]
+    fn the_least_plan_has_the_defaults() {
+        let plan = parse(&least(), Gigabyte::Binary).unwrap();
+        let expected = Plan {
+            name: "Gold".to_owned(),
+            prices: Prices { price: "9.9".parse().unwrap(), ..Prices::default() },
+            speed: Speed::new(10_000, 2_000),
+            ..Plan::default()
+        };
+        assert_eq!(plan, expected);
+    }
+
+    #[test]
+    fn traffic_is_bytes_or_has_a_unit() {
+        let quota = |value: Value| read(json!({"daily_quota": value})).map(|plan| plan.quotas.daily.0);
+        for (value, bytes) in [
+            (json!(5), 5),
+            (json!("80 GB"), 80 << 30),
+            (json!("80gb"), 80 << 30),
+            (json!("1.5 TB"), (3 << 40) / 2),
+            (json!("500M"), 500 << 20),
+            (json!(""), 0),
+        ] {
+            assert_eq!(quota(value.clone()), Ok(bytes), "{value}");
+        }
+        for wrong in [json!("1.5"), json!(-1), json!("80 XB"), json!("GB"), json!(1.5), json!("99999999 GB"), json!([])]
+        {
+            assert_eq!(quota(wrong.clone()).unwrap_err().field, "daily_quota", "{wrong}");
+        }
+        let thousand = parse(&with(json!({"daily_quota": "1 GB"})), Gigabyte::Decimal).unwrap();
+        assert_eq!(thousand.quotas.daily, Bytes(1_000_000_000));
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        for (more, field) in [
+            (json!({"name": " "}), "name"),
+            (json!({"name": "a\nb"}), "name"),
+            (json!({"price": "free"}), "price"),
+            (json!({"price": "-1"}), "price"),
+            (json!({"price": "1.00001"}), "price"),
+            (json!({"download_speed": null}), "download_speed"),
+            (json!({"upload_speed": "fast"}), "upload_speed"),
+            (json!({"burst_threshold": 0}), "burst_threshold"),
+            (json!({"burst_time": 1.5}), "burst_time"),
+            (json!({"fup1_threshold": 5}), "fup1_download_speed"),
+            (json!({"fup1_threshold": 5, "fup1_download_speed": 1}), "fup1_upload_speed"),
+            (json!({"fup1_threshold": 5, "fup1_download_speed": "11M", "fup1_upload_speed": 1}), "fup1_download_speed"),
+            (
+                json!({"fup1_threshold": 5, "fup1_download_speed": 9, "fup1_upload_speed": 9,
+                    "fup3_threshold": 5, "fup3_download_speed": 9, "fup3_upload_speed": 9}),
+                "fup3_threshold",
+            ),
+            (
+                json!({"fup1_threshold": 5, "fup1_download_speed": 9, "fup1_upload_speed": 9,
+                    "fup3_threshold": 6, "fup3_download_speed": 9, "fup3_upload_speed": 10}),
+                "fup3_upload_speed",
+            ),
+            (json!({"monthly_fup6_threshold": "x"}), "monthly_fup6_threshold"),
+            (json!({"quota_action": "stop"}), "quota_action"),
+            (json!({"quota_action": "throttle"}), "quota_download_speed"),
+            (json!({"time_quota": 1441}), "time_quota"),
+            (json!({"time_based_speed_enabled": true, "time_from": "00:00"}), "time_to"),
+            (json!({"time_based_speed_enabled": "on", "time_from": "6:00", "time_to": "06:00"}), "time_to"),
+            (json!({"time_from": "25:00"}), "time_from"),
+            (json!({"download_ratio": 101}), "download_ratio"),
+            (json!({"expiry_unit": "weeks"}), "expiry_unit"),
+            (json!({"expiry_value": 0}), "expiry_value"),
+            (json!({"cdn_fup_enabled": true}), "cdn_profile_id"),
+            (json!({"nas_id": "first"}), "nas_id"),
+            (json!({"sort_order": "1.5"}), "sort_order"),
+            (json!({"soft_fup_enabled": "maybe"}), "soft_fup_enabled"),
+            (json!({"pool_name": "x".repeat(65)}), "pool_name"),
+            (json!({"description": {}}), "description"),
+        ] {
+            let refused = read(more.clone()).expect_err(&format!("{more} was taken"));
+            assert_eq!(refused.field, field, "{more}: {}", refused.why);
+        }
+    }
+
+    #[test]
+    fn every_field_is_read_and_written_back() {
+        let mut all = json!({
+            "commercial_name": "Gold!", "description": "two\nlines", "day_price": "0.5", "reset_price": 3,
+            "burst_download": "20M", "burst_upload": "4M", "burst_threshold": 80, "burst_time": 12, "soft_fup_enabled": true,
+            "daily_quota": 7, "monthly_quota": 8, "time_quota": 90, "quota_action": "throttle",
+            "quota_download_speed": 64, "quota_upload_speed": 32, "time_based_speed_enabled": true,
+            "time_from": "22:00", "time_to": "06:30", "download_ratio": 100, "upload_ratio": 70,
+            "expiry_value": 7, "expiry_unit": "days", "entire_month": true, "monthly_account": true, "nas_id": 3,
+            "pool_name": "vpn", "address_list_in": "in", "address_list_out": "out", "queue_type": "pcq-down",
+            "filter_id_normal": "n", "filter_id_fup1": "f1", "filter_id_fup2": "f2", "filter_id_fup3": "f3",
+            "sort_order": -5, "cdn_fup_enabled": true, "cdn_profile_id": 2, "cdn_download_speed": "50M", "cdn_upload_speed": "9M",
+        });
+        let object = all.as_object_mut().unwrap();
+        for prefix in ["", "monthly_"] {
+            for (kind, tiers) in [("fup", TIERS), ("cdn_fup", CDN_TIERS)] {
+                for number in 1..=tiers {
+                    object.insert(format!("{prefix}{kind}{number}_threshold"), json!(number * 1000));
+                    object.insert(format!("{prefix}{kind}{number}_download_speed"), json!(2_000 - number * 100));
+                    object.insert(format!("{prefix}{kind}{number}_upload_speed"), json!(1_000 - number * 100));
+                }
+            }
+        }
+        let given = with(all);
+        let plan = parse(&given, Gigabyte::Binary).unwrap();
+        let written = fields(&plan);
+        for (name, value) in &given {
+            let same = match name.as_str() {
+                "price" => json!("9.9"),
+                "reset_price" => json!("3"),
+                name if name.ends_with("_speed") || name.starts_with("burst_") => {
+                    value.as_str().map_or_else(|| value.clone(), |text| json!(speed(text).unwrap()))
+                }
+                _ => value.clone(),
+            };
+            assert_eq!(written.get(name), Some(&same), "{name}");
+        }
+        assert_eq!(written["download_speed_string"], json!("10M"));
+        assert_eq!(parse(&written, Gigabyte::Binary), Ok(plan), "what is answered may be sent back");
+        let missing: Vec<_> = written.keys().filter(|it| !given.contains_key(*it)).collect();
+        assert_eq!(missing, ["download_speed_string", "upload_speed_string"], "a field that this test does not know");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(name in prop::sample::select(vec!["download_speed", "daily_quota", "time_from",
+            "price", "fup1_threshold", "burst_time", "sort_order", "description"]), value in ".{0,30}") {
+            let _ = read(json!({name: value}));
+        }
+    }
+}
