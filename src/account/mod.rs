@@ -4,6 +4,7 @@ pub mod addresses;
 pub mod allotment;
 pub mod causes;
 pub mod credentials;
+pub mod fair_use;
 pub mod pending;
 pub mod record;
 pub mod roll;

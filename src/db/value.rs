@@ -32,6 +32,7 @@ value_from! {
     i32 => |it| Self::Int(it.into()),
     u32 => |it| Self::Int(it.into()),
     u16 => |it| Self::Int(it.into()),
+    u8 => |it| Self::Int(it.into()),
     // Ids and byte counts beyond i64 do not exist; one that did must not turn negative.
     u64 => |it| Self::Int(i64::try_from(it).unwrap_or(i64::MAX)),
     bool => |it| Self::Int(it.into()),
@@ -80,7 +81,7 @@ macro_rules! from_value_int {
     };
 }
 
-from_value_int!(u64, u32, u16, i32);
+from_value_int!(u64, u32, u16, u8, i32);
 
 impl FromValue for bool {
     fn from_value(value: &Value) -> Option<Self> {

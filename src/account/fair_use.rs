@@ -1,0 +1,330 @@
+//! What an account on a plan has used, counted, and where that has brought it.
+//!
+//! Counters begin at an instant of their own: only what was moved after it counts. So a reset is a comparison, and a
+//! reading that spans it is shared out. The verdict is stored beside what it was decided from: the router is told of it
+//! later, and asked at every reading whether it holds.
+
+use super::Account;
+use crate::{
+    db::{Conn, Result, Row},
+    params,
+    plan::{
+        burst::{Burst, Rate},
+        fup::{Quota, Used, Verdict, Why},
+    },
+    sql,
+    units::{Bytes, Kbps, Speed, Volume},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use std::collections::HashMap;
+
+/// What staff settled for one subscriber; `None` is as sold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Override {
+    /// The full speed towards the customer.
+    pub down: Option<Kbps>,
+    /// The full speed from the customer.
+    pub up: Option<Kbps>,
+    /// The price of a renewal, as a decimal; shown to staff, WHMCS bills.
+    pub price: Option<String>,
+}
+
+/// What a letter last told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// That it goes slower.
+    Slowed,
+    /// That it is at full speed again.
+    Restored,
+}
+
+/// An account's usage under its plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FairUse {
+    /// Whose.
+    pub service_id: u64,
+    /// When the day's counters began.
+    pub day_began_at: DateTime<Utc>,
+    /// When the cycle's counters began.
+    pub cycle_began_at: DateTime<Utc>,
+    /// The due date whose renewal began the cycle.
+    pub cycle_due: Option<NaiveDate>,
+    /// Counted since the day began.
+    pub daily: Volume,
+    /// Counted since the cycle began.
+    pub monthly: Volume,
+    /// Online since the day began, seconds.
+    pub online_seconds: u64,
+    /// CDN traffic since the day began, both ways.
+    pub cdn_daily: Bytes,
+    /// CDN traffic since the cycle began, both ways.
+    pub cdn_monthly: Bytes,
+    /// Given on top for this cycle.
+    pub bonus: Bytes,
+    /// What staff settled.
+    pub staff: Override,
+    /// The day's level, 0 to 6.
+    pub daily_level: u8,
+    /// The cycle's level, 0 to 6.
+    pub monthly_level: u8,
+    /// The quota that is full, if any.
+    pub full_quota: Option<Quota>,
+    /// Why the speed is what it is.
+    pub why: Why,
+    /// The bandwidth rule in force.
+    pub rule_id: Option<u64>,
+    /// What the queue is to be set to.
+    pub rate: Rate,
+    /// The day's CDN level, 0 to 3.
+    pub cdn_daily_level: u8,
+    /// The cycle's CDN level, 0 to 3.
+    pub cdn_monthly_level: u8,
+    /// What CDN traffic is held to; `None` where it is not sold apart.
+    pub cdn_speed: Option<Speed>,
+    /// When that was decided.
+    pub decided_at: DateTime<Utc>,
+    /// What the customer was last told by letter, and on which local day.
+    pub told: Option<(Told, NaiveDate)>,
+}
+
+impl FairUse {
+    /// One that begins now, at full speed.
+    pub fn new(account: &Account, now: DateTime<Utc>) -> Self {
+        Self {
+            service_id: account.service_id,
+            day_began_at: now,
+            cycle_began_at: now,
+            cycle_due: account.sold.next_due_date,
+            daily: Volume::ZERO,
+            monthly: Volume::ZERO,
+            online_seconds: 0,
+            cdn_daily: Bytes::ZERO,
+            cdn_monthly: Bytes::ZERO,
+            bonus: Bytes::ZERO,
+            staff: Override::default(),
+            daily_level: 0,
+            monthly_level: 0,
+            full_quota: None,
+            why: Why::Full,
+            rule_id: None,
+            rate: Rate::plain(account.settings.speed),
+            cdn_daily_level: 0,
+            cdn_monthly_level: 0,
+            cdn_speed: None,
+            decided_at: now,
+            told: None,
+        }
+    }
+
+    /// What the plan decides from.
+    pub fn used(&self) -> Used {
+        Used {
+            daily: self.daily.total(),
+            monthly: self.monthly.total(),
+            bonus: self.bonus,
+            online_seconds: self.online_seconds,
+            cdn_daily: self.cdn_daily,
+            cdn_monthly: self.cdn_monthly,
+        }
+    }
+
+    /// The full speed of this subscriber, where it was sold at `sold`.
+    pub fn full_speed(&self, sold: Speed) -> Speed {
+        Speed { down: self.staff.down.unwrap_or(sold.down), up: self.staff.up.unwrap_or(sold.up) }
+    }
+
+    /// Takes a verdict over.
+    pub fn take(&mut self, verdict: &Verdict, rule_id: Option<u64>, now: DateTime<Utc>) {
+        self.daily_level = verdict.daily_level;
+        self.monthly_level = verdict.monthly_level;
+        self.full_quota = verdict.full_quota;
+        self.why = verdict.why;
+        self.rule_id = rule_id;
+        self.rate = verdict.rate;
+        self.cdn_daily_level = verdict.cdn.map_or(0, |cdn| cdn.daily_level);
+        self.cdn_monthly_level = verdict.cdn.map_or(0, |cdn| cdn.monthly_level);
+        self.cdn_speed = verdict.cdn.map(|cdn| cdn.speed);
+        self.decided_at = now;
+    }
+
+    fn from_row(row: &Row) -> Result<Self> {
+        let kbps = |name: &str| row.get::<Option<u32>>(name).map(|it| it.map(Kbps));
+        let speed = |down: &str, up: &str| Ok(Speed { down: Kbps(row.get(down)?), up: Kbps(row.get(up)?) });
+        let volume = |down: &str, up: &str| Ok(Volume { down: Bytes(row.get(down)?), up: Bytes(row.get(up)?) });
+        let seconds: u32 = row.get("burst_seconds")?;
+        let burst = Burst {
+            limit: speed("burst_down_kbps", "burst_up_kbps")?,
+            threshold: speed("burst_threshold_down_kbps", "burst_threshold_up_kbps")?,
+            seconds,
+        };
+        let full_quota = row.get::<Option<String>>("full_quota")?.as_deref().map(quota).transpose()?;
+        let told: Option<String> = row.get("told")?;
+        let told = told.as_deref().map(told_of).transpose()?;
+        let cdn = (kbps("cdn_down_kbps")?, kbps("cdn_up_kbps")?);
+        Ok(Self {
+            service_id: row.get("service_id")?,
+            day_began_at: row.get("day_began_at")?,
+            cycle_began_at: row.get("cycle_began_at")?,
+            cycle_due: row.get("cycle_due")?,
+            daily: volume("daily_down_bytes", "daily_up_bytes")?,
+            monthly: volume("monthly_down_bytes", "monthly_up_bytes")?,
+            online_seconds: row.get("online_seconds")?,
+            cdn_daily: Bytes(row.get("cdn_daily_bytes")?),
+            cdn_monthly: Bytes(row.get("cdn_monthly_bytes")?),
+            bonus: Bytes(row.get("bonus_bytes")?),
+            staff: Override {
+                down: kbps("staff_down_kbps")?,
+                up: kbps("staff_up_kbps")?,
+                price: row.get("staff_price")?,
+            },
+            daily_level: row.get("daily_level")?,
+            monthly_level: row.get("monthly_level")?,
+            full_quota,
+            why: why(&row.get::<String>("why")?, full_quota)?,
+            rule_id: row.get("rule_id")?,
+            rate: Rate { speed: speed("down_kbps", "up_kbps")?, burst: (seconds > 0).then_some(burst) },
+            cdn_daily_level: row.get("cdn_daily_level")?,
+            cdn_monthly_level: row.get("cdn_monthly_level")?,
+            cdn_speed: cdn.0.zip(cdn.1).map(|(down, up)| Speed { down, up }),
+            decided_at: row.get("decided_at")?,
+            told: told.zip(row.get("told_day")?),
+        })
+    }
+
+    fn columns(&self) -> Vec<crate::db::Value> {
+        let none = Burst { limit: Speed::default(), threshold: Speed::default(), seconds: 0 };
+        let burst = self.rate.burst.unwrap_or(none);
+        params![
+            self.service_id,
+            self.day_began_at,
+            self.cycle_began_at,
+            self.cycle_due,
+            self.daily.down.0,
+            self.daily.up.0,
+            self.monthly.down.0,
+            self.monthly.up.0,
+            self.online_seconds,
+            self.cdn_daily.0,
+            self.cdn_monthly.0,
+            self.bonus.0,
+            self.staff.down.map(|it| it.0),
+            self.staff.up.map(|it| it.0),
+            self.staff.price.clone(),
+            self.daily_level,
+            self.monthly_level,
+            self.full_quota.map(quota_word),
+            why_word(self.why),
+            self.rule_id,
+            self.rate.speed.down.0,
+            self.rate.speed.up.0,
+            burst.limit.down.0,
+            burst.limit.up.0,
+            burst.threshold.down.0,
+            burst.threshold.up.0,
+            burst.seconds,
+            self.cdn_daily_level,
+            self.cdn_monthly_level,
+            self.cdn_speed.map(|it| it.down.0),
+            self.cdn_speed.map(|it| it.up.0),
+            self.decided_at,
+            self.told.map(|(told, _)| told_word(told)),
+            self.told.map(|(_, day)| day),
+        ]
+    }
+}
+
+/// An account's, if it was ever on a plan.
+pub async fn find(conn: &mut Conn, service_id: u64) -> Result<Option<FairUse>> {
+    let sql = sql!("SELECT * FROM fair_use WHERE service_id = ?");
+    conn.one(sql, params![service_id]).await?.map(|row| FairUse::from_row(&row)).transpose()
+}
+
+/// Those of a router's accounts. Their accounts are to be locked first.
+pub async fn of_server(conn: &mut Conn, server_id: u64) -> Result<HashMap<u64, FairUse>> {
+    let sql = sql!(
+        "SELECT f.* FROM fair_use f JOIN account a ON a.service_id = f.service_id \
+         WHERE a.server_id = ? AND a.state = 'made' AND a.plan_id IS NOT NULL ORDER BY f.service_id"
+    );
+    let rows = conn.rows(sql, params![server_id]).await?;
+    rows.iter().map(|row| FairUse::from_row(row).map(|it| (it.service_id, it))).collect()
+}
+
+/// Writes them, in a few round trips.
+pub async fn save(conn: &mut Conn, all: &[&FairUse]) -> Result<()> {
+    let sql = sql!(
+        "INSERT INTO fair_use (service_id, day_began_at, cycle_began_at, cycle_due, daily_down_bytes, daily_up_bytes, \
+         monthly_down_bytes, monthly_up_bytes, online_seconds, cdn_daily_bytes, cdn_monthly_bytes, bonus_bytes, \
+         staff_down_kbps, staff_up_kbps, staff_price, daily_level, monthly_level, full_quota, why, rule_id, down_kbps, \
+         up_kbps, burst_down_kbps, burst_up_kbps, burst_threshold_down_kbps, burst_threshold_up_kbps, burst_seconds, \
+         cdn_daily_level, cdn_monthly_level, cdn_down_kbps, cdn_up_kbps, decided_at, told, told_day) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (service_id) DO UPDATE SET day_began_at = excluded.day_began_at, \
+         cycle_began_at = excluded.cycle_began_at, cycle_due = excluded.cycle_due, \
+         daily_down_bytes = excluded.daily_down_bytes, daily_up_bytes = excluded.daily_up_bytes, \
+         monthly_down_bytes = excluded.monthly_down_bytes, monthly_up_bytes = excluded.monthly_up_bytes, \
+         online_seconds = excluded.online_seconds, cdn_daily_bytes = excluded.cdn_daily_bytes, \
+         cdn_monthly_bytes = excluded.cdn_monthly_bytes, bonus_bytes = excluded.bonus_bytes, \
+         staff_down_kbps = excluded.staff_down_kbps, staff_up_kbps = excluded.staff_up_kbps, \
+         staff_price = excluded.staff_price, daily_level = excluded.daily_level, monthly_level = excluded.monthly_level, \
+         full_quota = excluded.full_quota, why = excluded.why, rule_id = excluded.rule_id, \
+         down_kbps = excluded.down_kbps, up_kbps = excluded.up_kbps, burst_down_kbps = excluded.burst_down_kbps, \
+         burst_up_kbps = excluded.burst_up_kbps, burst_threshold_down_kbps = excluded.burst_threshold_down_kbps, \
+         burst_threshold_up_kbps = excluded.burst_threshold_up_kbps, burst_seconds = excluded.burst_seconds, \
+         cdn_daily_level = excluded.cdn_daily_level, cdn_monthly_level = excluded.cdn_monthly_level, \
+         cdn_down_kbps = excluded.cdn_down_kbps, cdn_up_kbps = excluded.cdn_up_kbps, decided_at = excluded.decided_at, \
+         told = excluded.told, told_day = excluded.told_day"
+    );
+    conn.batch(sql, all.iter().map(|it| it.columns()).collect()).await
+}
+
+fn strange(column: &str, word: &str) -> crate::db::Error {
+    crate::db::Error::Defect(format!("fair_use.{column} holds {word}"))
+}
+
+fn quota_word(quota: Quota) -> &'static str {
+    match quota {
+        Quota::Daily => "daily",
+        Quota::Monthly => "monthly",
+        Quota::Time => "time",
+    }
+}
+
+fn quota(word: &str) -> Result<Quota> {
+    [Quota::Daily, Quota::Monthly, Quota::Time]
+        .into_iter()
+        .find(|it| quota_word(*it) == word)
+        .ok_or_else(|| strange("full_quota", word))
+}
+
+fn told_word(told: Told) -> &'static str {
+    match told {
+        Told::Slowed => "slowed",
+        Told::Restored => "restored",
+    }
+}
+
+fn told_of(word: &str) -> Result<Told> {
+    let found = [Told::Slowed, Told::Restored].into_iter().find(|it| told_word(*it) == word);
+    found.ok_or_else(|| strange("told", word))
+}
+
+/// Its word: `full`, `daily-1`, `monthly-6`, `quota`.
+fn why_word(why: Why) -> String {
+    match why {
+        Why::Full => "full".to_owned(),
+        Why::Daily(level) => format!("daily-{level}"),
+        Why::Monthly(level) => format!("monthly-{level}"),
+        Why::Quota(_) => "quota".to_owned(),
+    }
+}
+
+fn why(word: &str, full_quota: Option<Quota>) -> Result<Why> {
+    let level = |text: &str| text.parse().map_err(|_error| strange("why", word));
+    match (word, word.split_once('-')) {
+        ("full", _) => Ok(Why::Full),
+        ("quota", _) => full_quota.map(Why::Quota).ok_or_else(|| strange("why", word)),
+        (_, Some(("daily", text))) => level(text).map(Why::Daily),
+        (_, Some(("monthly", text))) => level(text).map(Why::Monthly),
+        _ => Err(strange("why", word)),
+    }
+}
