@@ -15,6 +15,7 @@
 
 mod addresses;
 mod breaker;
+mod cdn;
 mod command;
 mod dial;
 mod error;
@@ -23,6 +24,7 @@ mod facts;
 mod flight;
 mod link;
 mod mark;
+mod marking;
 mod queues;
 mod remove;
 mod request;
@@ -38,6 +40,7 @@ mod wanted;
 mod wire;
 
 pub use addresses::{addresses_in_use, addresses_taken};
+pub use cdn::{CdnQueue, cdn_queue_name};
 pub use error::{Error, Refusal};
 pub use examine::{
     ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,
@@ -45,6 +48,7 @@ pub use examine::{
 };
 pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
 pub use mark::Mark;
+pub use marking::{Changes, Entry, Listed, MarkRule, Rule, listed, make_changes, mark_rules};
 pub use queues::{Packets, QueueRow, Rates, Reading, counter, counters, counters_and_uptime, set_rate};
 pub use remove::remove;
 pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};

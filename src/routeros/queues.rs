@@ -19,8 +19,8 @@ use crate::{
 /// The properties of a [`Reading`].
 pub(super) const READING: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target";
 /// The properties of a [`QueueRow`].
-pub(super) const ROW: &str =
-    ".id,name,target,max-limit,burst-limit,burst-threshold,burst-time,disabled,dynamic,comment";
+pub(super) const ROW: &str = ".id,name,target,max-limit,burst-limit,burst-threshold,burst-time,packet-marks,queue,disabled,dynamic,\
+     comment";
 pub(super) const PRINT: &str = "/queue/simple/print";
 pub(super) const SET: &str = "/queue/simple/set";
 
@@ -99,6 +99,12 @@ pub struct QueueRow {
     pub disabled: bool,
     /// Its comment; see [`Mark`].
     pub comment: String,
+    /// The packet marks that it takes, joined by commas; empty: all packets.
+    pub packet_marks: String,
+    /// Its queue types, `upload/download`.
+    pub kinds: String,
+    /// How many queues of the same print came before it: packets go to the first queue that takes them.
+    pub place: usize,
 }
 
 /// Reads a row of a print with the properties [`READING`]. Dynamic queues are passed over.
@@ -162,8 +168,19 @@ pub(super) fn queue(row: &Row<'_>) -> Result<Option<QueueRow>, String> {
         burst_seconds: (seconds(down).unwrap_or_default(), seconds(up).unwrap_or_default()),
         disabled: row.get("disabled").is_some_and(truth),
         comment: property(row, "comment"),
+        packet_marks: property(row, "packet-marks"),
+        kinds: property(row, "queue"),
+        place: 0,
         name,
     }))
+}
+
+/// Queues in the router's order, as they were printed, knowing their places.
+pub(super) fn placed(mut queues: Vec<QueueRow>) -> Vec<QueueRow> {
+    for (place, row) in queues.iter_mut().enumerate() {
+        row.place = place;
+    }
+    queues
 }
 
 /// What every static queue has counted: one print, complete or an error.
@@ -222,6 +239,11 @@ pub(super) fn limits(command: Command, rate: Rate) -> Command {
 }
 
 impl QueueRow {
+    /// Whether both its types are this one.
+    pub(super) fn is_of_kind(&self, kind: &str) -> bool {
+        self.kinds.split_once('/') == Some((kind, kind)) || self.kinds == kind
+    }
+
     /// Whether its limits are these, numerically.
     pub(super) fn runs_at(&self, rate: Rate) -> bool {
         if self.max_limit != rate.speed.into() {

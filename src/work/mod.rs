@@ -18,6 +18,7 @@ pub mod disconnect;
 pub mod doctor;
 pub mod housekeeping;
 pub mod list_accounts;
+mod marking;
 pub mod metrics;
 pub mod netflow;
 pub mod options;
@@ -83,6 +84,8 @@ fn wanted(app: &App, account: &Account) -> Result<Wanted, Problem> {
         address: account.address,
         disabled: !account.causes.is_enabled(),
         rate: Rate::plain(account.settings.speed),
+        queue_type: None,
+        cdn: None,
         mark: mark(account),
     })
 }

@@ -144,7 +144,7 @@ async fn frozen(router: &Router, books: &Books, pause: Duration) -> Result<Vec<S
         .filter(|account| {
             let name = account.username.as_str();
             let (Some(from), Some(to)) = (before.get(name), after.get(name)) else { return false };
-            let (Some(counted), Some(counts)) = (queues.get(name), now.get(name)) else { return false };
+            let (Some(counted), Some(counts)) = (counted(&queues, name), counted(&now, name)) else { return false };
             let moved = to.total().0.saturating_sub(from.total().0);
             let fell = counts.total() < counted.total();
             moved >= MOVED && !fell && (counts.total().0 - counted.total().0).saturating_mul(4) < moved
@@ -153,6 +153,13 @@ async fn frozen(router: &Router, books: &Books, pause: Duration) -> Result<Vec<S
         .collect();
     frozen.sort();
     Ok(frozen)
+}
+
+/// What an account's queues have counted: its own, and that of CDN traffic where it has one.
+fn counted(totals: &HashMap<&str, Volume>, username: &str) -> Option<Volume> {
+    let own = *totals.get(username)?;
+    let cdn = totals.get(routeros::cdn_queue_name(username).as_str());
+    Some(cdn.map_or(own, |cdn| own + *cdn))
 }
 
 fn totals(readings: &[Reading]) -> HashMap<&str, Volume> {

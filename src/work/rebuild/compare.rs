@@ -125,12 +125,13 @@ fn drifts<'a>(
         let wanted = crate::work::wanted(app, account)?;
         let name = wanted.username.as_str();
         let secrets = secrets.get(name).map(Vec::as_slice).unwrap_or_default();
-        let queues = queues.get(name).map(Vec::as_slice).unwrap_or_default();
+        let cdn = queues.get(routeros::cdn_queue_name(name).as_str()).into_iter().flatten();
+        let queues: Vec<&QueueRow> = queues.get(name).into_iter().flatten().chain(cdn).copied().collect();
         known.extend(
             secrets.iter().filter(|it| wanted.mark.owns(&it.row.comment)).map(|it| ("secret", it.row.id.as_str())),
         );
         known.extend(queues.iter().filter(|it| wanted.mark.owns(&it.comment)).map(|it| ("queue", it.id.as_str())));
-        let differences = routeros::differences(&wanted, secrets, queues);
+        let differences = routeros::differences(&wanted, secrets, &queues);
         if !differences.is_empty() {
             found.drifts.push(drift(account.service_id, &wanted, &differences));
         }
@@ -150,6 +151,11 @@ fn drift(service_id: u64, wanted: &Wanted, differences: &[Difference]) -> Drift 
     }
 }
 
+/// Whether an object of that name may be the account's.
+fn is_named(account: &Account, name: &str) -> bool {
+    name == account.username || name == routeros::cdn_queue_name(&account.username)
+}
+
 /// Objects that no living account claimed: remains of ended services, strays, foreign ones.
 async fn strays(
     conn: &mut crate::db::Conn,
@@ -162,7 +168,7 @@ async fn strays(
     let of_secrets = held.secrets.iter().map(|it| ("secret", &it.row.id, &it.row.name, &it.row.comment));
     let of_queues = held.queues.iter().map(|it| ("queue", &it.id, &it.name, &it.comment));
     let mut accounts: HashMap<u64, Option<Account>> = HashMap::new();
-    let mut ended: BTreeMap<(u64, &str), Vec<&str>> = BTreeMap::new();
+    let mut ended: BTreeMap<(u64, String), Vec<&str>> = BTreeMap::new();
     for (object, id, name, comment) in of_secrets.chain(of_queues) {
         if known.contains(&(object, id.as_str())) {
             continue;
@@ -181,17 +187,18 @@ async fn strays(
             Some(account) if account.state == State::New => continue,
             Some(account) if account.server_id != server.told.id => Why::Elsewhere,
             Some(account) if account.state == State::Made => Why::OtherName,
-            Some(account) if account.username == *name && crate::work::mark(account).owns(comment) => {
-                ended.entry((service_id, name)).or_default().push(object);
+            Some(account) if is_named(account, name) && crate::work::mark(account).owns(comment) => {
+                let of = ended.entry((service_id, account.username.clone())).or_default();
+                of.push(if *name == account.username { object } else { "CDN queue" });
                 continue;
             }
             Some(_) => Why::Ended,
         };
         found.strays.push(Stray { object, name: name.clone(), service_id, why });
     }
-    let remains = |((service_id, name), objects): ((u64, &str), Vec<&str>)| Drift {
+    let remains = |((service_id, username), objects): ((u64, String), Vec<&str>)| Drift {
         service_id,
-        username: name.to_owned(),
+        username,
         differences: objects.iter().map(|it| format!("the {it} of an ended service is still there")).collect(),
         mend: Mend::Remove,
     };
