@@ -239,9 +239,13 @@ pub(super) fn limits(command: Command, rate: Rate) -> Command {
 }
 
 impl QueueRow {
-    /// Whether both its types are this one.
-    pub(super) fn is_of_kind(&self, kind: &str) -> bool {
-        self.kinds.split_once('/') == Some((kind, kind)) || self.kinds == kind
+    /// Whether its types are these; one stands for both directions.
+    pub(super) fn is_of_kind(&self, wanted: &str) -> bool {
+        let both = |kinds: &str| {
+            let (up, down) = kinds.split_once('/').unwrap_or((kinds, kinds));
+            (up.to_owned(), down.to_owned())
+        };
+        both(&self.kinds) == both(wanted)
     }
 
     /// Whether its limits are these, numerically.

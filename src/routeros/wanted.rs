@@ -37,7 +37,7 @@ pub struct Wanted {
     pub disabled: bool,
     /// The queue's limits.
     pub rate: Rate,
-    /// The queue's type, for both directions; `None` leaves it as it is.
+    /// The queue's types, `upload/download` or one for both; `None` leaves them as they are.
     pub queue_type: Option<String>,
     /// The queue of CDN traffic, where it is counted apart; `None`: it has none.
     pub cdn: Option<CdnQueue>,
@@ -157,7 +157,7 @@ async fn settle_queue(
             .set("comment", &wanted.mark.comment());
         let mut command = queues::limits(command, wanted.rate);
         if let Some(kind) = &wanted.queue_type {
-            command = command.set("queue", &format!("{kind}/{kind}"));
+            command = command.set("queue", kind);
         }
         let made = note(router.write(command).await, &[&done.queue, &done.changed])?;
         return match made {
@@ -180,7 +180,7 @@ async fn settle_queue(
     if let Some(kind) = &wanted.queue_type
         && differ(!found.is_of_kind(kind))
     {
-        command = command.set("queue", &format!("{kind}/{kind}"));
+        command = command.set("queue", kind);
     }
     if differ(found.comment != wanted.mark.comment()) {
         command = command.set("comment", &wanted.mark.comment());

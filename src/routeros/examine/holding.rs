@@ -186,7 +186,7 @@ fn of_queue(wanted: &Wanted, row: &QueueRow, found: &mut Vec<Difference>) {
         differ("burst-limit", row.burst_limit.words(), wanted.rate.to_string());
     }
     if let Some(kind) = wanted.queue_type.as_ref().filter(|kind| !row.is_of_kind(kind)) {
-        differ("queue", row.kinds.clone(), format!("{kind}/{kind}"));
+        differ("queue", row.kinds.clone(), kind.clone());
     }
     if row.comment != wanted.mark.comment() {
         differ("comment", row.comment.clone(), wanted.mark.comment());
