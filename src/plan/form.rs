@@ -34,7 +34,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
+    pub(super) fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), why: why.into() }
     }
 }
@@ -103,7 +103,7 @@ pub fn parse(fields: &Map<String, Value>, gb: Gigabyte) -> Read<Plan> {
                 form.text("filter_id_fup3", LONGEST_TEXT)?,
             ],
         },
-        sort_order: form.sort_order()?,
+        sort_order: form.whole_signed("sort_order")?,
     };
     check_steps("", "fup", &plan.daily, Some(plan.speed))?;
     check_steps("monthly_", "fup", &plan.monthly, Some(plan.speed))?;
@@ -227,14 +227,15 @@ const BURST_THRESHOLD: u8 = 75;
 /// The time of a burst where none is given, seconds.
 const BURST_TIME: u32 = 10;
 
-struct Form<'a> {
-    fields: &'a Map<String, Value>,
-    gb: Gigabyte,
+/// What was sent, to be read a field at a time.
+pub(super) struct Form<'a> {
+    pub(super) fields: &'a Map<String, Value>,
+    pub(super) gb: Gigabyte,
 }
 
 impl Form<'_> {
     /// A field as text; `None` where it is absent, null or blank.
-    fn raw(&self, name: &str) -> Read<Option<String>> {
+    pub(super) fn raw(&self, name: &str) -> Read<Option<String>> {
         let text = match self.fields.get(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) => text.clone(),
@@ -249,7 +250,7 @@ impl Form<'_> {
         self.raw(name)?.map(|text| read(&text).map_err(|why| Invalid::new(name, why))).transpose()
     }
 
-    fn required(&self, name: &str, most: usize) -> Read<String> {
+    pub(super) fn required(&self, name: &str, most: usize) -> Read<String> {
         let text = self.text(name, most)?;
         if text.is_empty() { Err(Invalid::new(name, "is missing")) } else { Ok(text) }
     }
@@ -295,7 +296,7 @@ impl Form<'_> {
         self.read(name, |text| bytes(text, self.gb)).map(Option::unwrap_or_default)
     }
 
-    fn whole(&self, name: &str, range: std::ops::RangeInclusive<u32>) -> Read<Option<u32>> {
+    pub(super) fn whole(&self, name: &str, range: std::ops::RangeInclusive<u32>) -> Read<Option<u32>> {
         let wrong = || format!("must be a whole number from {} to {}", range.start(), range.end());
         self.read(name, |text| {
             let digits = text.bytes().all(|b| b.is_ascii_digit());
@@ -303,7 +304,7 @@ impl Form<'_> {
         })
     }
 
-    fn switch(&self, name: &str) -> Read<bool> {
+    pub(super) fn switch(&self, name: &str) -> Read<bool> {
         let read = self.read(name, |text| match text.to_ascii_lowercase().as_str() {
             "on" | "yes" | "true" | "1" => Ok(true),
             "off" | "no" | "false" | "0" => Ok(false),
@@ -312,7 +313,7 @@ impl Form<'_> {
         read.map(Option::unwrap_or_default)
     }
 
-    fn clock(&self, name: &str) -> Read<Option<Clock>> {
+    pub(super) fn clock(&self, name: &str) -> Read<Option<Clock>> {
         self.read(name, |text| Clock::parse(text).ok_or_else(|| "must be a time of day, HH:MM".to_owned()))
     }
 
@@ -414,8 +415,9 @@ impl Form<'_> {
         })
     }
 
-    fn sort_order(&self) -> Read<i32> {
-        let read = self.read("sort_order", |text| text.parse().map_err(|_error| "must be a whole number".to_owned()));
+    /// A whole number, which may be below zero; 0 where there is none.
+    pub(super) fn whole_signed(&self, name: &str) -> Read<i32> {
+        let read = self.read(name, |text| text.parse().map_err(|_error| "must be a whole number".to_owned()));
         read.map(Option::unwrap_or_default)
     }
 }
