@@ -16,6 +16,7 @@ pub mod create;
 pub mod cron;
 pub mod disconnect;
 pub mod doctor;
+pub mod fair_use;
 pub mod housekeeping;
 pub mod list_accounts;
 pub mod metrics;
@@ -73,8 +74,8 @@ fn mark(account: &Account) -> Mark {
     }
 }
 
-/// What the router should hold for an account, as it stands.
-fn wanted(app: &App, account: &Account) -> Result<Wanted, Problem> {
+/// What the router should hold for an account, as it stands, with its queue set to that rate (see [`fair_use`]).
+fn wanted(app: &App, account: &Account, rate: Rate) -> Result<Wanted, Problem> {
     Ok(Wanted {
         username: account.username.clone(),
         password: account.password(&app.seal)?,
@@ -82,7 +83,7 @@ fn wanted(app: &App, account: &Account) -> Result<Wanted, Problem> {
         profile: account.settings.profile.clone(),
         address: account.address,
         disabled: !account.causes.is_enabled(),
-        rate: Rate::plain(account.settings.speed),
+        rate,
         mark: mark(account),
     })
 }
