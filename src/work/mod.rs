@@ -32,6 +32,7 @@ pub mod test_connection;
 pub mod usage_update;
 mod view;
 
+pub use crate::account::settings::NAMES as SETTINGS;
 pub use ask::Ask;
 
 use crate::{

@@ -156,6 +156,7 @@ async fn write(
         threshold: terms.threshold,
         next_due_date: account.sold.next_due_date,
         server_address: &server.told.hostname,
+        plan: None,
     };
     let new = NewLetter {
         service_id: account.service_id,
