@@ -3,9 +3,11 @@
 
 use super::{
     burst::{BurstTerms, Rate},
+    cycle,
     window::{Clock, DayWindow},
 };
 use crate::units::{Bytes, Speed};
+use chrono::{Days, NaiveDate};
 use rust_decimal::Decimal;
 
 /// How many tiers each kind of counter has.
@@ -100,6 +102,17 @@ pub struct Expiry {
 impl Default for Expiry {
     fn default() -> Self {
         Self { value: 1, unit: ExpiryUnit::Months, entire_month: false }
+    }
+}
+
+impl Expiry {
+    /// The day on which a cycle ends that begins on `day`.
+    pub fn ends(self, day: NaiveDate) -> NaiveDate {
+        let end = match self.unit {
+            ExpiryUnit::Months => cycle::add_months(day, self.value),
+            ExpiryUnit::Days => day.checked_add_days(Days::new(self.value.into())).unwrap_or(NaiveDate::MAX),
+        };
+        if self.entire_month { cycle::entire_month(day) } else { end }
     }
 }
 

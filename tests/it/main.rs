@@ -32,6 +32,7 @@ mod hooks_samples;
 mod hooks_server;
 mod jobs_due;
 mod netflow;
+mod plans_api;
 mod rebuild;
 mod rotate_key;
 mod secure;
