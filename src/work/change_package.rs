@@ -33,6 +33,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     }
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
+        let settings = super::plans::on_plan(&mut tx, &settings).await?;
         let mut account = super::living(&mut tx, service_id, now).await?;
         let kick = account.settings.profile != settings.profile || account.settings.ppp_service != settings.ppp_service;
         let before = routers_part(&account);

@@ -238,8 +238,9 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
         let service_id = wish.service.id;
+        let settings = super::plans::on_plan(&mut tx, &wish.settings).await?;
         let known = Account::find_locked(&mut tx, service_id).await?;
-        let fresh = || Account::new(service_id, server.told.id, wish.sold.clone(), wish.settings.clone());
+        let fresh = || Account::new(service_id, server.told.id, wish.sold.clone(), settings.clone());
         let mut account = known.unwrap_or_else(fresh);
         let begins = account.state != State::Made;
         if account.state == State::Gone {
@@ -255,7 +256,7 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
             account.set_password(&app.seal, &password);
         }
         counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
-        account.set_settings(&app.seal, wish.settings.clone());
+        account.set_settings(&app.seal, settings.clone());
         let mut had = false;
         for address in free {
             if allotment::take(&mut tx, server.told.id, service_id, *address, now).await? {
