@@ -217,6 +217,28 @@ impl Account {
         conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
     }
 
+    /// The living accounts of a plan whose speed is the plan's, at least one way; locked.
+    pub async fn at_plans_speed_locked(conn: &mut Conn, plan_id: u64) -> Result<Vec<(u64, u64, Speed)>> {
+        let sql = sql!(
+            "SELECT server_id, service_id, down_kbps, up_kbps FROM account WHERE plan_id = ? AND state <> 'gone' \
+             AND (own_down_kbps IS NULL OR own_up_kbps IS NULL) ORDER BY service_id /*! FOR UPDATE */"
+        );
+        let read = |row: &Row| {
+            let speed = Speed { down: Kbps(row.get("down_kbps")?), up: Kbps(row.get("up_kbps")?) };
+            Ok((row.get("server_id")?, row.get("service_id")?, speed))
+        };
+        conn.rows(sql, params![plan_id]).await?.iter().map(read).collect()
+    }
+
+    /// Gives the living accounts of a plan its speed, each way that the product itself says nothing of.
+    pub async fn take_plans_speed(conn: &mut Conn, plan_id: u64, speed: Speed) -> Result<()> {
+        let sql = sql!(
+            "UPDATE account SET down_kbps = COALESCE(own_down_kbps, ?), up_kbps = COALESCE(own_up_kbps, ?) \
+             WHERE plan_id = ? AND state <> 'gone'"
+        );
+        conn.execute(sql, params![speed.down.0, speed.up.0, plan_id]).await.map(|_| ())
+    }
+
     /// What comments of ours on that router begin with.
     pub async fn prefixes(conn: &mut Conn, server_id: u64) -> Result<HashSet<String>> {
         let sql = sql!("SELECT DISTINCT comment_prefix FROM account WHERE server_id = ?");

@@ -25,7 +25,7 @@ pub const HISTORY_DAYS: RangeInclusive<u16> = 32..=3660;
 pub const DEFAULT_SPEED: Speed = Speed::new(10_000, 10_000);
 
 /// Every name that `settings` and `options` may hold; `traffic_gb` counts in `options` only.
-const NAMES: [&str; 25] = [
+pub const NAMES: [&str; 25] = [
     "plan",
     "profile",
     "ppp_service",

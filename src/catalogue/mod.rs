@@ -2,3 +2,4 @@
 
 pub mod cdn;
 pub mod plans;
+pub mod rules;

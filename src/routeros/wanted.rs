@@ -9,7 +9,7 @@ use super::{
     cdn::{cdn_queue_name, settle_cdn},
     command::Command,
     facts::property,
-    queues::{self, QueueRow, placed, queue},
+    queues::{self, QueueRow, both_kinds, placed, queue},
     secrets::{self, secret},
     value::single,
 };
@@ -157,7 +157,7 @@ async fn settle_queue(
             .set("comment", &wanted.mark.comment());
         let mut command = queues::limits(command, wanted.rate);
         if let Some(kind) = &wanted.queue_type {
-            command = command.set("queue", kind);
+            command = command.set("queue", &both_kinds(kind));
         }
         let made = note(router.write(command).await, &[&done.queue, &done.changed])?;
         return match made {
@@ -180,7 +180,7 @@ async fn settle_queue(
     if let Some(kind) = &wanted.queue_type
         && differ(!found.is_of_kind(kind))
     {
-        command = command.set("queue", kind);
+        command = command.set("queue", &both_kinds(kind));
     }
     if differ(found.comment != wanted.mark.comment()) {
         command = command.set("comment", &wanted.mark.comment());

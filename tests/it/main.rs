@@ -32,6 +32,8 @@ mod hooks_samples;
 mod hooks_server;
 mod jobs_due;
 mod netflow;
+mod openapi;
+mod plans_api;
 mod rebuild;
 mod rotate_key;
 mod secure;

@@ -62,7 +62,7 @@ pub enum Name {
 
 impl Name {
     /// In the order of the tabs, with the tab's text.
-    const ALL: [(Self, &'static str, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Overview, "overview", "Overview"),
         (Self::Routers, "routers", "Routers"),
         (Self::Accounts, "accounts", "Accounts"),

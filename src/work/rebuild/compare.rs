@@ -4,8 +4,13 @@
 //! repair leaves as it is; the other way round it would be missed.
 
 use crate::{
-    account::{Account, State},
+    account::{
+        Account, State,
+        fair_use::{self, FairUse},
+    },
     app::App,
+    catalogue::plans,
+    plan::Plan,
     problem::Problem,
     router::Server,
     routeros::{self, Difference, HeldSecret, Mark, QueueRow, Wanted},
@@ -99,9 +104,11 @@ pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> 
     let held = Held { secrets: held.secrets, queues: held.queues };
     let mut conn = app.db.read().await?;
     let accounts = Account::of_server(&mut conn, server.told.id).await?;
+    let fair = fair_use::of_server(&mut conn, server.told.id).await?;
+    let plans: HashMap<u64, Plan> = plans::all(&mut conn).await?.into_iter().map(|it| (it.id, it.plan)).collect();
     let mut found = Comparison { accounts: accounts.len(), ..Comparison::default() };
     let mut known = HashSet::new();
-    drifts(app, &accounts, &held, &mut known, &mut found)?;
+    drifts(app, (&accounts, &plans, &fair), &held, &mut known, &mut found)?;
     strays(&mut conn, server, &held, &known, &mut found).await?;
     Ok(found)
 }
@@ -109,7 +116,7 @@ pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> 
 /// Living accounts, each with the objects of its name.
 fn drifts<'a>(
     app: &App,
-    accounts: &[Account],
+    (accounts, plans, fair): (&[Account], &HashMap<u64, Plan>, &HashMap<u64, FairUse>),
     held: &'a Held,
     known: &mut HashSet<(&'static str, &'a str)>,
     found: &mut Comparison,
@@ -122,7 +129,9 @@ fn drifts<'a>(
         queues.entry(&row.name).or_default().push(row);
     }
     for account in accounts {
-        let wanted = crate::work::wanted(app, account)?;
+        let plan = account.settings.plan.and_then(|id| plans.get(&id));
+        let should = crate::work::fair_use::queues(app, account, plan, fair.get(&account.service_id));
+        let wanted = crate::work::wanted(app, account, should)?;
         let name = wanted.username.as_str();
         let secrets = secrets.get(name).map(Vec::as_slice).unwrap_or_default();
         let cdn = queues.get(routeros::cdn_queue_name(name).as_str()).into_iter().flatten();
