@@ -55,4 +55,9 @@ CREATE TABLE fair_use_event (
     PRIMARY KEY (service_id, kind, once)
 ) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
 
+-- The letters of plans; NULL: none.
+ALTER TABLE account ADD COLUMN slowed_template VARCHAR(255);
+
+ALTER TABLE account ADD COLUMN restored_template VARCHAR(255);
+
 CREATE INDEX account_on_plan ON account (server_id, plan_id, state);

@@ -307,15 +307,6 @@ pub async fn plans_of(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
     conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("plan_id")).collect()
 }
 
-/// A plan's speed was changed: so is that of its accounts, each way unless the product says one itself. To be called in
-/// the transaction that changes the plan; their routers are told at their next reading.
-pub async fn plan_speed_changed(conn: &mut Conn, plan_id: u64, speed: Speed) -> Result<()> {
-    let sql = sql!(
-        "UPDATE account SET down_kbps = COALESCE(own_down_kbps, ?), up_kbps = COALESCE(own_up_kbps, ?) WHERE plan_id = ?"
-    );
-    conn.execute(sql, params![speed.down.0, speed.up.0, plan_id]).await.map(|_| ())
-}
-
 /// Forgets one of an account that never came to be.
 pub async fn forget(conn: &mut Conn, service_id: u64) -> Result<()> {
     conn.execute(sql!("DELETE FROM fair_use WHERE service_id = ?"), params![service_id]).await.map(|_| ())

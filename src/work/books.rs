@@ -65,7 +65,7 @@ pub async fn book(
         };
         // Where nothing was moved only the plan can have changed anything.
         if moved || plan.as_ref().is_some_and(|plan| plan.is_news(account)) {
-            settle::conclude(app, tx, server, account, plan, now).await?;
+            settle::conclude(app, tx, server, (account, held), plan, now).await?;
         }
     }
     held.save(tx).await?;

@@ -79,11 +79,6 @@ pub(super) async fn rate(conn: &mut Conn, account: &Account) -> Result<Rate, Pro
     Ok(fair_use::find(conn, account.service_id).await?.map_or(plain, |fair| fair.rate))
 }
 
-/// The same, outside a transaction.
-pub(super) async fn rate_now(app: &App, account: &Account) -> Result<Rate, Problem> {
-    rate(&mut app.db.read().await?, account).await
-}
-
 /// What the router is to make of an account's queues.
 #[derive(Clone, Debug)]
 pub(super) struct Queues {

@@ -79,7 +79,7 @@ pub(super) async fn settle_held(
     let whose = (account.server_id, account.service_id);
     let before = held.rate(whose.1);
     let plan = Plan::of(held, account);
-    let switched = conclude(app, tx, server, account, plan, now).await?;
+    let switched = conclude(app, tx, server, (account, held), plan, now).await?;
     held.save(tx).await?;
     let changed = before.filter(|before| held.rate(whose.1) != Some(*before));
     if let Some(before) = changed {
@@ -95,7 +95,7 @@ pub(super) async fn conclude(
     app: &App,
     tx: &mut Conn,
     server: &Server,
-    account: &mut Account,
+    (account, held): (&mut Account, &Held),
     plan: Option<Plan>,
     now: DateTime<Utc>,
 ) -> Result<bool, Problem> {
@@ -111,10 +111,15 @@ pub(super) async fn conclude(
         Letter::Threshold => Purpose::Threshold,
         Letter::Suspension => Purpose::Suspension,
     });
-    for purpose in [balance_letter].into_iter().flatten() {
-        write(app, tx, server, account, purpose, now).await?;
+    let plan_letter = plan.and_then(|plan| plan.news).map(|news| match news {
+        Told::Slowed => Purpose::Slowed,
+        Told::Restored => Purpose::Restored,
+    });
+    let letters = account.letters;
+    for purpose in balance_letter.into_iter().chain(plan_letter) {
+        write(app, tx, server, (account, held), purpose, now).await?;
     }
-    if verdict.letter.is_some() || before != (verdict.armed, verdict.quota) {
+    if letters != account.letters || before != (verdict.armed, verdict.quota) {
         account.save_standing(tx, now).await?;
     }
     switch(tx, account, was_enabled, now).await
@@ -136,12 +141,14 @@ async fn write(
     app: &App,
     tx: &mut Conn,
     server: &Server,
-    account: &mut Account,
+    (account, held): (&mut Account, &Held),
     purpose: Purpose,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
     let terms = &account.settings;
     let template = match purpose {
+        Purpose::Slowed => &terms.slowed_template,
+        Purpose::Restored => &terms.restored_template,
         Purpose::Threshold => &terms.threshold_template,
         Purpose::Suspension => &terms.suspension_template,
     };
@@ -156,7 +163,12 @@ async fn write(
         threshold: terms.threshold,
         next_due_date: account.sold.next_due_date,
         server_address: &server.told.hostname,
-        plan: None,
+        plan: held.facts(account),
+    };
+    // Of a speed, once a day; of a balance, once for each crossing.
+    let once = match purpose {
+        Purpose::Slowed | Purpose::Restored => app.today().to_string(),
+        Purpose::Threshold | Purpose::Suspension => account.letters.to_string(),
     };
     let new = NewLetter {
         service_id: account.service_id,
@@ -165,7 +177,7 @@ async fn write(
         to_name: &account.sold.client_name,
         to_address: &account.sold.email,
         variables: &Variables::new(&facts, app.config.traffic.gb),
-        dedupe_key: &format!("{}/{}/{}", account.service_id, purpose.as_str(), account.letters),
+        dedupe_key: &format!("{}/{}/{once}", account.service_id, purpose.as_str()),
     };
     outbox::queue(tx, new, now).await?;
     app.letters_queued.notify_one();

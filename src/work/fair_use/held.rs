@@ -8,6 +8,7 @@ use crate::{
     },
     app::App,
     db::Conn,
+    mail::PlanFacts,
     plan::{Plan, burst::Rate},
     problem::Problem,
     units::{Speed, Volume},
@@ -160,6 +161,24 @@ impl Held {
     pub(in crate::work) fn is_full(&self, account: &Account) -> bool {
         let fair = self.get(account.service_id);
         self.terms.as_ref().zip(fair).is_some_and(|(terms, fair)| terms.is_full(account, fair))
+    }
+
+    /// What a letter may say of it.
+    pub(in crate::work) fn facts(&self, account: &Account) -> Option<PlanFacts<'_>> {
+        let (terms, fair) = self.terms.as_ref().zip(self.get(account.service_id))?;
+        let (_, plan) = terms.plan(account)?;
+        let local = |at: DateTime<Utc>| at.with_timezone(&self.zone).naive_local();
+        Some(PlanFacts {
+            name: plan.shown_name(),
+            full: fair.full_speed(account.settings.speed),
+            current: fair.rate.speed,
+            why: fair.why,
+            blocked_by: fair.full_quota.filter(|_| terms.is_full(account, fair)),
+            used_today: fair.daily.total(),
+            used_cycle: fair.monthly.total(),
+            next_day_at: terms.next_day_at().map(local),
+            next_cycle_on: terms.next_cycle_on(account),
+        })
     }
 
     /// Writes what changed.
