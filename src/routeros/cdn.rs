@@ -8,9 +8,11 @@
 use super::{
     Error, Router, Wanted,
     command::Command,
+    facts::property,
     queues::{self, QueueRow},
-    value::single,
+    value::{pair, single},
     wanted::note,
+    wire::Row,
 };
 use crate::{plan::burst::Rate, units::Speed};
 use std::sync::atomic::AtomicBool;
@@ -29,6 +31,20 @@ pub struct CdnQueue {
 /// The name of an account's CDN queue.
 pub fn cdn_queue_name(username: &str) -> String {
     format!("{username}{ENDING}")
+}
+
+/// What all queues count together that take only packets whose marks begin so, bytes.
+///
+/// # Errors
+/// Any [`Error`] of a print.
+pub async fn cdn_counted(router: &Router, packet_marks: &str) -> Result<u64, Error> {
+    let begins = packet_marks.to_owned();
+    let take = move |row: &Row<'_>| {
+        let ours = property(row, "packet-marks").starts_with(&begins);
+        Ok(row.get("bytes").and_then(pair).filter(|_| ours).map(|(up, down)| up.saturating_add(down)))
+    };
+    let counted = router.print(Command::print(queues::PRINT, "packet-marks,bytes"), take).await?;
+    Ok(counted.into_iter().fold(0, u64::saturating_add))
 }
 
 /// Brings the CDN queue in line: makes, mends, moves or removes it. `own` is the account's own queue, which is there by now:

@@ -40,7 +40,7 @@ mod wanted;
 mod wire;
 
 pub use addresses::{addresses_in_use, addresses_taken};
-pub use cdn::{CdnQueue, cdn_queue_name};
+pub use cdn::{CdnQueue, cdn_counted, cdn_queue_name};
 pub use error::{Error, Refusal};
 pub use examine::{
     ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,

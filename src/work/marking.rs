@@ -6,6 +6,10 @@
 //! not asked; where no plan wants anything and nothing of ours is there, it never hears of it. Only entries and rules with
 //! our comment are changed or removed. A list that is long is made in several visits.
 
+mod examine;
+
+pub(super) use examine::{Examined, examine};
+
 use super::mark;
 use crate::{
     account::Account,
@@ -43,7 +47,12 @@ impl Names {
 
     /// The packet mark of a profile's traffic, which is also the name of the list of its subnets.
     pub(super) fn packet_mark(&self, profile_id: u64) -> String {
-        format!("turnpike-{}-cdn-{profile_id}", self.tag)
+        format!("{}{profile_id}", self.packet_marks())
+    }
+
+    /// How every packet mark begins.
+    fn packet_marks(&self) -> String {
+        format!("turnpike-{}-cdn-", self.tag)
     }
 
     fn accounts(&self, profile_id: u64) -> String {
@@ -62,6 +71,10 @@ struct Wanted {
     /// Comments by list and address.
     entries: BTreeMap<(String, String), String>,
     rules: BTreeSet<MarkRule>,
+    /// Profiles that accounts here need.
+    profiles: BTreeSet<u64>,
+    /// How many accounts do.
+    on_cdn: usize,
 }
 
 impl Wanted {
@@ -72,18 +85,19 @@ impl Wanted {
         if !plans.values().any(|it| it.cdn.is_some() || lists(it)) {
             return Ok(wanted);
         }
-        let (names, mut profiles) = (Names::of(app), BTreeSet::new());
+        let names = Names::of(app);
         for account in Account::of_server(conn, server_id).await? {
             let Some(plan) = account.settings.plan.and_then(|id| plans.get(&id)) else { continue };
             let cdn = plan.cdn.map(|it| it.profile_id);
-            profiles.extend(cdn);
+            wanted.profiles.extend(cdn);
+            wanted.on_cdn += usize::from(cdn.is_some());
             let place = &plan.place;
             let own = [place.address_list_in.clone(), place.address_list_out.clone()];
             let lists = own.into_iter().filter(|name| !name.is_empty()).chain(cdn.map(|id| names.accounts(id)));
             let comment = mark(&account).comment();
             wanted.entries.extend(lists.map(|list| ((list, account.address.to_string()), comment.clone())));
         }
-        for id in profiles {
+        for id in wanted.profiles.clone() {
             if let Some(stored) = cdn::find(conn, id).await? {
                 wanted.add_profile(&names, &stored);
             }
@@ -171,7 +185,7 @@ async fn make(
     let id = server.told.id;
     let router = app.router(server)?.within(until);
     let lists: BTreeSet<String> = before.lists.union(&wanted.lists()).cloned().collect();
-    let (changes, left) = compare(app, &router, wanted, &lists).await?;
+    let (changes, left) = differences(wanted, &look(app, &router, &lists).await?);
     if !changes.is_empty() {
         save(app, id, Some(&Marking { lists, agreed: None })).await?;
         tracing::info!(
@@ -201,26 +215,34 @@ async fn save(app: &App, server_id: u64, marking: Option<&Marking>) -> Result<()
     })
 }
 
-/// What is to be changed now, and how many entries are left for later.
-async fn compare(
-    app: &App,
-    router: &Router,
-    wanted: &Wanted,
-    lists: &BTreeSet<String>,
-) -> Result<(Changes, usize), Problem> {
+/// What a router holds, and what tells ours from foreign.
+struct Seen {
+    listed: Vec<Listed>,
+    rules: Vec<Rule>,
+    /// Every service with what its comments begin with.
+    known: HashSet<(u64, String)>,
+    /// How the comments of subnets and rules begin.
+    own: String,
+}
+
+async fn look(app: &App, router: &Router, lists: &BTreeSet<String>) -> Result<Seen, Problem> {
     let names: Vec<&str> = lists.iter().map(String::as_str).collect();
     let listed = routeros::listed(router, &names).await?;
     let rules = routeros::mark_rules(router).await?;
-    let known: HashSet<(u64, String)> = Account::marks(&mut app.db.read().await?).await?;
-    let own = Names::of(app).comment();
+    let known = Account::marks(&mut app.db.read().await?).await?;
+    Ok(Seen { listed, rules, known, own: Names::of(app).comment() })
+}
+
+/// What is to be changed now, and how many entries are left for later.
+fn differences(wanted: &Wanted, seen: &Seen) -> (Changes, usize) {
     let is_ours = |comment: &str| {
-        let marked = || Mark::parse(comment).is_some_and(|(prefix, id, _)| known.contains(&(id, prefix)));
-        comment.starts_with(&own) || marked()
+        let marked = || Mark::parse(comment).is_some_and(|(prefix, id, _)| seen.known.contains(&(id, prefix)));
+        comment.starts_with(&seen.own) || marked()
     };
     let mut changes = Changes::default();
-    let left = of_entries(wanted, &listed, is_ours, &mut changes);
-    of_rules(wanted, &rules, &own, &mut changes);
-    Ok((changes, left))
+    let left = of_entries(wanted, &seen.listed, is_ours, &mut changes);
+    of_rules(wanted, &seen.rules, &seen.own, &mut changes);
+    (changes, left)
 }
 
 fn of_entries(wanted: &Wanted, listed: &[Listed], is_ours: impl Fn(&str) -> bool, changes: &mut Changes) -> usize {

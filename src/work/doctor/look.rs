@@ -6,7 +6,10 @@ use crate::{
     problem::{Code, Problem},
     routeros::{self, ApiUser, Error, Facts, FastTrack, Profile, Reading, Router, Service, VpnServer},
     units::Volume,
-    work::rebuild::{Comparison, compare},
+    work::{
+        marking::{self, Examined},
+        rebuild::{Comparison, compare},
+    },
 };
 use chrono::{DateTime, Utc};
 use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
@@ -40,6 +43,8 @@ pub(super) struct Seen {
     pub l2tp: Option<VpnServer>,
     pub pptp: Option<VpnServer>,
     pub comparison: Option<Comparison>,
+    /// How CDN tiers stand, where an account has some.
+    pub cdn: Option<Examined>,
     /// User names whose session moves while their queue does not.
     pub frozen: Vec<String>,
     /// What it would not say: the question, and its words.
@@ -88,6 +93,16 @@ pub(super) async fn run(app: &App, books: &Books, pause: Duration, until: Instan
         Ok(comparison) => seen.comparison = Some(comparison),
         Err(problem) if problem.code == Code::RouterRefused => {
             seen.refused.push(("secrets and queues", problem.detail));
+        }
+        Err(problem) => {
+            seen.ended = Some(Ended::Problem(problem));
+            return seen;
+        }
+    }
+    match marking::examine(app, &router, books.server.told.id).await {
+        Ok(cdn) => seen.cdn = cdn,
+        Err(problem) if problem.code == Code::RouterRefused => {
+            seen.refused.push(("its mangle rules and address lists", problem.detail));
         }
         Err(problem) => {
             seen.ended = Some(Ended::Problem(problem));
