@@ -43,7 +43,7 @@ pub use examine::{
     ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,
     differences, fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
 };
-pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
+pub use facts::{Facts, Profile, facts, pools, profiles, uptime_seconds};
 pub use mark::Mark;
 pub use queues::{Packets, QueueRow, Rates, Reading, counter, counters, counters_and_uptime, set_rate};
 pub use remove::remove;
