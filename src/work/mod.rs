@@ -17,6 +17,7 @@ pub mod cron;
 pub mod disconnect;
 pub mod doctor;
 pub mod housekeeping;
+pub mod import;
 pub mod list_accounts;
 pub mod metrics;
 pub mod netflow;
