@@ -69,7 +69,7 @@ enum Command {
         /// What the comments of its objects begin with
         #[arg(long, default_value = "WHMCS")]
         prefix: String,
-        /// A CSV file with the balances: service_id or username, balance_gb or balance_bytes, next_due_date, status
+        /// A CSV file with balances to begin with; docs/whmcs.md has its columns
         #[arg(long, value_name = "FILE")]
         balances: Option<PathBuf>,
         /// Say what would be done and do nothing

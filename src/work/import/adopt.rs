@@ -51,7 +51,9 @@ impl Adoption<'_> {
         let mut baselines = Vec::new();
         for (done, it) in self.survey.marked.iter().enumerate() {
             (self.watch)(done + 1, self.survey.marked.len());
-            if books.get(&it.service_id).is_some_and(|known| known.username == it.username) {
+            if let Some(known) = books.get(&it.service_id) {
+                let others = it.names.iter().filter(|name| **name != known.username);
+                outcome.left_out.extend(others.map(|name| left_out(it.service_id, name, self.in_the_way(known))));
                 continue;
             }
             let line = lines.get(&it.service_id).copied();
@@ -64,15 +66,13 @@ impl Adoption<'_> {
                     baselines.extend(self.baseline(it.service_id, it.outcome.as_ref().ok()));
                     outcome.adopted.push(adopted);
                 }
-                Err(why) => {
-                    outcome.left_out.push(LeftOut { service_id: it.service_id, name: it.username.clone(), why })
-                }
+                Err(why) => outcome.left_out.push(left_out(it.service_id, &it.names.join(", "), why)),
             }
         }
         counters::store(tx, self.server.told.id, &baselines).await?;
         for (service_id, name) in self.survey.orphans.iter().filter(|(id, _)| !books.contains_key(id)) {
             let why = "a queue without a secret: remove it, or run Create for the service in WHMCS".to_owned();
-            outcome.left_out.push(LeftOut { service_id: *service_id, name: name.clone(), why });
+            outcome.left_out.push(left_out(*service_id, name, why));
         }
         outcome.known = books.len();
         for account in books.values() {
@@ -85,10 +85,14 @@ impl Adoption<'_> {
 
     /// The balances by service, or every line that fits none, or one that has another line already.
     fn lines(&self, books: &BTreeMap<u64, Account>) -> Result<HashMap<u64, &Line>, Vec<BadLine>> {
-        let found = self.survey.marked.iter().map(|it| (it.service_id, it.username.as_str()));
-        let names: HashMap<u64, &str> =
-            books.values().map(|it| (it.service_id, it.username.as_str())).chain(found).collect();
-        let ids: HashMap<&str, u64> = names.iter().map(|(id, name)| (*name, *id)).collect();
+        let mut names: HashMap<u64, Vec<&str>> = HashMap::new();
+        for account in books.values() {
+            names.entry(account.service_id).or_default().push(&account.username);
+        }
+        for it in &self.survey.marked {
+            names.entry(it.service_id).or_default().extend(it.names.iter().map(String::as_str));
+        }
+        let ids: HashMap<&str, u64> = names.iter().flat_map(|(id, its)| its.iter().map(|name| (*name, *id))).collect();
         let (mut lines, mut bad) = (HashMap::<u64, &Line>::new(), Vec::new());
         for line in self.balances {
             let id = line.service_id.or_else(|| ids.get(line.username.as_str()).copied());
@@ -99,10 +103,10 @@ impl Adoption<'_> {
                 Some((id, None)) => {
                     Some(format!("names service {id}, which is neither on the router nor in the books"))
                 }
-                Some((id, Some(name))) if !line.username.is_empty() && line.username != **name => Some(format!(
-                    "names service {id} and the user {:?}, but the service's name is {name:?}",
-                    line.username
-                )),
+                Some((id, Some(its))) if !line.username.is_empty() && !its.contains(&line.username.as_str()) => {
+                    let (user, name) = (&line.username, its.join(", "));
+                    Some(format!("names service {id} and the user {user:?}, but the service's name is {name}"))
+                }
                 Some((id, _)) => lines
                     .insert(id, line)
                     .map(|before| format!("names service {id} again, after line {}", before.number)),
@@ -130,7 +134,7 @@ impl Adoption<'_> {
         if !allotment::take(tx, server_id, service_id, it.address, now).await? {
             return Ok(Err(format!("the books have given its address {} to another service", it.address)));
         }
-        let mut account = Account::new(service_id, server_id, self.sold(it, line), Settings::default());
+        let mut account = Account::new(service_id, server_id, sold(it, line), Settings::default());
         account.set_settings(&self.app.seal, self.settings(it, line));
         account.set_password(&self.app.seal, &it.password);
         account.username.clone_from(&it.username);
@@ -173,20 +177,6 @@ impl Adoption<'_> {
                 )
             }
             State::Made => format!("it lives here as {} by the books: remove this secret", known.username),
-        }
-    }
-
-    fn sold(&self, it: &Candidate, line: Option<&Line>) -> Sold {
-        Sold {
-            client_id: 0,
-            product_id: 0,
-            client_name: String::new(),
-            email: it.email.clone(),
-            language: String::new(),
-            status: line.map(|line| line.status.clone()).unwrap_or_default(),
-            // Empty until a hook tells the product: see `later`.
-            billing_cycle: String::new(),
-            next_due_date: line.and_then(|line| line.next_due_date),
         }
     }
 
@@ -243,6 +233,25 @@ impl Adoption<'_> {
         outcome.kept.push(LeftOut { service_id: id, name: account.username, why });
         Ok(())
     }
+}
+
+/// Who has it and how it was sold, as far as can be known.
+fn sold(it: &Candidate, line: Option<&Line>) -> Sold {
+    Sold {
+        client_id: 0,
+        product_id: 0,
+        client_name: String::new(),
+        email: it.email.clone(),
+        language: String::new(),
+        status: line.map(|line| line.status.clone()).unwrap_or_default(),
+        // Empty until a hook tells the product: see `later`.
+        billing_cycle: String::new(),
+        next_due_date: line.and_then(|line| line.next_due_date),
+    }
+}
+
+fn left_out(service_id: u64, name: &str, why: String) -> LeftOut {
+    LeftOut { service_id, name: name.to_owned(), why }
 }
 
 /// A balance of another module's, with the cycle that it is of where that is known.

@@ -194,7 +194,7 @@ mod tests {
     fn balances_are_exact_in_gigabytes_and_in_bytes() {
         let lines = read("\u{feff}service_id,balance_gb\n41,4.2\n42,-3.9496\n43,0\n").unwrap();
         let seen: Vec<_> = lines.iter().map(|it| (it.number, it.service_id, it.balance)).collect();
-        assert_eq!(seen, [(2, Some(41), 4_509_715_660), (3, Some(42), -4_240_850_707), (4, Some(43), 0)]);
+        assert_eq!(seen, [(2, Some(41), 4_509_715_660), (3, Some(42), -4_240_850_708), (4, Some(43), 0)]);
         let lines = read("Username , balance_bytes\r\n\" ada, b\" , -5\r\n").unwrap();
         assert_eq!((lines[0].username.as_str(), lines[0].service_id, lines[0].balance), ("ada, b", None, -5));
         assert_eq!(parse(b"service_id,balance_gb\n1,1\n", Gigabyte::Decimal).unwrap()[0].balance, 1_000_000_000);
@@ -227,7 +227,6 @@ mod tests {
     #[test]
     fn a_head_that_does_not_say_what_is_meant_is_refused() {
         for (head, why) in [
-            ("", "neither a column service_id"),
             ("balance_gb", "neither a column service_id"),
             ("service_id", "neither a column balance_gb"),
             ("service_id,balance_gb,balance_bytes", "one is enough"),

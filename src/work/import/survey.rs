@@ -39,8 +39,8 @@ pub(super) struct Candidate {
 #[derive(Clone, Debug)]
 pub(super) struct Marked {
     pub(super) service_id: u64,
-    /// The secret's name; of several, the first.
-    pub(super) username: String,
+    /// The secret's name; more than one is in the way.
+    pub(super) names: Vec<String>,
     /// What can be taken over, or why it cannot.
     pub(super) outcome: Result<Candidate, String>,
 }
@@ -107,8 +107,8 @@ pub(super) fn take(inventory: &Inventory, prefix: &str, addresses: &[String]) ->
         }
     }
     let marked = secrets.into_iter().map(|(service_id, its)| {
-        let username = its.first().map(|(it, _)| it.row.name.clone()).unwrap_or_default();
-        Marked { service_id, username, outcome: ground.candidate(service_id, &its) }
+        let names = its.iter().map(|(it, _)| it.row.name.clone()).collect();
+        Marked { service_id, names, outcome: ground.candidate(service_id, &its) }
     });
     Survey { marked: marked.collect(), orphans, foreign, uptime_seconds: inventory.uptime_seconds }
 }
@@ -116,12 +116,7 @@ pub(super) fn take(inventory: &Inventory, prefix: &str, addresses: &[String]) ->
 impl Ground<'_> {
     fn candidate(&self, service_id: u64, secrets: &[(&OpenSecret, String)]) -> Result<Candidate, String> {
         let [(secret, email)] = secrets else {
-            let names: Vec<&str> = secrets.iter().map(|(it, _)| it.row.name.as_str()).collect();
-            return Err(format!(
-                "{} secrets name this service ({}): remove all but one",
-                names.len(),
-                names.join(", ")
-            ));
+            return Err(format!("{} secrets name this service: remove all but one", secrets.len()));
         };
         let row = &secret.row;
         if service_id == 0 || i64::try_from(service_id).is_err() {
@@ -136,6 +131,8 @@ impl Ground<'_> {
                 "its secret has no remote-address of its own: set one, or run Create for it in WHMCS".to_owned()
             );
         };
+        // The queue of its name is told of first: it may be what uses its address.
+        let queue = self.queue(service_id, &row.name, address)?;
         self.is_alone(service_id, address)?;
         let Some(password) = &secret.password else {
             let why = "the router does not show its password: the API user's group needs the policy sensitive, and the secret a password";
@@ -144,7 +141,6 @@ impl Ground<'_> {
         check_password(password.expose_secret()).map_err(|why| format!("its password {why}: set another one"))?;
         let ppp_service =
             PppService::parse(&row.service).map_err(|_why| format!("its PPP service is {:?}", row.service))?;
-        let queue = self.queue(service_id, &row.name, address)?;
         let mut remarks = Vec::new();
         self.remark(address, queue, &mut remarks);
         Ok(Candidate {
@@ -197,7 +193,7 @@ impl Ground<'_> {
         }
         match queue {
             None => {
-                remarks.push("it has no queue: nothing counts or limits it until Change Package or rebuild".to_owned())
+                remarks.push("it has no queue: nothing counts or limits it until Change Package or rebuild".to_owned());
             }
             Some(queue) if queue.disabled => {
                 remarks.push("its queue is disabled: nothing counts or limits it until rebuild".to_owned());
