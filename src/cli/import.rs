@@ -100,13 +100,13 @@ fn tell(dry_run: bool, gb: Gigabyte, outcome: &Outcome) {
         outcome.known, outcome.foreign
     );
     for it in &outcome.adopted {
-        println!("  service {} ({}): {}", it.service_id, it.username, line(it, gb));
+        service(it.service_id, &it.username, &line(it, gb));
     }
     for it in &outcome.entered {
         let balance = gb.four_decimals(it.balance_bytes);
-        println!("  service {} ({}): taken over before; its balance is {balance} GB", it.service_id, it.username);
+        service(it.service_id, &it.username, &format!("taken over before; its balance is {balance} GB"));
     }
-    let left_out = |it: &LeftOut, what: &str| println!("  service {} ({}): {what}: {}", it.service_id, it.name, it.why);
+    let left_out = |it: &LeftOut, what: &str| service(it.service_id, &it.name, &format!("{what}: {}", it.why));
     outcome.left_out.iter().for_each(|it| left_out(it, "left out"));
     outcome.kept.iter().for_each(|it| left_out(it, "balance left as it is"));
     if dry_run {
@@ -118,6 +118,15 @@ fn tell(dry_run: bool, gb: Gigabyte, outcome: &Outcome) {
             "Now bring their products' settings: Change Package for each of them in WHMCS (docs/whmcs.md says how for all at once)."
         );
     }
+}
+
+/// A line about a service. Names on a router may hold anything; a terminal does as some of it says.
+fn service(id: u64, name: &str, text: &str) {
+    let line = format!("  service {id} ({name}): {text}");
+    println!(
+        "{}",
+        line.chars().map(|it| if it.is_control() { char::REPLACEMENT_CHARACTER } else { it }).collect::<String>()
+    );
 }
 
 fn line(it: &Adopted, gb: Gigabyte) -> String {

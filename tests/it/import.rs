@@ -153,11 +153,10 @@ async fn balances_may_come_after_the_accounts_until_the_product_is_told() {
     assert_eq!(app.account(43).await["metered"], false);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_taken_over_is_named_with_what_to_do_and_the_rest_is() {
-    let app = TestApp::new().await;
+/// Services 50 to 67, most of them with something wrong.
+fn spoilt(app: &TestApp) {
     for id in 50..=67 {
-        puq(&app, id, &format!("10.8.1.{}", id - 40));
+        puq(app, id, &format!("10.8.1.{}", id - 40));
     }
     let mark = |id: u64| format!("WHMCS|Product ID:{id}|ada@example.net");
     app.router.world(|world| {
@@ -181,6 +180,29 @@ async fn what_cannot_be_taken_over_is_named_with_what_to_do_and_the_rest_is() {
         world.put("/queue/simple", "vpn65", "comment", "WHMCS|Product ID:0|x@example.net");
         world.put("/ppp/secret", "vpn66", "name", " vpn66");
     });
+}
+
+/// Of those, whom nobody can take over, and a piece of the reason.
+const REASONS: &[(&str, &str)] = &[
+    ("vpn51", "its queue is called ada"),
+    ("vpn52", "the queue vpn52 does not name this service"),
+    ("vpn53", "its queue counts 10.8.1.0/24, not 10.8.1.13/32"),
+    ("vpn54, twin", "2 secrets name this service"),
+    ("vpn55", "another secret has the same name"),
+    ("vpn56", "no remote-address"),
+    ("vpn57", "10.8.1.18 is also used by secret vpn58, queue vpn58"),
+    ("vpn58", "10.8.1.18 is also used by secret vpn57, queue vpn57"),
+    ("vpn59", "10.8.1.19 is also used by queue printer"),
+    ("vpn60", "the router does not show its password"),
+    ("vpn64", "a queue without a secret"),
+    ("vpn65", "no service that WHMCS can have"),
+    (" vpn66", "its name begins or ends with a blank"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_taken_over_is_named_with_what_to_do_and_the_rest_is() {
+    let app = TestApp::new().await;
+    spoilt(&app);
     tell(&app).await;
     app.router.clear_journal();
     let would = dry(&app).await;
@@ -198,24 +220,14 @@ async fn what_cannot_be_taken_over_is_named_with_what_to_do_and_the_rest_is() {
     let speeds: Vec<u32> = outcome.adopted.iter().map(|it| it.download_kbps.0).collect();
     assert_eq!(speeds, [0, 10_000, 10_000, 10_000, 10_000], "without a queue nothing limits it");
     assert_eq!(outcome.adopted[3].profile, "default-encryption");
-    for (name, words) in [
-        ("vpn51", "its queue is called ada"),
-        ("vpn52", "the queue vpn52 does not name this service"),
-        ("vpn53", "its queue counts 10.8.1.0/24, not 10.8.1.13/32"),
-        ("vpn54, twin", "2 secrets name this service"),
-        ("vpn55", "another secret has the same name"),
-        ("vpn56", "no remote-address"),
-        ("vpn57", "10.8.1.18 is also used by secret vpn58, queue vpn58"),
-        ("vpn58", "10.8.1.18 is also used by secret vpn57, queue vpn57"),
-        ("vpn59", "10.8.1.19 is also used by queue printer"),
-        ("vpn60", "the router does not show its password"),
-        ("vpn64", "a queue without a secret"),
-        ("vpn65", "no service that WHMCS can have"),
-        (" vpn66", "its name begins or ends with a blank"),
-    ] {
+    for (name, words) in REASONS {
         assert!(why(&outcome.left_out, name).contains(words), "{name}: {}", why(&outcome.left_out, name));
     }
     assert_eq!(outcome.left_out.len(), 13, "{:#?}", outcome.left_out);
+    // What has no address of its own is given one by WHMCS's Create.
+    let known = json!({"service": {"username": "vpn56", "password": "word-56"}});
+    let made = app.hook("create", &app.body_with(56, &known)).await.ok();
+    assert_eq!(made["service"]["dedicated_address"], app.secret("vpn56", "remote-address").unwrap());
     // Mended by hand, the same run takes it over.
     app.router.world(|world| world.put("/queue/simple", "ada", "name", "vpn51"));
     assert_eq!(ids(&import(&app, "").await), [51]);

@@ -114,6 +114,29 @@ async fn traffic_is_charged_to_an_imported_balance_from_the_import_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_another_module_did_not_need_is_made_by_change_package_and_counts_from_zero() {
+    let app = TestApp::new().await;
+    puq(&app, 41, "10.8.0.2");
+    app.router.world(|world| assert!(world.remove_row("/queue/simple", "vpn41")));
+    tell(&app).await;
+    import(&app, "service_id,balance_gb\n41,4.2\n").await;
+    dial(&app, "vpn41");
+    app.router.carry("vpn41", GB, 0);
+    app.pass(Duration::minutes(5));
+    app.collect().await;
+    app.hook("change-package", &app.body(41)).await.ok();
+    assert_eq!(app.queue("vpn41", "max-limit").unwrap(), "5000000/10000000");
+    assert!(app.router.is_online("vpn41"));
+    for _ in 0..2 {
+        app.router.carry("vpn41", MB, 0);
+        app.pass(Duration::minutes(5));
+        app.collect().await;
+    }
+    assert_eq!(app.balance(41).await, BALANCE - 2 * MB as i64);
+    assert!(rebuild::compare(&app.app, 3).await.unwrap().drifts.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_off_stays_off_until_its_own_event() {
     let app = TestApp::new().await;
     for id in 41..=45 {

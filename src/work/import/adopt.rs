@@ -19,6 +19,7 @@ use crate::{
     usage::{
         counters::{self, Baseline},
         ledger::{self, IMPORT, Kind},
+        reading::Counter,
     },
 };
 use chrono::{DateTime, Utc};
@@ -59,13 +60,13 @@ impl Adoption<'_> {
             let line = lines.get(&it.service_id).copied();
             let made = match &it.outcome {
                 Err(why) => Err(why.clone()),
-                Ok(candidate) => self.adopt(tx, it.service_id, candidate, line).await?,
+                Ok(candidate) => {
+                    let made = self.adopt(tx, it.service_id, candidate, line).await?;
+                    made.inspect(|_| baselines.push((it.service_id, self.baseline(candidate))))
+                }
             };
             match made {
-                Ok(adopted) => {
-                    baselines.extend(self.baseline(it.service_id, it.outcome.as_ref().ok()));
-                    outcome.adopted.push(adopted);
-                }
+                Ok(adopted) => outcome.adopted.push(adopted),
                 Err(why) => outcome.left_out.push(left_out(it.service_id, &it.names.join(", "), why)),
             }
         }
@@ -192,11 +193,12 @@ impl Adoption<'_> {
         }
     }
 
-    /// Nobody pays for what was counted before.
-    fn baseline(&self, service_id: u64, it: Option<&Candidate>) -> Option<(u64, Baseline)> {
-        let counter = it?.counter.clone()?;
+    /// Nobody pays for what was counted before. Where there is no queue, one that appears is new and counts from zero.
+    fn baseline(&self, it: &Candidate) -> Baseline {
+        let counter = it.counter.clone().unwrap_or_else(|| Counter::zero(""));
+        let missing_since = it.counter.is_none().then_some(self.began);
         let uptime_seconds = Some(self.survey.uptime_seconds);
-        Some((service_id, Baseline { uptime_seconds, ..Baseline::new(counter, self.began) }))
+        Baseline { uptime_seconds, missing_since, ..Baseline::new(counter, self.began) }
     }
 
     /// A balance for an account that the books have: entered if it came by an import and still waits for its product.
