@@ -382,6 +382,7 @@ async fn the_command_says_what_it_did_and_what_to_do() {
     puq(&app, 41, "10.8.0.2");
     puq(&app, 42, "10.8.0.2");
     puq(&app, 43, "10.8.0.18");
+    app.foreign("/ppp/secret", &[("name", "\u{1b}[2Jall gone"), ("comment", "WHMCS|Product ID:44|x@example.net")]);
     let unknown = run(&app, &["import", "--server", "3", "--dry-run"]).await;
     assert_eq!(unknown.status.code(), Some(1));
     assert!(err(&unknown).contains("press Sync Accounts"), "{}", err(&unknown));
@@ -398,16 +399,17 @@ async fn the_command_says_what_it_did_and_what_to_do() {
     let dry = run(&app, &["import", "--server", "3", "--balances", file, "--dry-run"]).await;
     assert!(dry.status.success(), "{}", err(&dry));
     let said = out(&dry);
-    assert!(said.starts_with("1 services would be taken into the books; 2 would be left out"), "{said}");
+    assert!(said.starts_with("1 services would be taken into the books; 3 would be left out"), "{said}");
     assert!(
         said.contains("service 43 (vpn43): 10.8.0.18; profile default; down 10 Mbit/s, up 5 Mbit/s; balance 4.2000 GB"),
         "{said}"
     );
     assert!(said.contains("service 41 (vpn41): left out: its address 10.8.0.2 is also used by secret vpn42"), "{said}");
     assert!(said.contains("Nothing was changed"), "{said}");
+    assert!(said.contains("(\u{fffd}[2Jall gone): left out") && !said.contains('\u{1b}'), "a name steers the terminal");
     let wet = run(&app, &["import", "--server", "3", "--balances", file]).await;
     assert_eq!(wet.status.code(), Some(1));
-    assert!(err(&wet).contains("2 of them were left out"), "{}", err(&wet));
+    assert!(err(&wet).contains("3 of them were left out"), "{}", err(&wet));
     assert!(out(&wet).contains("Change Package"), "{}", out(&wet));
     assert_eq!(app.balance(43).await, 4_509_715_660);
     let json = run(&app, &["import", "--server", "3", "--json"]).await;

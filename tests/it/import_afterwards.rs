@@ -171,6 +171,21 @@ async fn what_was_off_stays_off_until_its_own_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn staff_see_whose_product_is_not_told_yet() {
+    let app = imported("service_id,balance_gb\n41,4.2\n").await;
+    let words = "WHMCS has not told its product yet";
+    for (query, id) in [(json!({"service": "41"}), 41), (json!({"service": "42"}), 42)] {
+        let page = app.admin("accounts", &query).await;
+        assert!(page.contains(words) && page.contains("ada@example.net") && !page.contains("client 0"), "{page}");
+        app.hook("change-package", &app.body(id)).await.ok();
+        let page = app.admin("accounts", &query).await;
+        assert!(!page.contains(words) && page.contains("client 7"), "{page}");
+    }
+    let page = app.admin("accounts", &json!({"service": "41"})).await;
+    assert!(page.contains("balance that another module kept") && page.contains("4.2 GB"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whmcs_has_it_suspended_and_the_router_has_not() {
     let app = TestApp::new().await;
     puq(&app, 41, "10.8.0.2");
