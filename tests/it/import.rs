@@ -276,7 +276,11 @@ async fn a_line_that_cannot_be_used_stops_all_of_it() {
     let app = TestApp::new().await;
     puq(&app, 41, "10.8.0.2");
     tell(&app).await;
-    let csv = "service_id,username,balance_gb\n41,,1\n99,,1\n,nobody,1\n41,ada,1\n,vpn41,2\n";
+    // A name that two services have is nobody's.
+    puq(&app, 42, "10.8.0.17");
+    app.router.world(|world| world.put("/ppp/secret", "vpn42", "name", "both"));
+    app.foreign("/ppp/secret", &[("name", "both"), ("comment", "WHMCS|Product ID:43|x@example.net")]);
+    let csv = "service_id,username,balance_gb\n41,,1\n99,,1\n,nobody,1\n41,ada,1\n,vpn41,2\n,both,3\n";
     let outcome = import(&app, csv).await;
     let bad: Vec<_> = outcome.bad_lines.iter().map(ToString::to_string).collect();
     let names = [
@@ -284,6 +288,7 @@ async fn a_line_that_cannot_be_used_stops_all_of_it() {
         "line 4: names the user \"nobody\", who is neither on the router nor in the books",
         "line 5: names service 41 and the user \"ada\", but the service's name is vpn41",
         "line 6: names service 41 again, after line 2",
+        "line 7: names the user \"both\", and so do several services: give its service_id",
     ];
     assert_eq!(bad, names);
     assert!(outcome.adopted.is_empty());

@@ -93,26 +93,35 @@ impl Adoption<'_> {
         for it in &self.survey.marked {
             names.entry(it.service_id).or_default().extend(it.names.iter().map(String::as_str));
         }
-        let ids: HashMap<&str, u64> = names.iter().flat_map(|(id, its)| its.iter().map(|name| (*name, *id))).collect();
+        // A name that two services have is nobody's.
+        let mut ids: HashMap<&str, Option<u64>> = HashMap::new();
+        for (id, name) in names.iter().flat_map(|(id, its)| its.iter().map(|name| (*id, *name))) {
+            ids.entry(name).and_modify(|known| *known = known.filter(|it| *it == id)).or_insert(Some(id));
+        }
         let (mut lines, mut bad) = (HashMap::<u64, &Line>::new(), Vec::new());
         for line in self.balances {
-            let id = line.service_id.or_else(|| ids.get(line.username.as_str()).copied());
-            let refused = match id.map(|id| (id, names.get(&id))) {
-                None => {
-                    Some(format!("names the user {:?}, who is neither on the router nor in the books", line.username))
+            let id = match (line.service_id, ids.get(line.username.as_str())) {
+                (Some(id), _) => Ok(id),
+                (None, Some(Some(id))) => Ok(*id),
+                (None, Some(None)) => {
+                    Err(format!("names the user {:?}, and so do several services: give its service_id", line.username))
                 }
-                Some((id, None)) => {
-                    Some(format!("names service {id}, which is neither on the router nor in the books"))
+                (None, None) => {
+                    Err(format!("names the user {:?}, who is neither on the router nor in the books", line.username))
                 }
-                Some((id, Some(its))) if !line.username.is_empty() && !its.contains(&line.username.as_str()) => {
-                    let (user, name) = (&line.username, its.join(", "));
-                    Some(format!("names service {id} and the user {user:?}, but the service's name is {name}"))
-                }
-                Some((id, _)) => lines
-                    .insert(id, line)
-                    .map(|before| format!("names service {id} again, after line {}", before.number)),
             };
-            bad.extend(refused.map(|why| BadLine { line: line.number, why }));
+            let fits = id.and_then(|id| match names.get(&id) {
+                None => Err(format!("names service {id}, which is neither on the router nor in the books")),
+                Some(its) if !line.username.is_empty() && !its.contains(&line.username.as_str()) => {
+                    let (user, name) = (&line.username, its.join(", "));
+                    Err(format!("names service {id} and the user {user:?}, but the service's name is {name}"))
+                }
+                Some(_) => match lines.insert(id, line) {
+                    Some(before) => Err(format!("names service {id} again, after line {}", before.number)),
+                    None => Ok(()),
+                },
+            });
+            bad.extend(fits.err().map(|why| BadLine { line: line.number, why }));
         }
         if bad.is_empty() { Ok(lines) } else { Err(bad) }
     }
