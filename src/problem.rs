@@ -70,6 +70,38 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 28] = [
+        Self::Malformed,
+        Self::MethodNotAllowed,
+        Self::TooLarge,
+        Self::NotJson,
+        Self::SlowDown,
+        Self::SignatureMissing,
+        Self::SignatureWrong,
+        Self::DigestWrong,
+        Self::KeyUnknown,
+        Self::NonceReused,
+        Self::ClockSkew,
+        Self::NoSuchHook,
+        Self::NoSuchService,
+        Self::NoSuchPlan,
+        Self::NoSuchRecord,
+        Self::NoSuchServer,
+        Self::NameTaken,
+        Self::PlanInUse,
+        Self::KeyReused,
+        Self::Busy,
+        Self::SettingInvalid,
+        Self::AddressesExhausted,
+        Self::PlanInvalid,
+        Self::RouterRefused,
+        Self::RouterStrange,
+        Self::RouterUnreachable,
+        Self::DatabaseUnavailable,
+        Self::Internal,
+    ];
+
     /// The HTTP status that goes with the code.
     pub fn status(self) -> u16 {
         match self {

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod caller;
 pub mod netflow;
 pub mod nonces;
+pub mod openapi;
 pub mod ops;
 pub mod plans;
 pub mod profile;
@@ -56,6 +57,9 @@ pub enum Reply {
 
 /// Any request on the bridge's port.
 pub async fn any(front: web::Data<Front>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    if request.method() == Method::GET && request.uri().path() == openapi::PATH {
+        return openapi::get().await;
+    }
     let begun = Instant::now();
     let reference = log::reference(&front.app.chance);
     let door = Door::at(request.uri().path(), request.uri().query().unwrap_or_default());
@@ -261,30 +265,32 @@ enum Hook {
     ListAccounts,
 }
 
+/// Each hook with its name in the path.
+const HOOKS: [(&str, Hook); 19] = [
+    ("test-connection", Hook::TestConnection),
+    ("options", Hook::Options),
+    ("create", Hook::Create),
+    ("suspend", Hook::Block(Change::Suspend)),
+    ("unsuspend", Hook::Block(Change::Unsuspend)),
+    ("admin-block", Hook::Block(Change::AdminBlock)),
+    ("admin-unblock", Hook::Block(Change::AdminUnblock)),
+    ("terminate", Hook::Terminate),
+    ("renew", Hook::Renew),
+    ("change-package", Hook::ChangePackage),
+    ("change-password", Hook::ChangePassword),
+    ("disconnect", Hook::Disconnect),
+    ("add-traffic", Hook::AddTraffic),
+    ("usage-update", Hook::UsageUpdate),
+    ("cron", Hook::Cron),
+    ("client-area", Hook::ClientArea),
+    ("admin-tab", Hook::AdminTab),
+    ("metrics", Hook::Metrics),
+    ("list-accounts", Hook::ListAccounts),
+];
+
 impl Hook {
     fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "test-connection" => Self::TestConnection,
-            "options" => Self::Options,
-            "create" => Self::Create,
-            "suspend" => Self::Block(Change::Suspend),
-            "unsuspend" => Self::Block(Change::Unsuspend),
-            "admin-block" => Self::Block(Change::AdminBlock),
-            "admin-unblock" => Self::Block(Change::AdminUnblock),
-            "terminate" => Self::Terminate,
-            "renew" => Self::Renew,
-            "change-package" => Self::ChangePackage,
-            "change-password" => Self::ChangePassword,
-            "disconnect" => Self::Disconnect,
-            "add-traffic" => Self::AddTraffic,
-            "usage-update" => Self::UsageUpdate,
-            "cron" => Self::Cron,
-            "client-area" => Self::ClientArea,
-            "admin-tab" => Self::AdminTab,
-            "metrics" => Self::Metrics,
-            "list-accounts" => Self::ListAccounts,
-            _ => return None,
-        })
+        HOOKS.into_iter().find(|(it, _)| *it == name).map(|(_, hook)| hook)
     }
 }
 

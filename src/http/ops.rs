@@ -1,6 +1,6 @@
-//! `/healthz`, `/readyz` and `/metrics`, on a port of their own that the bridge never sees.
+//! `/healthz`, `/readyz`, `/metrics` and `/openapi.json`, on a port of their own that the bridge never sees.
 
-use super::{Front, answer};
+use super::{Front, answer, openapi};
 use crate::work::readiness;
 use actix_web::{HttpResponse, web};
 
@@ -9,6 +9,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/healthz").route(web::get().to(healthz)))
         .service(web::resource("/readyz").route(web::get().to(readyz)))
+        .service(web::resource(openapi::PATH).route(web::get().to(openapi::get)))
         .service(web::resource("/metrics").route(web::get().to(metrics)));
 }
 

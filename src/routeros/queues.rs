@@ -7,14 +7,15 @@ use super::{
     Error, Mark, Router,
     command::Command,
     facts::{property, since, uptime},
-    value::{pair, rates, seconds, text, truth},
+    value::{pair, rates, seconds, single, text, truth},
     wanted::settle,
     wire::Row,
 };
 use crate::{
     plan::burst::{Burst, Rate},
-    units::{Speed, Volume},
+    units::{Kbps, Speed, Volume},
 };
+use std::net::Ipv4Addr;
 
 /// The properties of a [`Reading`].
 pub(super) const READING: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target";
@@ -68,6 +69,12 @@ impl From<Speed> for Rates {
 }
 
 impl Rates {
+    /// The same as a speed; a broken kbit/s is rounded up, so that a limit never becomes none.
+    pub fn speed(self) -> Speed {
+        let kbps = |rate: u64| Kbps(u32::try_from(rate.div_ceil(1000)).unwrap_or(u32::MAX));
+        Speed { down: kbps(self.down), up: kbps(self.up) }
+    }
+
     /// As RouterOS writes it: `upload/download`.
     pub(super) fn words(self) -> String {
         format!("{}/{}", self.up, self.down)
@@ -222,6 +229,16 @@ pub(super) fn limits(command: Command, rate: Rate) -> Command {
 }
 
 impl QueueRow {
+    /// Whether it counts and limits this address and nothing else.
+    pub fn is_for(&self, address: Ipv4Addr) -> bool {
+        single(&self.target) == Some(address)
+    }
+
+    /// The addresses among its targets; a prefix or an interface is none.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.target.split(',').filter_map(single)
+    }
+
     /// Whether its limits are these, numerically.
     pub(super) fn runs_at(&self, rate: Rate) -> bool {
         if self.max_limit != rate.speed.into() {

@@ -17,6 +17,7 @@ pub mod cron;
 pub mod disconnect;
 pub mod doctor;
 pub mod housekeeping;
+pub mod import;
 pub mod list_accounts;
 pub mod metrics;
 pub mod netflow;
@@ -33,6 +34,7 @@ pub mod test_connection;
 pub mod usage_update;
 mod view;
 
+pub use crate::account::settings::NAMES as SETTINGS;
 pub use ask::Ask;
 
 use crate::{

@@ -19,6 +19,9 @@ use turnpike::{
 /// The server on which each test makes a schema of its own, `mysql://root@127.0.0.1:3306/`. Unset: SQLite.
 const MYSQL: &str = "TURNPIKE_TEST_MYSQL";
 
+/// The bridge's key, `whmcs`.
+pub const SECRET: &str = "c2VjcmV0LW9mLXRoZS1icmlkZ2Utc2VjcmV0LW9mLXRoZS1icmlkZ2U";
+
 pub const GB: u64 = 1_073_741_824;
 pub const MB: u64 = 1_048_576;
 
@@ -157,7 +160,7 @@ impl TestApp {
              seal.master_key = \"{}\"\nbridge.key = [{{ id = \"whmcs\", secret = \"{}\" }}]\n",
             database.url(),
             "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-            "c2VjcmV0LW9mLXRoZS1icmlkZ2Utc2VjcmV0LW9mLXRoZS1icmlkZ2U",
+            SECRET,
         );
         if !more.contains("mail.") {
             config += "mail.transport = \"file\"\nmail.from = \"VPN <vpn@example.net>\"\n";

@@ -73,7 +73,7 @@ pub enum Name {
 
 impl Name {
     /// In the order of the tabs, with the tab's text.
-    const ALL: [(Self, &'static str, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::Overview, "overview", "Overview"),
         (Self::Routers, "routers", "Routers"),
         (Self::Accounts, "accounts", "Accounts"),

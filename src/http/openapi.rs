@@ -1,0 +1,198 @@
+//! `/openapi.json`: the protocol as an `OpenAPI` 3.1 document, made from the same tables that the front door goes by.
+//!
+//! Hooks, settings, pages, methods and problem codes come from the code that serves them, so that none can be missing here;
+//! tests hold the answers against the schemas. The signature (RFC 9421) is beyond what `OpenAPI` can say: it is told in words.
+
+mod schemas;
+
+use super::{Door, HOOKS, answer, netflow};
+use crate::{
+    problem::Code,
+    work::{SETTINGS, admin},
+};
+use actix_web::HttpResponse;
+use serde_json::{Map, Value, json};
+
+/// Where it is, on the bridge's port and on that of `/metrics`.
+pub const PATH: &str = "/openapi.json";
+
+/// Answers it, to anybody: it holds nothing that is not in the program.
+pub async fn get() -> HttpResponse {
+    answer::json(200, &document(), None)
+}
+
+/// What a hook needs in its body, and what it answers with.
+struct Shape {
+    needs: &'static [&'static str],
+    answer: Value,
+}
+
+/// The document.
+pub fn document() -> Value {
+    let mut paths = Map::new();
+    for (name, _) in HOOKS {
+        paths.insert(format!("/v1/hooks/{name}"), json!({"post": hook(name)}));
+    }
+    for (path, operations) in netflow_paths() {
+        paths.insert(path.to_owned(), operations);
+    }
+    for (_, name, _) in admin::Name::ALL {
+        paths.insert(format!("/v1/admin/{name}"), json!({"post": page(name)}));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Turnpike",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "The service beside WHMCS that sells, counts, throttles and blocks VPN accounts on MikroTik routers",
+            "license": {"name": "AGPL-3.0-only", "identifier": "AGPL-3.0-only"},
+            "description": "Every request carries an HTTP message signature (RFC 9421) in one fixed profile, with a digest of \
+                            the body (RFC 9530); docs/protocol.md tells it with a worked example. Answers are signed too.",
+        },
+        "security": [{"signature": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"signature": {
+                "type": "apiKey", "in": "header", "name": "Signature",
+                "description": "With Signature-Input and Content-Digest: hmac-sha256 over \"@method\", \"@path\", \"@query\" \
+                                and \"content-digest\", label and tag \"turnpike\".",
+            }},
+            "schemas": schemas::all(&SETTINGS, &Code::ALL),
+            "responses": {"problem": {
+                "description": "RFC 9457 problem details",
+                "content": {"application/problem+json": {"schema": schemas::named("problem")}},
+            }},
+        },
+    })
+}
+
+fn responses(status: &str, description: &str, answer: Option<Value>) -> Value {
+    let mut success = json!({"description": description});
+    if let Some(schema) = answer {
+        success["content"] = json!({"application/json": {"schema": schema}});
+    }
+    let problem = json!({"$ref": "#/components/responses/problem"});
+    let mut all = Map::from_iter([(status.to_owned(), success)]);
+    all.extend(Code::ALL.iter().map(|code| (code.status().to_string(), problem.clone())));
+    Value::Object(all)
+}
+
+fn request(schema: &Value) -> Value {
+    json!({"required": true, "content": {"application/json": {"schema": schema}}})
+}
+
+fn hook(name: &str) -> Value {
+    let Shape { needs, answer } = shape(name);
+    json!({
+        "operationId": name,
+        "tags": ["hooks"],
+        "requestBody": request(&json!({"allOf": [schemas::named("body")], "required": needs})),
+        "responses": responses("200", "Done", Some(answer)),
+    })
+}
+
+fn shape(name: &str) -> Shape {
+    let (needs, answer): (&[&str], Value) = match name {
+        "test-connection" => (&["server"], schemas::named("router")),
+        "options" => (&[], schemas::named("options")),
+        "create" => (&["server", "service", "client"], schemas::named("created")),
+        "disconnect" => (&["service"], schemas::sessions()),
+        "usage-update" => (&["server"], schemas::named("collection")),
+        "cron" => (&[], schemas::named("cron")),
+        "client-area" => (&["service"], schemas::named("page")),
+        "admin-tab" => (&["service"], schemas::named("tab")),
+        "metrics" => (&["server"], schemas::named("metrics")),
+        "list-accounts" => (&["server"], schemas::named("accounts")),
+        _ => (&["service"], schemas::account_answer()),
+    };
+    Shape { needs, answer }
+}
+
+fn page(name: &str) -> Value {
+    json!({
+        "operationId": format!("admin-{name}"),
+        "tags": ["pages"],
+        "requestBody": request(&schemas::named("page_request")),
+        "responses": responses("200", "The page", Some(schemas::named("page_drawn"))),
+    })
+}
+
+/// The methods are those that the door takes at such a path.
+fn netflow_paths() -> Vec<(&'static str, Value)> {
+    let id = json!([{"name": "service_id", "in": "path", "required": true,
+                     "schema": {"type": "integer", "minimum": 1, "maximum": i64::MAX}}]);
+    let paths = [
+        ("/v1/netflow", "netflow", netflow::Path::Records, "netflow_records"),
+        ("/v1/netflow/{service_id}", "netflow-record", netflow::Path::Record(1), "netflow_record"),
+        ("/v1/netflow/{service_id}/client", "netflow-client", netflow::Path::Client(1), "netflow_client"),
+        (
+            "/v1/netflow/{service_id}/merge-fields",
+            "netflow-merge-fields",
+            netflow::Path::MergeFields(1),
+            "merge_fields",
+        ),
+    ];
+    let operation = |name: &str, method: &str, answer: &str| {
+        let mut it = json!({"operationId": format!("{name}-{method}"), "tags": ["netflow"]});
+        it["responses"] = match method {
+            "delete" => responses("204", "Removed", None),
+            _ => responses("200", "Done", Some(schemas::named(answer))),
+        };
+        if method == "put" {
+            it["requestBody"] = request(&schemas::named("netflow_put"));
+        }
+        it
+    };
+    let whole = |(path, name, at, answer): (&'static str, &str, netflow::Path, &str)| {
+        let methods = Door::Netflow(at).methods().iter().map(|it| it.as_str().to_ascii_lowercase());
+        let mut operations: Map<String, Value> =
+            methods.map(|method| (method.clone(), operation(name, &method, answer))).collect();
+        if path.contains('{') {
+            operations.insert("parameters".to_owned(), id.clone());
+        }
+        (path, Value::Object(operations))
+    };
+    paths.into_iter().map(whole).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                map.values().for_each(|it| references(it, found));
+            }
+            Value::Array(list) => list.iter().for_each(|it| references(it, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere_and_every_schema_is_used() {
+        let document = document();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        for it in &found {
+            assert!(document.pointer(it.trim_start_matches('#')).is_some(), "{it} leads nowhere");
+        }
+        for name in document["components"]["schemas"].as_object().unwrap().keys() {
+            let reference = format!("#/components/schemas/{name}");
+            assert!(found.contains(&reference), "{name} is used nowhere");
+        }
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let document = document();
+        let paths = document["paths"].as_object().unwrap();
+        let operations = paths.values().flat_map(|it| it.as_object().unwrap().values());
+        let mut names: Vec<&str> = operations.filter_map(|it| it["operationId"].as_str()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!((names.len(), paths.len()), (count, 19 + 4 + admin::Name::ALL.len()));
+    }
+}

@@ -1,0 +1,308 @@
+//! The shapes of bodies and answers. Answers may grow: members that are not named here may come.
+
+use crate::problem::Code;
+use serde_json::{Map, Value, json};
+
+/// A reference to one of [`all`].
+pub fn named(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// An object all of whose members are always there.
+fn object(members: &Value) -> Value {
+    let names: Vec<String> = members.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    json!({"type": "object", "required": names, "properties": members})
+}
+
+/// An object whose members may be absent.
+fn loose(members: &Value) -> Value {
+    json!({"type": "object", "properties": members})
+}
+
+fn list(of: &Value) -> Value {
+    json!({"type": "array", "items": of})
+}
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn truth() -> Value {
+    json!({"type": "boolean"})
+}
+
+fn count() -> Value {
+    json!({"type": "integer", "minimum": 0})
+}
+
+fn signed() -> Value {
+    json!({"type": "integer"})
+}
+
+fn word(words: &[&str]) -> Value {
+    json!({"type": "string", "enum": words})
+}
+
+fn instant() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn day() -> Value {
+    json!({"type": "string", "format": "date"})
+}
+
+fn or_null(schema: &Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+/// `{"account": …}`; null for a service that was never known.
+pub fn account_answer() -> Value {
+    object(&json!({"account": or_null(&named("account"))}))
+}
+
+/// `{"sessions": n}`.
+pub fn sessions() -> Value {
+    object(&json!({"sessions": count()}))
+}
+
+/// All that are referred to, by name.
+pub fn all(settings: &[&str], codes: &[Code]) -> Value {
+    let mut schemas = Map::new();
+    for (name, schema) in
+        requests(settings).into_iter().chain(answers()).chain(answers_of_hooks()).chain(netflow()).chain(pages())
+    {
+        schemas.insert(name.to_owned(), schema);
+    }
+    schemas.insert("problem".to_owned(), problem(codes));
+    Value::Object(schemas)
+}
+
+fn problem(codes: &[Code]) -> Value {
+    let codes: Vec<String> = codes.iter().map(|code| code.as_str()).collect();
+    let mut schema = object(&json!({
+        "type": {"type": "string", "pattern": "^urn:turnpike:problem:"},
+        "title": text(), "status": count(), "detail": text(), "reference": text(),
+        "code": {"type": "string", "enum": codes},
+    }));
+    schema["properties"]["customer_detail"] = text();
+    schema["properties"]["field"] = text();
+    schema["properties"]["skew_seconds"] = signed();
+    schema["properties"]["certificate_sha256"] = text();
+    schema
+}
+
+type Named = (&'static str, Value);
+
+fn requests(settings: &[&str]) -> Vec<Named> {
+    let text = |most: u32| json!({"type": "string", "maxLength": most});
+    let values: Map<String, Value> = settings.iter().map(|name| ((*name).to_owned(), text(255))).collect();
+    vec![
+        (
+            "body",
+            loose(&json!({
+                "whmcs": loose(&json!({"version": text(255), "bridge": text(255)})),
+                "server": named("server"), "service": named("service"), "client": named("client"),
+                "settings": named("settings"), "options": named("settings"),
+                "hook": {"type": "object", "description": "The hook's own arguments, by docs/protocol.md"},
+            })),
+        ),
+        ("settings", json!({"type": "object", "properties": values})),
+        (
+            "server",
+            json!({
+                "type": "object", "required": ["id", "address", "username"],
+                "properties": {
+                    "id": {"type": "integer", "minimum": 1, "maximum": i64::MAX}, "name": text(255), "hostname": text(255),
+                    "address": text(255), "port": {"type": "integer", "minimum": 1, "maximum": 65535}, "tls": {"type": "boolean"},
+                    "username": text(255), "password": text(255), "certificate_sha256": text(128),
+                    "addresses": list(&text(64)),
+                },
+            }),
+        ),
+        (
+            "service",
+            json!({
+                "type": "object", "required": ["id", "billing_cycle"],
+                "properties": {
+                    "id": {"type": "integer", "minimum": 1, "maximum": i64::MAX}, "client_id": count(), "product_id": count(),
+                    "status": text(255), "username": text(64), "password": text(255), "dedicated_address": text(15),
+                    "billing_cycle": word(&["One Time", "Free Account", "Monthly", "Quarterly", "Semi-Annually", "Annually",
+                                            "Biennially", "Triennially"]),
+                    "next_due_date": day(),
+                },
+            }),
+        ),
+        ("client", loose(&json!({"id": count(), "name": text(255), "email": text(255), "language": text(64)}))),
+    ]
+}
+
+fn answers() -> Vec<Named> {
+    let causes = || list(&word(&["billing", "quota", "admin"]));
+    let volume = || object(&json!({"download_bytes": count(), "upload_bytes": count()}));
+    vec![
+        (
+            "account",
+            object(&json!({
+                "service_id": count(), "username": text(), "address": {"type": "string", "format": "ipv4"}, "enabled": truth(),
+                "causes": causes(), "download_kbps": count(), "upload_kbps": count(), "metered": truth(),
+                "balance_bytes": or_null(&signed()), "pending": count(),
+            })),
+        ),
+        (
+            "usage",
+            object(&json!({
+                "service_id": count(), "month": volume(), "bandwidth_used_mb": count(), "bandwidth_limit_mb": count(),
+                "balance_bytes": or_null(&signed()), "enabled": truth(), "causes": causes(),
+                "last_reading_at": or_null(&instant()),
+            })),
+        ),
+    ]
+}
+
+fn answers_of_hooks() -> Vec<Named> {
+    let skipped = || list(&object(&json!({"service_id": or_null(&count()), "reason": text()})));
+    vec![
+        (
+            "router",
+            object(&json!({
+                "router": object(&json!({"identity": text(), "version": text(), "board": text(), "uptime_seconds": count()})),
+                "warnings": list(&text()),
+            })),
+        ),
+        (
+            "options",
+            object(&json!({
+                "profiles": list(&text()), "plans": list(&text()), "warning": or_null(&text()), "version": text(),
+            })),
+        ),
+        (
+            "created",
+            object(&json!({
+                "service": object(&json!({"username": text(), "password": text(), "dedicated_address": text()})),
+                "account": named("account"),
+            })),
+        ),
+        (
+            "collection",
+            object(&json!({
+                "server_id": count(), "collected_at": instant(), "collected": count(), "services": list(&named("usage")),
+                "skipped": skipped(),
+            })),
+        ),
+        (
+            "cron",
+            object(&json!({
+                "services": list(&named("usage")), "skipped": list(&json!({"type": "object", "required": ["reason"]})),
+                "mails": list(&object(&json!({"id": count(), "template": text(), "service_id": count(),
+                                            "variables": {"type": "object"}}))),
+            })),
+        ),
+        (
+            "metrics",
+            object(&json!({"accounts": list(&object(&json!({
+                "username": text(), "download_bytes": count(), "upload_bytes": count(),
+            })))})),
+        ),
+        (
+            "accounts",
+            object(&json!({"accounts": list(&object(&json!({
+                "username": text(), "service_id": or_null(&count()), "address": text(), "enabled": truth(), "profile": text(),
+                "comment": text(),
+            })))})),
+        ),
+        ("tab", json!({"type": "object"})),
+        ("page", page_of_the_client()),
+    ]
+}
+
+fn page_of_the_client() -> Value {
+    let moved = |what: &str, when: Value| {
+        let mut members = json!({"download_bytes": count(), "upload_bytes": count()});
+        members[what] = when;
+        list(&object(&members))
+    };
+    object(&json!({
+        "state": word(&["active", "blocked", "inactive", "missing"]),
+        "information": or_null(&object(&json!({
+            "instruction_url": or_null(&text()), "server_address": text(), "protocols": list(&word(&["PPtP", "L2TP"])),
+            "l2tp_psk": or_null(&text()), "username": text(), "password": text(), "download_kbps": count(),
+            "upload_kbps": count(),
+        }))),
+        "connection": or_null(&object(&json!({
+            "status": word(&["online", "offline", "unknown"]), "as_of": or_null(&instant()), "address": or_null(&text()),
+            "caller_id": or_null(&text()), "service": or_null(&text()), "uptime_seconds": or_null(&count()),
+        }))),
+        "traffic": or_null(&object(&json!({
+            "metered": truth(), "balance_bytes": or_null(&signed()), "next_cycle_bytes": or_null(&count()),
+            "next_cycle_date": or_null(&day()), "blocked_by": or_null(&word(&["quota", "billing", "admin"])),
+        }))),
+        "statistics": or_null(&object(&json!({
+            "days": moved("date", day()), "months": moved("month", json!({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"})),
+        }))),
+        "charts": or_null(&object(&json!({"days_svg": text(), "months_svg": text()}))),
+        "netflow": or_null(&named("netflow_client")),
+    }))
+}
+
+fn netflow() -> Vec<Named> {
+    let maybe = |most: u32| json!({"type": ["string", "null"], "maxLength": most});
+    vec![
+        (
+            "netflow_record",
+            object(&json!({
+                "service_id": count(), "enabled": truth(), "client_id": or_null(&count()), "url": or_null(&text()),
+                "url_is_default": truth(), "username": text(), "has_password": truth(), "group": text(),
+                "ip_address": or_null(&text()), "notes": text(), "updated_at": instant(), "visible": truth(),
+                "why": or_null(&text()),
+            })),
+        ),
+        ("netflow_records", object(&json!({"records": list(&named("netflow_record"))}))),
+        (
+            "netflow_client",
+            json!({
+                "type": "object", "required": ["visible"],
+                "properties": {"visible": truth(), "why": text(), "url": or_null(&text()), "username": or_null(&text()),
+                               "group": or_null(&text()), "ip_address": or_null(&text()), "password": or_null(&text())},
+            }),
+        ),
+        (
+            "merge_fields",
+            json!({"type": "object", "required": ["netflow_enabled"], "properties": {"netflow_enabled": truth()}}),
+        ),
+        (
+            "netflow_put",
+            loose(&json!({
+                "enabled": {"type": ["boolean", "null"]}, "client_id": {"type": ["integer", "null"], "minimum": 0}, "url": maybe(2048),
+                "username": maybe(255), "password": maybe(255), "clear_password": {"type": ["boolean", "null"]}, "group": maybe(255),
+                "ip_address": maybe(64), "notes": maybe(4000),
+            })),
+        ),
+    ]
+}
+
+fn pages() -> Vec<Named> {
+    let texts = || json!({"type": "object", "additionalProperties": {"type": "string", "maxLength": 8192}});
+    let flash = || {
+        json!({"type": ["object", "null"], "required": ["level", "text"],
+                          "properties": {"level": word(&["success", "info", "warning", "danger"]), "text": text()}})
+    };
+    vec![
+        (
+            "page_request",
+            json!({
+                "type": "object", "required": ["admin", "link", "method"],
+                "properties": {
+                    "admin": loose(&json!({"name": text(), "can_edit": truth(), "language": text()})),
+                    "link": text(), "token": texts(), "method": word(&["GET", "POST"]), "query": texts(), "form": texts(),
+                    "flash": flash(),
+                },
+            }),
+        ),
+        (
+            "page_drawn",
+            object(&json!({
+                "title": text(), "html": text(), "status": count(), "flash": flash(), "location": or_null(&text()),
+            })),
+        ),
+    ]
+}
