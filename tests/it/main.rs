@@ -7,6 +7,7 @@
 mod admin_books;
 mod admin_netflow;
 mod admin_pages;
+mod admin_plans;
 mod binary;
 mod books_check;
 mod books_counting;
@@ -34,8 +35,8 @@ mod import;
 mod import_afterwards;
 mod jobs_due;
 mod netflow;
-mod plans_api;
 mod openapi;
+mod plans_api;
 mod rebuild;
 mod rotate_key;
 mod secure;
