@@ -222,19 +222,6 @@ impl Account {
         conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
     }
 
-    /// The living accounts of a plan whose speed is the plan's, at least one way; locked.
-    pub async fn at_plans_speed_locked(conn: &mut Conn, plan_id: u64) -> Result<Vec<(u64, u64, Speed)>> {
-        let sql = sql!(
-            "SELECT server_id, service_id, down_kbps, up_kbps FROM account WHERE plan_id = ? AND state <> 'gone' \
-             AND (own_down_kbps IS NULL OR own_up_kbps IS NULL) ORDER BY service_id /*! FOR UPDATE */"
-        );
-        let read = |row: &Row| {
-            let speed = Speed { down: Kbps(row.get("down_kbps")?), up: Kbps(row.get("up_kbps")?) };
-            Ok((row.get("server_id")?, row.get("service_id")?, speed))
-        };
-        conn.rows(sql, params![plan_id]).await?.iter().map(read).collect()
-    }
-
     /// Gives the living accounts of a plan its speed, each way that the product itself says nothing of.
     pub async fn take_plans_speed(conn: &mut Conn, plan_id: u64, speed: Speed) -> Result<()> {
         let sql = sql!(
@@ -248,6 +235,13 @@ impl Account {
     pub async fn prefixes(conn: &mut Conn, server_id: u64) -> Result<HashSet<String>> {
         let sql = sql!("SELECT DISTINCT comment_prefix FROM account WHERE server_id = ?");
         conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("comment_prefix")).collect()
+    }
+
+    /// Every service that was ever known, with what its comments begin with.
+    pub async fn marks(conn: &mut Conn) -> Result<HashSet<(u64, String)>> {
+        let rows =
+            conn.rows(sql!("SELECT service_id, comment_prefix FROM account ORDER BY service_id"), vec![]).await?;
+        rows.iter().map(|row| Ok((row.get("service_id")?, row.get("comment_prefix")?))).collect()
     }
 
     /// Whether another living service of that router has the name.
@@ -279,8 +273,8 @@ impl Account {
              billing_cycle, next_due_date, username, password_sealed, address, plan_id, profile, ppp_service, down_kbps, up_kbps, \
              packet_bytes, history_days, threshold_bytes, threshold_template, suspension_template, instruction_url, \
              support_pptp, support_l2tp, psk_sealed, collect_with, comment_prefix, cause_billing, cause_admin, billing_reason, \
-             admin_reason, own_down_kbps, own_up_kbps, online, online_at, created_at, made_at, ended_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, \
+             admin_reason, own_down_kbps, own_up_kbps, slowed_template, restored_template, online, online_at, created_at, made_at, \
+             ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, \
              NULL, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET server_id = excluded.server_id, state = excluded.state, \
              client_id = excluded.client_id, product_id = excluded.product_id, client_name = excluded.client_name, \
              email = excluded.email, language = excluded.language, status = excluded.status, \
@@ -294,7 +288,8 @@ impl Account {
              collect_with = excluded.collect_with, comment_prefix = excluded.comment_prefix, \
              cause_billing = excluded.cause_billing, cause_admin = excluded.cause_admin, \
              billing_reason = excluded.billing_reason, admin_reason = excluded.admin_reason, own_down_kbps = excluded.own_down_kbps, \
-             own_up_kbps = excluded.own_up_kbps, made_at = excluded.made_at, \
+             own_up_kbps = excluded.own_up_kbps, slowed_template = excluded.slowed_template, \
+             restored_template = excluded.restored_template, made_at = excluded.made_at, \
              ended_at = excluded.ended_at"
         );
         conn.execute(sql, self.columns(now)).await.map(|_| ())
@@ -339,6 +334,8 @@ impl Account {
             &self.causes.admin_reason,
             terms.own_speed.down.map(|it| it.0),
             terms.own_speed.up.map(|it| it.0),
+            terms.slowed_template.clone(),
+            terms.restored_template.clone(),
             now,
             self.made_at,
             (self.state == State::Gone).then_some(now),
@@ -417,6 +414,8 @@ fn settings(row: &Row) -> Result<Settings> {
         threshold: row.get::<Option<u64>>("threshold_bytes")?.map(Bytes),
         threshold_template: row.get("threshold_template")?,
         suspension_template: row.get("suspension_template")?,
+        slowed_template: row.get("slowed_template")?,
+        restored_template: row.get("restored_template")?,
         instruction_url: row.get("instruction_url")?,
         support_pptp: row.get("support_pptp")?,
         support_l2tp: row.get("support_l2tp")?,

@@ -221,6 +221,14 @@ pub async fn on_plan(conn: &mut Conn, plan_id: u64) -> Result<u64> {
     conn.one(sql, params![plan_id]).await?.map_or(Ok(0), |row| row.get("n"))
 }
 
+/// The accounts on a plan that are on a router, each with its server.
+pub async fn made_on_plan(conn: &mut Conn, plan_id: u64) -> Result<Vec<(u64, u64)>> {
+    let sql =
+        sql!("SELECT server_id, service_id FROM account WHERE plan_id = ? AND state = 'made' ORDER BY service_id");
+    let rows = conn.rows(sql, params![plan_id]).await?;
+    rows.iter().map(|row| Ok((row.get("server_id")?, row.get("service_id")?))).collect()
+}
+
 /// Accounts by service id, `limit` of them after the first `skip`.
 pub async fn list(conn: &mut Conn, filter: &Filter, limit: u32, skip: u64) -> Result<Vec<Line>> {
     let sql = sql!(

@@ -257,6 +257,7 @@ enum Hook {
     ChangePassword,
     Disconnect,
     AddTraffic,
+    FupReset,
     UsageUpdate,
     Cron,
     ClientArea,
@@ -266,7 +267,7 @@ enum Hook {
 }
 
 /// Each hook with its name in the path.
-const HOOKS: [(&str, Hook); 19] = [
+const HOOKS: [(&str, Hook); 20] = [
     ("test-connection", Hook::TestConnection),
     ("options", Hook::Options),
     ("create", Hook::Create),
@@ -280,6 +281,7 @@ const HOOKS: [(&str, Hook); 19] = [
     ("change-password", Hook::ChangePassword),
     ("disconnect", Hook::Disconnect),
     ("add-traffic", Hook::AddTraffic),
+    ("fup-reset", Hook::FupReset),
     ("usage-update", Hook::UsageUpdate),
     ("cron", Hook::Cron),
     ("client-area", Hook::ClientArea),
@@ -306,6 +308,7 @@ async fn run(app: &App, hook: Hook, ask: &Ask) -> Result<Value, Problem> {
         Hook::ChangePassword => work::change_password::run(app, ask).await,
         Hook::Disconnect => work::disconnect::run(app, ask).await,
         Hook::AddTraffic => work::add_traffic::run(app, ask).await,
+        Hook::FupReset => work::fair_use::hook(app, ask).await,
         Hook::UsageUpdate => work::usage_update::run(app, ask).await,
         Hook::Cron => work::cron::run(app, ask).await,
         Hook::ClientArea => work::client_area::run(app, ask).await,

@@ -32,7 +32,7 @@ const FROM_TEXT: &str = "from_text.html";
 /// Subject, text and HTML of a built-in letter.
 type Source = (Purpose, [(&'static str, &'static str); 3]);
 
-const BUILT_IN: [Source; 2] = [
+const BUILT_IN: [Source; 4] = [
     (
         Purpose::Threshold,
         [
@@ -47,6 +47,22 @@ const BUILT_IN: [Source; 2] = [
             ("subject.txt", include_str!("../../templates/mail/suspension/subject.txt")),
             ("body.txt", include_str!("../../templates/mail/suspension/body.txt")),
             ("body.html", include_str!("../../templates/mail/suspension/body.html")),
+        ],
+    ),
+    (
+        Purpose::Slowed,
+        [
+            ("subject.txt", include_str!("../../templates/mail/slowed/subject.txt")),
+            ("body.txt", include_str!("../../templates/mail/slowed/body.txt")),
+            ("body.html", include_str!("../../templates/mail/slowed/body.html")),
+        ],
+    ),
+    (
+        Purpose::Restored,
+        [
+            ("subject.txt", include_str!("../../templates/mail/restored/subject.txt")),
+            ("body.txt", include_str!("../../templates/mail/restored/body.txt")),
+            ("body.html", include_str!("../../templates/mail/restored/body.html")),
         ],
     ),
 ];

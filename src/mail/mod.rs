@@ -8,6 +8,7 @@ mod dispatch;
 mod letters;
 mod mailer;
 pub mod outbox;
+mod plan_words;
 mod smtp;
 mod variables;
 
@@ -15,6 +16,7 @@ pub use dispatch::{Outcome, send_due};
 pub use letters::{Letters, LettersError, Rendered};
 pub use lettre::message::Mailbox;
 pub use mailer::{Failure, MailSettings, Mailer, MailerError, Outgoing, Sender, Session, SmtpSettings, Tls, Transport};
+pub use plan_words::{PlanFacts, PlanWords};
 pub use variables::{Facts, Variables};
 
 use serde::{Deserialize, Serialize};
@@ -25,19 +27,25 @@ use serde::{Deserialize, Serialize};
 pub enum Purpose {
     /// The balance fell below the threshold.
     Threshold,
-    /// The balance is used up and the account is blocked.
+    /// The balance, or a quota of the plan, is used up and the account is blocked.
     Suspension,
+    /// The plan makes the account slower.
+    Slowed,
+    /// The account goes at full speed again.
+    Restored,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 2] = [Self::Threshold, Self::Suspension];
+    pub const ALL: [Self; 4] = [Self::Threshold, Self::Suspension, Self::Slowed, Self::Restored];
 
     /// The name of the built-in letter, and the spelling in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Threshold => "threshold",
             Self::Suspension => "suspension",
+            Self::Slowed => "slowed",
+            Self::Restored => "restored",
         }
     }
 

@@ -3,6 +3,7 @@
 //! Laws: no secret is among them; they are stored with the letter, so that a letter sent late still says what was true
 //! when it was decided; every value is one line of printable text, whatever was put in.
 
+use super::{PlanFacts, PlanWords};
 use crate::units::{Bytes, Gigabyte};
 use chrono::NaiveDate;
 use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
@@ -28,6 +29,8 @@ pub struct Facts<'a> {
     pub next_due_date: Option<NaiveDate>,
     /// What the customer dials.
     pub server_address: &'a str,
+    /// Where it stands on its plan; `None` without one.
+    pub plan: Option<PlanFacts<'a>>,
 }
 
 /// A letter's variables, as stored with it and as handed to WHMCS (where WHMCS adds its own names itself).
@@ -49,6 +52,9 @@ pub struct Variables {
     pub server_address: String,
     /// The WHMCS service.
     pub service_id: u64,
+    /// Where it stands on its plan; absent without one.
+    #[serde(flatten)]
+    pub plan: Option<PlanWords>,
 }
 
 impl Variables {
@@ -63,6 +69,7 @@ impl Variables {
             next_due_date: facts.next_due_date.map_or_else(String::new, |date| date.to_string()),
             server_address: facts.server_address.to_owned(),
             service_id: facts.service_id,
+            plan: facts.plan.as_ref().map(|plan| PlanWords::new(plan, gb)),
         }
     }
 
@@ -90,7 +97,9 @@ impl Variables {
             ("traffic_after_debt_gb", after_debt(balance, packet).map_or(Value::Null, Value::from)),
             ("next_due_day", Value::from(day_in_words(&one_line(&self.next_due_date)))),
         ];
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let mut names = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        self.plan.as_ref().unwrap_or(&PlanWords::default()).add_to(&mut names);
+        names
     }
 
     /// Two letters' worth of sample facts: one ordinary, one where everything that may be absent is.
@@ -104,6 +113,7 @@ impl Variables {
             next_due_date: "2026-12-01".into(),
             server_address: "vpn1.example.net".into(),
             service_id: 41,
+            plan: Some(PlanWords::sample()),
         };
         let bare = Self {
             client_name: String::new(),
@@ -112,6 +122,7 @@ impl Variables {
             traffic_billingcycle_gb: "0.0000".into(),
             next_due_date: String::new(),
             server_address: String::new(),
+            plan: None,
             ..full.clone()
         };
         [full, bare]
@@ -192,6 +203,7 @@ mod tests {
             threshold: Some(Bytes(5_368_709_120)),
             next_due_date: NaiveDate::from_ymd_opt(2026, 12, 1),
             server_address: "vpn1.example.net",
+            plan: None,
         };
         let binary = Variables::new(&facts, Gigabyte::Binary);
         assert_eq!(binary.traffic_balance_gb, "4.2000");

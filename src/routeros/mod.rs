@@ -15,6 +15,7 @@
 
 mod addresses;
 mod breaker;
+mod cdn;
 mod command;
 mod dial;
 mod error;
@@ -24,6 +25,7 @@ mod flight;
 mod inventory;
 mod link;
 mod mark;
+mod marking;
 mod queues;
 mod remove;
 mod request;
@@ -39,6 +41,7 @@ mod wanted;
 mod wire;
 
 pub use addresses::{addresses_in_use, addresses_taken};
+pub use cdn::{CdnQueue, cdn_counted, cdn_queue_name};
 pub use error::{Error, Refusal};
 pub use examine::{
     ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,
@@ -47,13 +50,16 @@ pub use examine::{
 pub use facts::{Facts, Profile, facts, pools, profiles, uptime_seconds};
 pub use inventory::{Inventory, OpenSecret, inventory};
 pub use mark::Mark;
-pub use queues::{Packets, QueueRow, Rates, Reading, counter, counters, counters_and_uptime, set_rate};
+pub use marking::{Changes, Entry, Listed, MarkRule, Rule, listed, make_changes, mark_rules};
+pub use queues::{
+    Packets, QueueRow, Rates, Reading, SetRates, Shape, counter, counters, counters_and_uptime, set_rate, set_rates,
+};
 pub use remove::remove;
 pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};
 pub use router::Router;
 pub use routers::{Limits, Login, Routers, State};
 pub use secrets::{Found, Look, SecretRow, find, look, secrets, set_disabled, set_password};
-pub use sessions::{Session, all_sessions, kick, sessions};
+pub use sessions::{Session, all_sessions, kick, sessions, uptimes};
 pub use tls::{Fingerprint, NotAFingerprint};
 pub use wanted::{Ensured, Wanted, ensure};
 

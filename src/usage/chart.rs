@@ -10,8 +10,8 @@
 mod scale;
 
 use self::scale::{PLOT, Scale, Tick, in_gb};
-use super::days::month_of;
-use crate::units::{Bytes, Gigabyte, Volume};
+use super::{days::month_of, history::Moved};
+use crate::units::{Bytes, Gigabyte};
 use chrono::{Datelike, Days, Months, NaiveDate};
 use minijinja::{AutoEscape, Environment, value::Serde};
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -26,7 +26,7 @@ pub const MONTHS: (u32, u32) = (24, 12);
 const DOWN_COLOUR: &str = "#2a78cf";
 const UP_COLOUR: &str = "#c2620e";
 /// The plot's width on the narrowest screen that labels are thinned for.
-const NARROWEST: i32 = 265;
+const NARROWEST: i32 = 240;
 /// A generous width of a character of the labels, in pixels.
 const CHARACTER: i32 = 7;
 /// The room of a legend's swatch and the gap after it, in pixels.
@@ -57,6 +57,8 @@ pub struct Words<'a> {
     pub download: &'a str,
     /// What the customer sent, as within a sentence.
     pub upload: &'a str,
+    /// What a plan does not count of it, as within a sentence.
+    pub free: &'a str,
     /// Before the sums of the summary.
     pub total: &'a str,
     /// Before the day with the most traffic.
@@ -74,23 +76,43 @@ impl Words<'static> {
         months_title: "Traffic per month",
         download: "download",
         upload: "upload",
+        free: "not counted",
         total: "Total",
         highest_day: "Highest day",
         highest_month: "Highest month",
         nothing: "No traffic has been recorded yet.",
     };
+
+    /// Polish.
+    pub const POLISH: Self = Self {
+        days_title: "Transfer z ostatnich 30 dni",
+        months_title: "Transfer miesięczny",
+        download: "pobieranie",
+        upload: "wysyłanie",
+        free: "niewliczone",
+        total: "Razem",
+        highest_day: "Dzień z największym transferem",
+        highest_month: "Miesiąc z największym transferem",
+        nothing: "Nie zapisano jeszcze żadnego transferu.",
+    };
+
+    /// Those of a language by WHMCS's name of it (`polish`); English where there are none.
+    #[must_use]
+    pub fn of(language: &str) -> Self {
+        if language.eq_ignore_ascii_case("polish") { Self::POLISH } else { Self::ENGLISH }
+    }
 }
 
 /// The chart of the [`DAYS`] days that end with `today`; days outside are passed over. Without any, a sentence.
-pub fn days_svg(days: &[(NaiveDate, Volume)], today: NaiveDate, gb: Gigabyte, words: &Words<'_>) -> String {
-    let values: BTreeMap<NaiveDate, Volume> = days.iter().copied().collect();
+pub fn days_svg(days: &[(NaiveDate, Moved)], today: NaiveDate, gb: Gigabyte, words: &Words<'_>) -> String {
+    let values: BTreeMap<NaiveDate, Moved> = days.iter().copied().collect();
     let axis = (0..DAYS).rev().filter_map(|back| today.checked_sub_days(Days::new(back.into())));
     let slots: Vec<Slot> = axis
         .map(|day| Slot {
             name: day.to_string(),
             label: format!("{:02}", day.day()),
             period: month_of(day),
-            volume: values.get(&day).copied(),
+            moved: values.get(&day).copied(),
         })
         .collect();
     let chart = Chart { id: "turnpike-days", title: words.days_title, highest: words.highest_day, gb, words };
@@ -100,8 +122,8 @@ pub fn days_svg(days: &[(NaiveDate, Volume)], today: NaiveDate, gb: Gigabyte, wo
 /// The chart of the months up to `today`'s, 24 at most; months are written `YYYY-MM`. Without any, a sentence.
 ///
 /// A young account's months stand at the right of a year's axis.
-pub fn months_svg(months: &[(String, Volume)], today: NaiveDate, gb: Gigabyte, words: &Words<'_>) -> String {
-    let values: BTreeMap<&str, Volume> = months.iter().map(|(month, volume)| (month.as_str(), *volume)).collect();
+pub fn months_svg(months: &[(String, Moved)], today: NaiveDate, gb: Gigabyte, words: &Words<'_>) -> String {
+    let values: BTreeMap<&str, Moved> = months.iter().map(|(month, moved)| (month.as_str(), *moved)).collect();
     let (most, fewest) = MONTHS;
     let this = today.with_day(1).unwrap_or(today);
     let mut axis: Vec<NaiveDate> = (0..most).filter_map(|back| this.checked_sub_months(Months::new(back))).collect();
@@ -114,7 +136,7 @@ pub fn months_svg(months: &[(String, Volume)], today: NaiveDate, gb: Gigabyte, w
             name: month_of(month),
             label: format!("{:02}", month.month()),
             period: format!("{:04}", month.year()),
-            volume: values.get(month_of(month).as_str()).copied(),
+            moved: values.get(month_of(month).as_str()).copied(),
         })
         .collect();
     let chart = Chart { id: "turnpike-months", title: words.months_title, highest: words.highest_month, gb, words };
@@ -130,7 +152,7 @@ struct Slot {
     /// What several slots share, under the labels.
     period: String,
     /// What was moved; `None` is a gap.
-    volume: Option<Volume>,
+    moved: Option<Moved>,
 }
 
 struct Chart<'a> {
@@ -177,6 +199,7 @@ struct Bar {
 #[derive(Serialize)]
 struct Part {
     direction: &'static str,
+    free: bool,
     x: String,
     y: String,
     height: String,
@@ -184,6 +207,7 @@ struct Part {
 
 #[derive(Serialize)]
 struct Legend {
+    /// `down`, `up` or `free`.
     direction: &'static str,
     x: i32,
     y: i32,
@@ -217,7 +241,7 @@ impl Chart<'_> {
 
     fn drawing(&self, slots: &[Slot]) -> Drawing<'_> {
         let count = count(slots);
-        let scale = Scale::of(slots.iter().filter_map(|slot| slot.volume), self.gb);
+        let scale = Scale::of(slots.iter().filter_map(|slot| slot.moved).map(|moved| moved.raw), self.gb);
         let widest = scale.labels().map(|label| label.chars().count()).max().unwrap_or(0).max(2);
         let pad = pixels(widest) + 10;
         let legend = self.legend(slots, pad);
@@ -244,46 +268,61 @@ impl Chart<'_> {
         }
     }
 
-    /// The directions with their sums, beside each other where the narrowest screen has room for it.
+    /// The directions with their sums, beside each other where the narrowest screen has room for it; below them what is
+    /// not counted, where there is any.
     fn legend(&self, slots: &[Slot], pad: i32) -> Vec<Legend> {
         let (sum, x) = (total(slots), 1 - pad);
+        let (free, sum) = (sum.free().total(), sum.raw);
         let text = |word, bytes| format!("{} {}", capital(word), amount(bytes, self.gb));
         let (down, up) = (text(self.words.download, sum.down), text(self.words.upload, sum.up));
         let width = |text: &str| SWATCH + pixels(text.chars().count());
         let first = width(&down) + 14;
         let second = if first + width(&up) <= NARROWEST + pad { (x + first, 14) } else { (x, 32) };
-        vec![
+        let mut legend = vec![
             Legend { direction: "down", x, y: 14, text: down },
             Legend { direction: "up", x: second.0, y: second.1, text: up },
-        ]
+        ];
+        if free > Bytes::ZERO {
+            legend.push(Legend { direction: "free", x, y: second.1 + 18, text: text(self.words.free, free) });
+        }
+        legend
     }
 
     fn bars(&self, slots: &[Slot], scale: &Scale, bottom: i32) -> Vec<Bar> {
         let count = count(slots);
         let bar = |(index, slot): (u32, &Slot)| {
-            let volume = slot.volume?;
-            let part = |direction, bytes: Bytes, offset| {
-                let height = scale.height(bytes)?;
-                let y = (Decimal::from(bottom) - height).normalize().to_string();
-                Some(Part { direction, x: percent(index * 100 + offset, count), y, height: height.to_string() })
+            let moved = slot.moved?;
+            let parts = |direction, raw: Bytes, counted: Bytes, offset| {
+                let x = percent(index * 100 + offset, count);
+                stacked(scale, raw, counted).map(move |(free, from, to)| {
+                    let y = (Decimal::from(bottom) - to).normalize().to_string();
+                    Part { direction, free, x: x.clone(), y, height: (to - from).normalize().to_string() }
+                })
             };
+            let (raw, counted) = (moved.raw, moved.counted);
+            let down = parts("down", raw.down, counted.down, LEFT);
             Some(Bar {
-                tip: format!("{}: {}", slot.name, self.figures(volume)),
+                tip: format!("{}: {}", slot.name, self.figures(moved)),
                 x: percent(index * 100, count),
-                parts: [part("down", volume.down, LEFT), part("up", volume.up, RIGHT)].into_iter().flatten().collect(),
+                parts: down.chain(parts("up", raw.up, counted.up, RIGHT)).collect(),
             })
         };
         (0..).zip(slots).filter_map(bar).collect()
     }
 
-    fn figures(&self, volume: Volume) -> String {
-        let Words { download, upload, .. } = self.words;
-        format!("{download} {}, {upload} {}", amount(volume.down, self.gb), amount(volume.up, self.gb))
+    fn figures(&self, moved: Moved) -> String {
+        let Words { download, upload, free, .. } = self.words;
+        let raw = moved.raw;
+        let mut text = format!("{download} {}, {upload} {}", amount(raw.down, self.gb), amount(raw.up, self.gb));
+        if !moved.free().is_zero() {
+            text += &format!(", {free} {}", amount(moved.free().total(), self.gb));
+        }
+        text
     }
 
     /// The text alternative: the sums and the highest slot, or that there is nothing.
     fn summary(&self, slots: &[Slot]) -> String {
-        let drawn = slots.iter().filter_map(|slot| slot.volume.map(|volume| (slot, volume.total())));
+        let drawn = slots.iter().filter_map(|slot| slot.moved.map(|moved| (slot, moved.raw.total())));
         let Some((highest, most)) = drawn.rev().max_by_key(|(_, total)| *total) else {
             return self.words.nothing.to_owned();
         };
@@ -335,8 +374,20 @@ fn count(slots: &[Slot]) -> u32 {
     u32::try_from(slots.len()).unwrap_or(u32::MAX).max(1)
 }
 
-fn total(slots: &[Slot]) -> Volume {
-    slots.iter().filter_map(|slot| slot.volume).fold(Volume::ZERO, |sum, volume| sum + volume)
+fn total(slots: &[Slot]) -> Moved {
+    let add = |sum: Moved, one: Moved| Moved { raw: sum.raw + one.raw, counted: sum.counted + one.counted };
+    slots.iter().filter_map(|slot| slot.moved).fold(Moved::default(), add)
+}
+
+/// A bar's parts above each other: whether each is free, and from and to what height. A free part of less than a pixel
+/// is not drawn.
+fn stacked(scale: &Scale, raw: Bytes, counted: Bytes) -> impl Iterator<Item = (bool, Decimal, Decimal)> + use<> {
+    let whole = scale.height(raw);
+    let counted = scale.height(counted.min(raw)).unwrap_or_default();
+    let free = whole.filter(|whole| *whole - counted >= Decimal::ONE).map(|whole| (true, counted, whole));
+    let solid = if free.is_some() { Some(counted) } else { whole };
+    let solid = solid.filter(|to| !to.is_zero()).map(|to| (false, Decimal::ZERO, to));
+    solid.into_iter().chain(free)
 }
 
 /// Two decimals, in GB or, where that would say next to nothing, in MB.
@@ -367,6 +418,7 @@ fn capital(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Volume;
     use proptest::prelude::*;
     use roxmltree::{Document, Node};
     use std::collections::BTreeSet;
@@ -379,13 +431,18 @@ mod tests {
         Volume::new(down << 30, up << 30)
     }
 
+    /// All of it counted.
+    fn all(raw: Volume) -> Moved {
+        Moved { raw, counted: raw }
+    }
+
     fn days(values: &[(&str, Volume)], today: &str) -> String {
-        let values: Vec<_> = values.iter().map(|(name, volume)| (day(name), *volume)).collect();
+        let values: Vec<_> = values.iter().map(|(name, volume)| (day(name), all(*volume))).collect();
         days_svg(&values, day(today), Gigabyte::Binary, &Words::ENGLISH)
     }
 
     fn months(values: &[(&str, Volume)], today: &str) -> String {
-        let values: Vec<_> = values.iter().map(|(name, volume)| ((*name).to_owned(), *volume)).collect();
+        let values: Vec<_> = values.iter().map(|(name, volume)| ((*name).to_owned(), all(*volume))).collect();
         months_svg(&values, day(today), Gigabyte::Binary, &Words::ENGLISH)
     }
 
@@ -440,6 +497,22 @@ mod tests {
     }
 
     #[test]
+    fn the_words_are_those_of_the_language_and_english_where_there_are_none() {
+        for (language, title) in
+            [("polish", "Transfer miesięczny"), ("klingon", "Traffic per month"), ("", "Traffic per month")]
+        {
+            let svg = months_svg(&[], day("2026-11-19"), Gigabyte::Binary, &Words::of(language));
+            let document = Document::parse(&svg).unwrap();
+            let found = named(&document, "title").next().and_then(|node| node.text());
+            assert_eq!(found, Some(title), "{language}");
+        }
+        let values = [(day("2026-11-19"), all(gigabytes(1, 0)))];
+        let svg = days_svg(&values, day("2026-11-19"), Gigabyte::Binary, &Words::of("Polish"));
+        assert_eq!(tips(&svg), ["2026-11-19: pobieranie 1.00 GB, wysyłanie 0.00 GB"]);
+        assert!(texts(&svg).contains(&"Pobieranie 1.00 GB".to_owned()));
+    }
+
+    #[test]
     fn days_without_a_reading_are_gaps_at_their_place() {
         let svg = days(&[("2026-10-21", gigabytes(1, 0)), ("2026-11-19", gigabytes(1, 0))], "2026-11-19");
         let document = Document::parse(&svg).unwrap();
@@ -457,6 +530,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_counted_is_a_part_of_its_own() {
+        let half = Moved { raw: gigabytes(4, 2), counted: gigabytes(1, 2) };
+        let svg = days_svg(&[(day("2026-11-19"), half)], day("2026-11-19"), Gigabyte::Binary, &Words::ENGLISH);
+        assert_eq!(tips(&svg), ["2026-11-19: download 4.00 GB, upload 2.00 GB, not counted 3.00 GB"]);
+        assert!(texts(&svg).contains(&"Not counted 3.00 GB".to_owned()));
+        let document = Document::parse(&svg).unwrap();
+        let drawn: Vec<_> = named(&document, "rect")
+            .filter(|node| node.attribute("x").is_some_and(|x| x.ends_with('%') && x != "96.667%"))
+            .map(|node| (node.attribute("stroke-dasharray").is_some(), node.attribute("height").unwrap().to_owned()))
+            .collect();
+        let part = |free, height: &str| (free, height.to_owned());
+        assert_eq!(drawn, [part(false, "42.5"), part(true, "127.5"), part(false, "85")]);
+        let whole = days(&[("2026-11-19", gigabytes(4, 2))], "2026-11-19");
+        assert!(!whole.contains("stroke-dasharray") && !whole.contains("ot counted"), "said only where there is any");
+    }
+
+    #[test]
     fn nothing_to_draw_is_said() {
         for svg in [days(&[], "2026-11-19"), months(&[], "2026-11-19")] {
             assert_eq!(texts(&svg), ["No traffic has been recorded yet."]);
@@ -467,8 +557,8 @@ mod tests {
 
     #[test]
     fn months_are_the_last_two_years_and_at_least_a_year() {
-        let all: Vec<(String, Volume)> =
-            (0..40).map(|back| (month_of(day("2026-11-01") - Months::new(back)), gigabytes(1, 1))).collect();
+        let all: Vec<(String, Moved)> =
+            (0..40).map(|back| (month_of(day("2026-11-01") - Months::new(back)), all(gigabytes(1, 1)))).collect();
         let tips = |count: usize| {
             let svg = months_svg(&all[..count], day("2026-11-19"), Gigabyte::Binary, &Words::ENGLISH);
             let first = tips(&svg).first().cloned().unwrap_or_default();
@@ -568,17 +658,23 @@ mod tests {
     proptest! {
         #[test]
         fn any_chart_is_sound(
-            volumes in prop::collection::vec((0..40_u64, prop_oneof![Just(0), 1..4096_u64, any::<u64>()], any::<u64>(), 0..64_u32), 0..40),
+            volumes in prop::collection::vec((0..40_u64, prop_oneof![Just(0), 1..4096_u64, any::<u64>()], any::<u64>(), 0..64_u32, 0..64_u32), 0..40),
             today in 0..40_000_i64, decimal: bool,
             word in r#"[a-zA-Z<>&"'/{}%\u{e4}\u{4e0b}\u{202e} ]{0,30}"#,
         ) {
             let today = day("1990-01-01") + chrono::Duration::days(today);
             let gb = if decimal { Gigabyte::Decimal } else { Gigabyte::Binary };
             let words = Words {
-                days_title: &word, months_title: &word, download: &word, upload: &word, total: &word,
+                days_title: &word, months_title: &word, download: &word, upload: &word, total: &word, free: &word,
                 highest_day: &word, highest_month: &word, nothing: &word,
             };
-            let values: Vec<_> = volumes.iter().map(|(back, down, up, shift)| (*back, Volume::new(*down, up >> shift))).collect();
+            let values: Vec<_> = volumes
+                .iter()
+                .map(|(back, down, up, shift, free)| {
+                    let raw = Volume::new(*down, up >> shift);
+                    (*back, Moved { raw, counted: Volume::new(down >> free, raw.up.0 >> (63 - free)) })
+                })
+                .collect();
             let by_day: Vec<_> = values.iter().map(|(back, volume)| (today - Days::new(*back), *volume)).collect();
             let by_month: Vec<_> = values
                 .iter()

@@ -24,6 +24,22 @@ pub struct Booking {
     pub counted: Volume,
 }
 
+/// What was moved in a day or a month.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// What the router counted.
+    pub raw: Volume,
+    /// What is charged of it.
+    pub counted: Volume,
+}
+
+impl Moved {
+    /// What was moved and not charged, each way.
+    pub fn free(self) -> Volume {
+        self.raw.saturating_sub(self.counted)
+    }
+}
+
 /// Adds bookings to their days and months.
 pub async fn add(conn: &mut Conn, bookings: &[Booking]) -> Result<()> {
     let columns = |it: &Booking, period: String| {
@@ -49,18 +65,29 @@ fn volume(row: &Row) -> Result<Volume> {
     Ok(Volume { down: Bytes(row.get("down_bytes")?), up: Bytes(row.get("up_bytes")?) })
 }
 
+fn moved(row: &Row) -> Result<Moved> {
+    let counted = Volume { down: Bytes(row.get("counted_down_bytes")?), up: Bytes(row.get("counted_up_bytes")?) };
+    Ok(Moved { raw: volume(row)?, counted })
+}
+
 /// A service's days from `first` on, oldest first; days without a booking are absent.
-pub async fn days(conn: &mut Conn, service_id: u64, first: NaiveDate) -> Result<Vec<(NaiveDate, Volume)>> {
-    let sql = sql!("SELECT day, down_bytes, up_bytes FROM usage_day WHERE service_id = ? AND day >= ? ORDER BY day");
+pub async fn days(conn: &mut Conn, service_id: u64, first: NaiveDate) -> Result<Vec<(NaiveDate, Moved)>> {
+    let sql = sql!(
+        "SELECT day, down_bytes, up_bytes, counted_down_bytes, counted_up_bytes FROM usage_day \
+         WHERE service_id = ? AND day >= ? ORDER BY day"
+    );
     let rows = conn.rows(sql, params![service_id, first]).await?;
-    rows.iter().map(|row| Ok((row.get("day")?, volume(row)?))).collect()
+    rows.iter().map(|row| Ok((row.get("day")?, moved(row)?))).collect()
 }
 
 /// A service's months, oldest first.
-pub async fn months(conn: &mut Conn, service_id: u64) -> Result<Vec<(String, Volume)>> {
-    let sql = sql!("SELECT month, down_bytes, up_bytes FROM usage_month WHERE service_id = ? ORDER BY month");
+pub async fn months(conn: &mut Conn, service_id: u64) -> Result<Vec<(String, Moved)>> {
+    let sql = sql!(
+        "SELECT month, down_bytes, up_bytes, counted_down_bytes, counted_up_bytes FROM usage_month \
+         WHERE service_id = ? ORDER BY month"
+    );
     let rows = conn.rows(sql, params![service_id]).await?;
-    rows.iter().map(|row| Ok((row.get("month")?, volume(row)?))).collect()
+    rows.iter().map(|row| Ok((row.get("month")?, moved(row)?))).collect()
 }
 
 /// A service's traffic in a month.

@@ -31,6 +31,7 @@ enum Looked {
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let service_id = ask.service_id()?;
     let told_status = ask.status()?;
+    let words = chart::Words::of(&ask.language()?);
     let account = Account::find(&mut app.db.read().await?, service_id).await?;
     let account = account.filter(|account| account.state == State::Made);
     let Some(account) = account else {
@@ -58,17 +59,25 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         "connection": connection,
         "traffic": traffic(&account, &account.sold, gb.bytes()),
         "statistics": {
-            "days": days.iter().map(|(day, it)| json!({"date": day, "download_bytes": it.down, "upload_bytes": it.up}))
-                .collect::<Vec<_>>(),
-            "months": months.iter().map(|(month, it)| json!({"month": month, "download_bytes": it.down, "upload_bytes": it.up}))
-                .collect::<Vec<_>>(),
+            "days": days.iter().map(|(day, it)| moved("date", &day.to_string(), *it)).collect::<Vec<_>>(),
+            "months": months.iter().map(|(month, it)| moved("month", month, *it)).collect::<Vec<_>>(),
         },
         "charts": {
-            "days_svg": chart::days_svg(&days, today, gb, &chart::Words::ENGLISH),
-            "months_svg": chart::months_svg(&months, today, gb, &chart::Words::ENGLISH),
+            "days_svg": chart::days_svg(&days, today, gb, &words),
+            "months_svg": chart::months_svg(&months, today, gb, &words),
         },
         "netflow": netflow,
     }))
+}
+
+/// A day's or a month's traffic; what is counted of it only where that is less.
+fn moved(what: &str, when: &str, it: history::Moved) -> Value {
+    let mut row = json!({what: when, "download_bytes": it.raw.down, "upload_bytes": it.raw.up});
+    if it.counted != it.raw {
+        row["counted_download_bytes"] = json!(it.counted.down);
+        row["counted_upload_bytes"] = json!(it.counted.up);
+    }
+    row
 }
 
 /// The page's network usage. It hangs on no router: a secret that is missing there hides nothing of it. A service that

@@ -1,7 +1,7 @@
 //! Plans: what is sold, kept by staff and programs alike.
 //!
 //! A plan is replaced whole; the same request again changes nothing, not even the instant of the last change. A speed that
-//! changes is the accounts' in the same transaction, and their routers' at once or when they return; nobody is
+//! changes is the accounts' in the same transaction, and their routers' with their next readings; nobody is
 //! disconnected for it. A plan that a service is on is not removed, and no service comes onto one while it is. Accounts
 //! hold a plan by its number and WHMCS's products name it, so that after a renaming the products must be changed.
 
@@ -20,7 +20,6 @@ use crate::{
     },
     problem::{Code, Problem},
     units::Speed,
-    usage::counters,
 };
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
@@ -153,11 +152,14 @@ async fn replaced(app: &App, tx: &mut Tx, id: u64, plan: &Plan) -> Result<Plan, 
     if !plans::replace(tx, id, plan, now).await? {
         return Err(taken(&plan.name));
     }
-    if before.speed != plan.speed {
-        for (server_id, service_id, had) in Account::at_plans_speed_locked(tx, id).await? {
-            counters::had_speed(tx, service_id, had).await?;
+    // Everything else that routers hold of a plan is compared at every reading; types of queues are not read there.
+    if before.place.queue_type != plan.place.queue_type {
+        for (server_id, service_id) in roll::made_on_plan(tx, id).await? {
             pending::decide(tx, (server_id, service_id), pending::Kind::Change, false, now).await?;
         }
+    }
+    if before.speed != plan.speed {
+        // Their routers' next readings decide upon each of them, see what its queue is set to, and set it.
         Account::take_plans_speed(tx, id, plan.speed).await?;
     }
     Ok(before)

@@ -37,6 +37,7 @@ mod jobs_due;
 mod netflow;
 mod openapi;
 mod plans_api;
+mod plans_cdn;
 mod rebuild;
 mod rotate_key;
 mod secure;

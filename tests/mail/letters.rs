@@ -1,8 +1,9 @@
 //! How letters read, and what an administrator's own may and may not do.
 
 use std::path::Path;
-use turnpike::mail::{Facts, Letters, Purpose, Rendered, Variables};
-use turnpike::units::{Bytes, Gigabyte};
+use turnpike::mail::{Facts, Letters, PlanFacts, Purpose, Rendered, Variables};
+use turnpike::plan::fup::{Quota, Why};
+use turnpike::units::{Bytes, Gigabyte, Speed};
 
 const BYTES: u64 = 1_073_741_824;
 const GB: i64 = 1_073_741_824;
@@ -17,7 +18,25 @@ fn facts() -> Facts<'static> {
         threshold: Some(Bytes(5 * BYTES)),
         next_due_date: chrono::NaiveDate::from_ymd_opt(2026, 12, 1),
         server_address: "vpn1.example.net",
+        plan: None,
     }
+}
+
+/// The same service on a plan.
+fn on_plan(why: Why, blocked_by: Option<Quota>) -> Facts<'static> {
+    let current = if why == Why::Full { Speed::new(10_000, 2_000) } else { Speed::new(4_000, 512) };
+    let plan = PlanFacts {
+        name: "Gold",
+        full: Speed::new(10_000, 2_000),
+        current,
+        why,
+        blocked_by,
+        used_today: Bytes(20 * BYTES + BYTES / 2),
+        used_cycle: Bytes(87 * BYTES),
+        next_day_at: "2026-11-21T00:05:00".parse().ok(),
+        next_cycle_on: chrono::NaiveDate::from_ymd_opt(2026, 12, 1),
+    };
+    Facts { plan: Some(plan), ..facts() }
 }
 
 fn words(facts: &Facts<'_>) -> Variables {
@@ -59,6 +78,12 @@ fn the_built_in_letters_read_as_they_were_approved() {
         ("suspension", Purpose::Suspension, &spent),
         ("suspension_that_a_renewal_does_not_lift", Purpose::Suspension, &deep),
         ("suspension_with_nothing_but_the_balance", Purpose::Suspension, &Facts { balance_bytes: 0, ..bare.clone() }),
+        ("suspension_by_a_days_quota", Purpose::Suspension, &on_plan(Why::Daily(2), Some(Quota::Daily))),
+        ("slowed_for_the_day", Purpose::Slowed, &on_plan(Why::Daily(2), None)),
+        ("slowed_for_the_cycle", Purpose::Slowed, &on_plan(Why::Monthly(1), None)),
+        ("slowed_with_nothing_known", Purpose::Slowed, &bare),
+        ("restored", Purpose::Restored, &on_plan(Why::Full, None)),
+        ("restored_with_nothing_known", Purpose::Restored, &bare),
     ] {
         let letter = built_in(purpose, facts);
         assert_eq!(letter.fell_back, None);
@@ -113,7 +138,10 @@ fn an_administrators_letter_is_used_under_its_name_with_whmcs_names_too() {
         ],
     );
     let letters = Letters::load(Some(folder.path())).unwrap();
-    assert_eq!(letters.names().into_iter().collect::<Vec<_>>(), ["Low traffic 2", "suspension", "threshold"]);
+    assert_eq!(
+        letters.names().into_iter().collect::<Vec<_>>(),
+        ["Low traffic 2", "restored", "slowed", "suspension", "threshold"]
+    );
     let facts = Facts { client_name: "Ada <Byron>", ..facts() };
     let letter = letters.render(Purpose::Threshold, "Low traffic 2", &words(&facts)).unwrap();
     assert_eq!(letter.subject, "7-41: 4.2000 GB");
@@ -138,9 +166,12 @@ fn an_administrators_letter_may_extend_the_layout_and_replace_a_built_in_one() {
 #[test]
 fn an_unknown_name_falls_back_to_the_built_in_letter_and_says_so() {
     let letters = Letters::load(None).unwrap();
-    for (purpose, subject) in
-        [(Purpose::Threshold, "Traffic less than 5 GB - 7-41"), (Purpose::Suspension, "Suspension Information - 7-41")]
-    {
+    for (purpose, subject) in [
+        (Purpose::Threshold, "Traffic less than 5 GB - 7-41"),
+        (Purpose::Suspension, "Suspension Information - 7-41"),
+        (Purpose::Slowed, "Your speed is reduced - 7-41"),
+        (Purpose::Restored, "Full speed again - 7-41"),
+    ] {
         let letter = letters.render(purpose, "Our own letter", &words(&facts())).unwrap();
         assert_eq!(letter.subject, subject);
         assert!(letter.fell_back.unwrap().contains("\"Our own letter\""));
@@ -199,7 +230,7 @@ fn a_folder_whose_name_is_no_template_name_is_refused_and_hidden_ones_are_passed
     }
     let folder = folder(".git", &[]);
     std::fs::write(folder.path().join("README"), "not a letter").unwrap();
-    assert_eq!(Letters::load(Some(folder.path())).unwrap().names().len(), 2);
+    assert_eq!(Letters::load(Some(folder.path())).unwrap().names().len(), Purpose::ALL.len());
     let missing = Letters::load(Some(&folder.path().join("missing"))).unwrap_err().to_string();
     assert!(missing.contains("missing") && missing.contains("create it"), "{missing}");
 }

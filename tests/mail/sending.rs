@@ -26,6 +26,7 @@ pub fn variables(client_name: &str) -> Variables {
         threshold: Some(Bytes(5_368_709_120)),
         next_due_date: chrono::NaiveDate::from_ymd_opt(2026, 12, 1),
         server_address: "vpn1.example.net",
+        plan: None,
     };
     Variables::new(&facts, Gigabyte::Binary)
 }

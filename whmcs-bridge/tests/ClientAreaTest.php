@@ -111,7 +111,8 @@ final class ClientAreaTest extends BridgeTestCase
         self::assertMatchesRegularExpression('/Reference: whmcs-[0-9a-f]{8}/', $html);
         $inputs = $this->inputs($html);
         self::assertSame(['turnpikeServer' => 'vpn1.example.net', 'turnpikePsk' => self::PSK,
-            'turnpikeUsername' => 'kunde', 'turnpikePassword' => self::SERVICE_PASSWORD], $inputs);
+            'turnpikePskCopy' => self::PSK, 'turnpikeUsername' => 'kunde',
+            'turnpikePassword' => self::SERVICE_PASSWORD, 'turnpikePasswordCopy' => self::SERVICE_PASSWORD], $inputs);
         self::assertStringNotContainsString('<form', $html, 'what could not be done now is not offered');
         self::assertStringContainsString('Unknown', $html);
         self::assertStringNotContainsString('Offline', $html, 'unknown is not offline');
