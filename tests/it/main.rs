@@ -7,6 +7,7 @@
 mod admin_books;
 mod admin_netflow;
 mod admin_pages;
+mod admin_plans;
 mod binary;
 mod books_check;
 mod books_counting;
@@ -30,6 +31,8 @@ mod hooks_faults;
 mod hooks_page;
 mod hooks_samples;
 mod hooks_server;
+mod import;
+mod import_afterwards;
 mod jobs_due;
 mod netflow;
 mod openapi;
