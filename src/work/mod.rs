@@ -8,6 +8,7 @@ pub mod apply;
 pub mod ask;
 pub mod blocks;
 mod books;
+pub mod cdn_profiles;
 pub mod change_package;
 pub mod change_password;
 pub mod client_area;

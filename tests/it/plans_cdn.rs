@@ -1,7 +1,10 @@
 //! CDN traffic counted apart by the router itself, and what it takes on the router: queues, lists, rules; nothing of it where
 //! no plan wants it.
 
-use crate::world::{GB, MB, TestApp};
+use crate::{
+    admin_pages::text_of,
+    world::{GB, MB, TestApp},
+};
 use chrono::Duration;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -61,6 +64,13 @@ impl TestApp {
         });
         all.sort();
         all
+    }
+
+    /// The page that says why nothing was saved.
+    async fn not_saved(&self, query: &Value, form: &Value) -> String {
+        let answer = self.press("cdn", query, form).await;
+        assert_eq!(answer["status"], 422, "{answer}");
+        text_of(&answer["html"])
     }
 
     fn rows(&self, menu: &str) -> usize {
@@ -275,4 +285,32 @@ async fn the_doctor_says_what_cdn_tiers_cost_and_what_keeps_them_from_counting()
     app.router.world(|world| world.remove_row(RULES, &ours));
     assert_eq!(codes().await, ["cdn-fasttrack", "cdn-rules-missing", "cdn-foreign-marks", "cdn-cost"]);
     assert!(app.queue(&format!("{name}-cdn"), "bytes").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_keep_profiles_on_a_page_of_their_own() {
+    let app = TestApp::new().await;
+    assert!(app.admin("cdn", &json!({})).await.contains("There is no CDN profile yet"));
+    let form = json!({"do": "save", "name": "Mirror <b>", "subnets": "203.0.113.7/24 # ours\n198.51.100.9"});
+    let (location, said) = app.pressed("cdn", &json!({"add": "1"}), &form).await;
+    assert!(location.ends_with("page=cdn") && said.contains("is added"), "{said}");
+    let html = app.admin("cdn", &json!({})).await;
+    assert!(html.contains("Mirror &lt;b&gt;") && !html.contains("Mirror <b>") && html.contains("no plan"), "{html}");
+    let one = json!({"profile": "1"});
+    let html = app.admin("cdn", &one).await;
+    assert!(html.contains("198.51.100.9/32\n203.0.113.0/24"), "{html}");
+    // What cannot be is said at its field, with what was typed.
+    let wrong = json!({"do": "save", "name": "Mirror", "subnets": "203.0.113.0/24\nexample.net<i>"});
+    let html = app.not_saved(&one, &wrong).await;
+    assert!(html.contains("This field hold") && html.contains("example.net&lt;i&gt;"), "{html}");
+    app.plan(&gold(1)).await;
+    let html = app.not_saved(&one, &json!({"do": "delete"})).await;
+    assert!(html.contains("is used by Gold"), "{html}");
+    let free = json!({"do": "save", "name": "Other", "subnets": ""});
+    app.pressed("cdn", &json!({"add": "1"}), &free).await;
+    let twice = app.not_saved(&json!({"profile": "2"}), &json!({"do": "save", "name": "Mirror <b>"})).await;
+    assert!(twice.contains("another CDN profile"), "{twice}");
+    let (_, said) = app.pressed("cdn", &json!({"profile": "2"}), &json!({"do": "delete"})).await;
+    assert!(said.contains("is removed"));
+    assert!(!app.admin("cdn", &json!({})).await.contains("Other"));
 }

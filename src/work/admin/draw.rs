@@ -11,7 +11,7 @@ use minijinja::{
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
-const TEMPLATES: [(&str, &str); 18] = [
+const TEMPLATES: [(&str, &str); 20] = [
     ("admin.css", include_str!("../../../templates/admin/admin.css")),
     ("layout.html", include_str!("../../../templates/admin/layout.html")),
     ("macros.html", include_str!("../../../templates/admin/macros.html")),
@@ -29,6 +29,8 @@ const TEMPLATES: [(&str, &str); 18] = [
     ("quarantine.html", include_str!("../../../templates/admin/quarantine.html")),
     ("netflow.html", include_str!("../../../templates/admin/netflow.html")),
     ("netflow_form.html", include_str!("../../../templates/admin/netflow_form.html")),
+    ("cdn.html", include_str!("../../../templates/admin/cdn.html")),
+    ("cdn_form.html", include_str!("../../../templates/admin/cdn_form.html")),
     ("broken.html", include_str!("../../../templates/admin/broken.html")),
 ];
 

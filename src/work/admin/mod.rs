@@ -8,6 +8,7 @@
 
 mod account;
 mod accounts;
+mod cdn;
 mod draw;
 mod figures;
 mod fup;
@@ -63,6 +64,8 @@ pub enum Name {
     Fup,
     /// Multipliers by day and hour.
     Rules,
+    /// The subnets that plans count apart.
+    Cdn,
     /// The letters, and each one alone.
     Mails,
     /// Traffic that cannot be true.
@@ -73,13 +76,14 @@ pub enum Name {
 
 impl Name {
     /// In the order of the tabs, with the tab's text.
-    pub const ALL: [(Self, &'static str, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str, &'static str); 10] = [
         (Self::Overview, "overview", "Overview"),
         (Self::Routers, "routers", "Routers"),
         (Self::Accounts, "accounts", "Accounts"),
         (Self::Plans, "plans", "Plans"),
         (Self::Fup, "fup", "FUP Counters"),
         (Self::Rules, "rules", "Bandwidth Rules"),
+        (Self::Cdn, "cdn", "CDN Profiles"),
         (Self::Mails, "mails", "Mails"),
         (Self::Quarantine, "quarantine", "Quarantine"),
         (Self::Netflow, "netflow", "NetFlow Manager"),
@@ -99,7 +103,7 @@ impl Name {
 impl Name {
     /// Whether it is about plans, whose rights are settled apart.
     fn is_about_plans(self) -> bool {
-        matches!(self, Self::Plans | Self::Fup | Self::Rules)
+        matches!(self, Self::Plans | Self::Fup | Self::Rules | Self::Cdn)
     }
 }
 
@@ -161,6 +165,7 @@ async fn shown(app: &App, name: Name, request: &Request, said: Option<Flash>) ->
         Name::Plans => plans::show(app, request, said).await,
         Name::Fup => fup::show(app, request, said).await,
         Name::Rules => rules::show(app, request, said).await,
+        Name::Cdn => cdn::show(app, request, said).await,
         Name::Mails => match request.query.number("mail")? {
             Some(id) => mails::show_one(app, request, id, said).await,
             None => mails::show(app, request, said).await,
@@ -184,6 +189,7 @@ async fn changed(app: &App, name: Name, request: &Request) -> Result<Page, Probl
         Name::Overview | Name::Fup => Err(no_such_button()),
         Name::Plans => plans::press(app, request, what).await,
         Name::Rules => rules::press(app, request, what).await,
+        Name::Cdn => cdn::press(app, request, what).await,
         Name::Routers => routers::press(app, request, what).await,
         Name::Accounts => account::press(app, request, what).await,
         Name::Mails => mails::press(app, request, what).await,

@@ -13,7 +13,7 @@ use WHMCS\Module\Server\Turnpike\Text;
 final class Rights
 {
     /** The pages about plans, each with what its address names a thing by. */
-    private const PLAN_PAGES = ['plans' => 'plan', 'fup' => '', 'rules' => 'rule'];
+    private const PLAN_PAGES = ['plans' => 'plan', 'fup' => '', 'rules' => 'rule', 'cdn' => 'profile'];
 
     /** @var array<mixed> */
     private $settings;
