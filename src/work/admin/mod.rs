@@ -9,6 +9,7 @@
 mod account;
 mod accounts;
 mod draw;
+mod fair_use;
 mod figures;
 mod fup;
 mod mails;
