@@ -459,7 +459,8 @@ mod tests {
 
     #[test]
     fn the_words_are_those_of_the_language_and_english_where_there_are_none() {
-        for (language, title) in [("polish", "Transfer miesięczny"), ("klingon", "Traffic per month"), ("", "Traffic per month")]
+        for (language, title) in
+            [("polish", "Transfer miesięczny"), ("klingon", "Traffic per month"), ("", "Traffic per month")]
         {
             let svg = months_svg(&[], day("2026-11-19"), Gigabyte::Binary, &Words::of(language));
             let document = Document::parse(&svg).unwrap();

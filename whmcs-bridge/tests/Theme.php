@@ -49,7 +49,7 @@ final class Theme
         return true;
     }
 
-    /** What a page may load and do; a bare one nothing. (jQuery 1.12 finds out what browsers can by inline handlers.) */
+    /** What a page may load and do; a bare one nothing. jQuery 1.12 tries inline handlers to see what a browser can. */
     public static function policy(): string
     {
         return self::isDressed()
