@@ -49,7 +49,7 @@ final class Theme
         return true;
     }
 
-    /** What a page may load and do; a bare one nothing. jQuery 1.12 tries inline handlers to see what a browser can. */
+    /** What a page may load and do; a bare one nothing. jQuery 1.12 tries inline handlers to know its browser. */
     public static function policy(): string
     {
         return self::isDressed()
