@@ -26,7 +26,7 @@ pub const MONTHS: (u32, u32) = (24, 12);
 const DOWN_COLOUR: &str = "#2a78cf";
 const UP_COLOUR: &str = "#c2620e";
 /// The plot's width on the narrowest screen that labels are thinned for.
-const NARROWEST: i32 = 265;
+const NARROWEST: i32 = 240;
 /// A generous width of a character of the labels, in pixels.
 const CHARACTER: i32 = 7;
 /// The room of a legend's swatch and the gap after it, in pixels.
@@ -79,6 +79,24 @@ impl Words<'static> {
         highest_month: "Highest month",
         nothing: "No traffic has been recorded yet.",
     };
+
+    /// Polish.
+    pub const POLISH: Self = Self {
+        days_title: "Transfer z ostatnich 30 dni",
+        months_title: "Transfer miesięczny",
+        download: "pobieranie",
+        upload: "wysyłanie",
+        total: "Razem",
+        highest_day: "Dzień z największym transferem",
+        highest_month: "Miesiąc z największym transferem",
+        nothing: "Nie zapisano jeszcze żadnego transferu.",
+    };
+
+    /// Those of a language by WHMCS's name of it (`polish`); English where there are none.
+    #[must_use]
+    pub fn of(language: &str) -> Self {
+        if language.eq_ignore_ascii_case("polish") { Self::POLISH } else { Self::ENGLISH }
+    }
 }
 
 /// The chart of the [`DAYS`] days that end with `today`; days outside are passed over. Without any, a sentence.
@@ -437,6 +455,22 @@ mod tests {
             "<desc id=\"turnpike-days-desc\">Total: download 5.00 GB, upload 1.00 GB. Highest day: 2026-11-18, 4.00 GB.</desc>"
         ));
         assert!(months(&[("2026-11", gigabytes(1, 0))], "2026-11-19").contains("Highest month: 2026-11, 1.00 GB."));
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_language_and_english_where_there_are_none() {
+        for (language, title) in
+            [("polish", "Transfer miesięczny"), ("klingon", "Traffic per month"), ("", "Traffic per month")]
+        {
+            let svg = months_svg(&[], day("2026-11-19"), Gigabyte::Binary, &Words::of(language));
+            let document = Document::parse(&svg).unwrap();
+            let found = named(&document, "title").next().and_then(|node| node.text());
+            assert_eq!(found, Some(title), "{language}");
+        }
+        let values = [(day("2026-11-19"), gigabytes(1, 0))];
+        let svg = days_svg(&values, day("2026-11-19"), Gigabyte::Binary, &Words::of("Polish"));
+        assert_eq!(tips(&svg), ["2026-11-19: pobieranie 1.00 GB, wysyłanie 0.00 GB"]);
+        assert!(texts(&svg).contains(&"Pobieranie 1.00 GB".to_owned()));
     }
 
     #[test]

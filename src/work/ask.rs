@@ -185,6 +185,11 @@ impl Ask {
         })
     }
 
+    /// WHMCS's name of the client's language; empty where it was not said.
+    pub fn language(&self) -> Result<String, Problem> {
+        self.part("client")?.text("language")
+    }
+
     /// `service.next_due_date`; WHMCS's zero date counts as none.
     pub fn next_due_date(&self) -> Result<Option<NaiveDate>, Problem> {
         let text = self.part("service")?.text("next_due_date")?;

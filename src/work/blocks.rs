@@ -33,8 +33,12 @@ pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem>
         let mut account = super::living(&mut tx, service_id, now).await?;
         let was_enabled = account.causes.is_enabled();
         set(&mut account, change, &reason);
-        if !status.is_empty() {
-            account.sold.status.clone_from(&status);
+        // WHMCS tells how it was before, and makes this of our success.
+        match change {
+            Change::Suspend => "Suspended".clone_into(&mut account.sold.status),
+            Change::Unsuspend => "Active".clone_into(&mut account.sold.status),
+            Change::AdminBlock | Change::AdminUnblock if status.is_empty() => {}
+            Change::AdminBlock | Change::AdminUnblock => account.sold.status.clone_from(&status),
         }
         account.save(&mut tx, now).await?;
         settle::switch(&mut tx, &account, was_enabled, now).await

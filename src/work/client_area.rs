@@ -31,6 +31,7 @@ enum Looked {
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let service_id = ask.service_id()?;
     let told_status = ask.status()?;
+    let words = chart::Words::of(&ask.language()?);
     let account = Account::find(&mut app.db.read().await?, service_id).await?;
     let account = account.filter(|account| account.state == State::Made);
     let Some(account) = account else {
@@ -64,8 +65,8 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
                 .collect::<Vec<_>>(),
         },
         "charts": {
-            "days_svg": chart::days_svg(&days, today, gb, &chart::Words::ENGLISH),
-            "months_svg": chart::months_svg(&months, today, gb, &chart::Words::ENGLISH),
+            "days_svg": chart::days_svg(&days, today, gb, &words),
+            "months_svg": chart::months_svg(&months, today, gb, &words),
         },
         "netflow": netflow,
     }))

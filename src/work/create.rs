@@ -322,6 +322,10 @@ async fn made(
     let mut account = account.ok_or_else(|| Problem::internal("an account just written is not there"))?;
     account.state = State::Made;
     account.made_at = account.made_at.or(Some(now));
+    // WHMCS told how it was before; Active is what it makes of our success. A suspended one that is re-applied stays so.
+    if account.sold.status != "Suspended" {
+        "Active".clone_into(&mut account.sold.status);
+    }
     if !counters::has_baseline(tx, service_id).await? {
         counters::put(tx, server.told.id, &[(service_id, counter.clone())], now).await?;
     }

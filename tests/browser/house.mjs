@@ -1,4 +1,5 @@
-// A running demo, a browser that can reach nothing else, and a visitor whose every trouble is remembered.
+// A running demo (or another server), a browser that can reach nothing else, and a visitor whose every trouble is
+// remembered.
 //
 // TURNPIKE_BINARY names the program, TURNPIKE_BROWSER_MODULES the folder with node_modules, TURNPIKE_CHROMIUM the browser,
 // TURNPIKE_SCREENSHOTS where pictures go. Nothing here waits for a time: only for what is to happen.
@@ -11,9 +12,9 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const modules = process.env.TURNPIKE_BROWSER_MODULES ?? path.join(top, 'target/test-env/browser');
-const binary = process.env.TURNPIKE_BINARY ?? path.join(top, 'target/debug/turnpike');
+export const top = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+export const modules = process.env.TURNPIKE_BROWSER_MODULES ?? path.join(top, 'target/test-env/browser');
+export const binary = process.env.TURNPIKE_BINARY ?? path.join(top, 'target/debug/turnpike');
 const shots = process.env.TURNPIKE_SCREENSHOTS ?? path.join(top, 'target/screenshots');
 const require = createRequire(path.join(modules, 'package.json'));
 const { chromium } = require('playwright-core');
@@ -81,23 +82,23 @@ function openBrowser() {
     });
 }
 
-/** A demo and a browser, and how to visit the one with the other. */
-export async function open() {
-    const [demo, browser] = await Promise.all([openDemo(), openBrowser()]);
+/** A server, the demo unless told otherwise, and a browser, and how to visit the one with the other. */
+export async function open(openServer = openDemo) {
+    const [server, browser] = await Promise.all([openServer(), openBrowser()]);
     return {
-        base: demo.base,
+        ...server,
         /**
          * A visitor with a fresh profile. When `does` is through, nothing may have been asked of another host, and no
          * error may stand on the console but those that `forgive` matches.
          */
         async visit(options, does, forgive = /^(?!)/) {
             const { width = 1200, height = 900, ...rest } = options;
-            const context = await browser.newContext({ viewport: { width, height }, baseURL: demo.base, ...rest });
+            const context = await browser.newContext({ viewport: { width, height }, baseURL: server.base, ...rest });
             context.setDefaultTimeout(PATIENCE);
             const troubles = [];
             context.on('request', (request) => {
                 const { protocol, origin } = new URL(request.url());
-                if (protocol !== 'data:' && protocol !== 'about:' && origin !== demo.base) {
+                if (protocol !== 'data:' && protocol !== 'about:' && origin !== server.base) {
                     troubles.push(`asks elsewhere: ${request.url()}`);
                 }
             });
@@ -116,7 +117,7 @@ export async function open() {
         },
         async close() {
             await browser.close();
-            await demo.stop();
+            await server.stop();
         },
     };
 }

@@ -140,12 +140,25 @@ async fn a_service_of_ours_is_named_by_its_user_and_brings_its_client() {
     ] {
         assert_eq!(shows(app.admin("netflow", &json!({"q": q})).await), ids, "{q}");
     }
-    app.hook("suspend", &app.body_with(41, &json!({"service": {"status": "Suspended"}}))).await.ok();
+    let unseen = "The service is Suspended in WHMCS; its page shows the record while it is Active.";
+    app.hook("suspend", &app.body(41)).await.ok();
     let html = app.admin("netflow", &json!({"q": "41"})).await;
-    assert!(
-        html.contains("The service is Suspended in WHMCS; its page shows the record while it is Active."),
-        "{html}"
-    );
+    assert!(html.contains(unseen), "{html}");
+    app.hook("unsuspend", &app.body_with(41, &json!({"service": {"status": "Suspended"}}))).await.ok();
+    let html = app.admin("netflow", &json!({"q": "41"})).await;
+    assert!(!html.contains(unseen), "WHMCS tells how it was before: {html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_was_just_made_is_active() {
+    let app = TestApp::new().await;
+    let pending = app.body_with(42, &json!({"service": {"status": "Pending"}}));
+    app.hook("create", &pending).await.ok();
+    assert!(app.admin("accounts", &json!({"service": "42"})).await.contains("Active in WHMCS"));
+    // Staff's Re-apply runs the same hook, and leaves WHMCS's status as it is.
+    app.hook("suspend", &app.body(42)).await.ok();
+    app.hook("create", &app.body_with(42, &json!({"service": {"status": "Suspended"}}))).await.ok();
+    assert!(app.admin("accounts", &json!({"service": "42"})).await.contains("Suspended in WHMCS"));
 }
 
 #[tokio::test]

@@ -55,6 +55,9 @@ async fn an_active_page_has_its_exact_shape() {
         roxmltree::Document::parse(page["charts"][chart].as_str().unwrap()).unwrap();
     }
     assert_eq!(page["netflow"], Value::Null);
+    let polish = app.body_with(41, &json!({"client": {"language": "polish"}}));
+    let drawn = app.hook("client-area", &polish).await.ok()["charts"]["days_svg"].as_str().unwrap().to_owned();
+    assert!(drawn.contains("Pobieranie 3.00 GB"), "in the language that the bridge shows the page in: {drawn}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

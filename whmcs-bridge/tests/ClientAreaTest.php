@@ -111,7 +111,8 @@ final class ClientAreaTest extends BridgeTestCase
         self::assertMatchesRegularExpression('/Reference: whmcs-[0-9a-f]{8}/', $html);
         $inputs = $this->inputs($html);
         self::assertSame(['turnpikeServer' => 'vpn1.example.net', 'turnpikePsk' => self::PSK,
-            'turnpikeUsername' => 'kunde', 'turnpikePassword' => self::SERVICE_PASSWORD], $inputs);
+            'turnpikePskCopy' => self::PSK, 'turnpikeUsername' => 'kunde',
+            'turnpikePassword' => self::SERVICE_PASSWORD, 'turnpikePasswordCopy' => self::SERVICE_PASSWORD], $inputs);
         self::assertStringNotContainsString('<form', $html, 'what could not be done now is not offered');
         self::assertStringContainsString('Unknown', $html);
         self::assertStringNotContainsString('Offline', $html, 'unknown is not offline');
@@ -222,6 +223,11 @@ final class ClientAreaTest extends BridgeTestCase
         self::assertSame('en a', (new Lang('../../etc/passwd', $folder))->get('a'));
         $_SESSION['Language'] = 'klingon';
         self::assertSame('Username', Lang::ofClient([])->get('username'));
+        $_SESSION['Language'] = 'polish';
+        $peer = $this->peer();
+        $peer->answer('client-area', $this->answer());
+        turnpike_ClientArea(Kernel::params(41, self::SETTINGS));
+        self::assertSame('polish', $peer->requests()[0]['body']['client']['language'], 'for the words of the charts');
         array_map('unlink', array_merge((array) glob("$folder/*.php"), (array) glob("$folder/overrides/*.php")));
         rmdir("$folder/overrides");
         rmdir($folder);

@@ -306,8 +306,12 @@ namespace Turnpike\Tests {
         /** @var bool whether this process has made the tables of the kernel in the database server */
         private static $isMade = false;
 
-        /** A fresh WHMCS: empty tables, no hooks, nobody logged in. */
-        public static function boot(): void
+        /**
+         * A fresh WHMCS: empty tables, no hooks, nobody logged in.
+         *
+         * @param string $file where SQLite keeps the tables; those of an earlier boot are found there as they were left
+         */
+        public static function boot(string $file = ':memory:'): void
         {
             self::$hooks = self::$moduleLog = self::$activity = self::$mails = self::$notices = self::$queue = [];
             self::$mailFails = null;
@@ -315,7 +319,7 @@ namespace Turnpike\Tests {
             $_SESSION = $_POST = $_GET = [];
             $_SERVER['REQUEST_METHOD'] = 'GET';
             $GLOBALS['CONFIG'] = ['Language' => 'english', 'Version' => '8.13.1-release.1'];
-            self::database((string) getenv('TURNPIKE_TEST_MYSQL'));
+            self::database((string) getenv('TURNPIKE_TEST_MYSQL'), $file);
             spl_autoload_register([self::class, 'load']);
             require_once self::MODULES . '/servers/turnpike/turnpike.php';
             require_once self::MODULES . '/addons/turnpike/turnpike.php';
@@ -348,11 +352,13 @@ namespace Turnpike\Tests {
             });
         }
 
-        private static function database(string $url): void
+        private static function database(string $url, string $file): void
         {
             $capsule = new Capsule();
             $parts = $url === '' ? [] : parse_url($url);
-            $capsule->addConnection($url === '' ? ['driver' => 'sqlite', 'database' => ':memory:'] : [
+            $isKept = $url === '' && $file !== ':memory:' && is_file($file);
+            $url !== '' || $isKept || $file === ':memory:' || touch($file);
+            $capsule->addConnection($url === '' ? ['driver' => 'sqlite', 'database' => $file] : [
                 'driver' => 'mysql',
                 'host' => $parts['host'],
                 'port' => $parts['port'] ?? 3306,
@@ -363,12 +369,17 @@ namespace Turnpike\Tests {
                 'collation' => 'utf8mb4_unicode_ci',
             ]);
             $capsule->setAsGlobal();
+            if ($isKept) {
+                return;
+            }
+            $options = implode(' ', array_map(static function (int $number): string {
+                return "configoption$number";
+            }, range(1, 24)));
             $tables = [
                 'tblhosting' => 'userid server packageid:int; domain username dedicatedip domainstatus billingcycle'
                     . ' suspendreason lastupdate nextduedate:string; password notes:text; diskusage disklimit bwusage'
                     . ' bwlimit:int',
-                'tblproducts' => 'servergroup:int; name type servertype:string; configoption1 configoption17'
-                    . ' configoption18 configoption19 configoption20:text',
+                'tblproducts' => "servergroup:int; name type servertype:string; $options:text",
                 'tblservers' => 'disabled port:int; name type hostname ipaddress username secure:string; password'
                     . ' accesshash assignedips:text',
                 'tbladdonmodules' => 'module setting:string; value:text',
@@ -412,7 +423,7 @@ namespace Turnpike\Tests {
         /**
          * `$params` for a service, as documented: every value a string from the database.
          *
-         * @param array<string, string> $settings configoption by Turnpike's name
+         * @param array<string, string> $settings configoption by Turnpike's name; what is not given is the product's
          * @param array<string, mixed> $more
          * @return array<string, mixed>
          */
@@ -420,6 +431,7 @@ namespace Turnpike\Tests {
         {
             $service = Capsule::table('tblhosting')->where('id', $serviceId)->first();
             $client = Capsule::table('tblclients')->where('id', $service->userid)->first();
+            $product = Capsule::table('tblproducts')->where('id', $service->packageid)->first();
             $params = self::serverParams((int) $service->server) + [
                 'whmcsVersion' => '8.13.1-release.1',
                 'accountid' => $serviceId,
@@ -447,7 +459,8 @@ namespace Turnpike\Tests {
                 ],
             ];
             foreach (\WHMCS\Module\Server\Turnpike\Settings::NAMES as $index => $name) {
-                $params['configoption' . ($index + 1)] = self::typed($settings[$name] ?? '');
+                $option = 'configoption' . ($index + 1);
+                $params[$option] = self::typed($settings[$name] ?? $product->$option ?? '');
             }
             return $more + $params;
         }

@@ -34,18 +34,19 @@ final class NetflowBox
         foreach (['username', 'password', 'group', 'ip_address'] as $name) {
             if (is_string($shown[$name] ?? null) && $shown[$name] !== '') {
                 $value = self::escaped($shown[$name]);
+                $label = self::escaped($lang->get("netflow_$name"));
                 if ($name === 'password') {
-                    $show = self::escaped($lang->get('show'));
+                    $show = self::escaped($lang->get('show')) . "<span class=\"sr-only\"> $label</span>";
                     $value = "<details><summary>$show</summary>$value</details>";
                 }
-                $rows .= '<dt>' . self::escaped($lang->get("netflow_$name")) . "</dt><dd>$value</dd>";
+                $rows .= "<dt>$label</dt><dd>$value</dd>";
             }
         }
         $url = Page::link($shown['url'] ?? '');
         $button = $url === '' ? '' : '<p><a class="btn btn-default" target="_blank" rel="noopener noreferrer" href="'
             . self::escaped($url) . '">' . self::escaped($lang->get('netflow_open')) . '</a></p>';
         return '<div class="card panel panel-default mb-3"><div class="card-header panel-heading">'
-            . '<h3 class="card-title panel-title m-0">' . self::escaped($lang->get('network_usage')) . '</h3></div>'
+            . '<h3 class="card-title panel-title h5 m-0">' . self::escaped($lang->get('network_usage')) . '</h3></div>'
             . "<div class=\"card-body panel-body\">$button<dl>$rows</dl></div></div>";
     }
 

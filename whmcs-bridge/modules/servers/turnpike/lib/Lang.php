@@ -13,10 +13,14 @@ final class Lang
     /** @var array<string, string> */
     private $texts;
 
+    /** @var string */
+    private $name;
+
     public function __construct(string $language, ?string $folder = null)
     {
         $folder = $folder ?? dirname(__DIR__) . '/lang';
         $language = preg_match('/^[a-z][a-z0-9_-]{0,63}$/', $language) === 1 ? $language : 'english';
+        $this->name = $language;
         $this->texts = [];
         foreach (array_unique(['english', $language]) as $name) {
             foreach (["$folder/$name.php", "$folder/overrides/$name.php"] as $file) {
@@ -44,6 +48,12 @@ final class Lang
     public static function ofAdmin(): self
     {
         return new self(self::first([$_SESSION['adminlang'] ?? '', $GLOBALS['CONFIG']['Language'] ?? '']));
+    }
+
+    /** WHMCS's name of the language. */
+    public function name(): string
+    {
+        return $this->name;
     }
 
     /** The text, `%s` filled in; the key itself when there is none. */

@@ -286,7 +286,9 @@ final class Module
             $said = ClientActions::submitted($params, $lang);
             $page = new Page($params, $lang, $said);
             try {
-                $answer = self::sidecar()->page('client-area', Params::body($params));
+                $body = Params::body($params);
+                $body['client']['language'] = $lang->name();
+                $answer = self::sidecar()->page('client-area', $body);
                 Facts::fromPage($id, $answer);
             } catch (\Throwable $cause) {
                 $error = self::error('ClientArea', $cause, $params);

@@ -1,4 +1,6 @@
-{* The customer's page: service information, connection, traffic. Written for Smarty 3 and 4; everything is escaped. *}
+{* The customer's page: service information, connection, traffic. Written for Smarty 3 and 4; everything is escaped.
+   The themes' copy buttons select the value in a field that they put beside their target, so the target of a folded
+   secret is a hidden field beside the button: within what is folded nothing can be selected. *}
 <link rel="stylesheet" href="{if isset($WEB_ROOT)}{$WEB_ROOT|escape}/{/if}modules/servers/turnpike/assets/turnpike.css?v={$turnpike.version|escape}">
 <div class="turnpike">
     {if !$turnpike.unavailable}
@@ -44,10 +46,11 @@
                 <dt>{$turnpikeLang.l2tp_psk|escape}</dt>
                 <dd class="turnpike-secret">
                     <details class="turnpike-reveal">
-                        <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span></summary>
+                        <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span><span class="sr-only"> {$turnpikeLang.l2tp_psk|escape}</span></summary>
                         <input class="form-control" id="turnpikePsk" type="text" readonly spellcheck="false" value="{$turnpike.information.l2tp_psk|escape}" aria-label="{$turnpikeLang.l2tp_psk|escape}">
                     </details>
-                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikePsk" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.l2tp_psk|escape}">{$turnpikeLang.copy|escape}</button>
+                    <input id="turnpikePskCopy" type="hidden" value="{$turnpike.information.l2tp_psk|escape}">
+                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikePskCopy" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.l2tp_psk|escape}">{$turnpikeLang.copy|escape}</button>
                 </dd>
                 {/if}
                 <dt>{$turnpikeLang.username|escape}</dt>
@@ -58,10 +61,11 @@
                 <dt>{$turnpikeLang.password|escape}</dt>
                 <dd class="turnpike-secret">
                     <details class="turnpike-reveal">
-                        <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span></summary>
+                        <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span><span class="sr-only"> {$turnpikeLang.password|escape}</span></summary>
                         <input class="form-control" id="turnpikePassword" type="text" readonly spellcheck="false" value="{$turnpike.information.password|escape}" aria-label="{$turnpikeLang.password|escape}">
                     </details>
-                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikePassword" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.password|escape}">{$turnpikeLang.copy|escape}</button>
+                    <input id="turnpikePasswordCopy" type="hidden" value="{$turnpike.information.password|escape}">
+                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikePasswordCopy" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.password|escape}">{$turnpikeLang.copy|escape}</button>
                 </dd>
                 {if $turnpike.information.bandwidth}
                 <dt>{$turnpikeLang.bandwidth|escape}</dt>
@@ -146,10 +150,11 @@
                 {if $row.secret}
                 <dd class="turnpike-secret">
                     <details class="turnpike-reveal">
-                        <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span></summary>
+                        <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span><span class="sr-only"> {$row.label|escape}</span></summary>
                         <input class="form-control" id="turnpikeNetflowPassword" type="text" readonly spellcheck="false" value="{$row.value|escape}" aria-label="{$row.label|escape}">
                     </details>
-                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikeNetflowPassword" aria-label="{$turnpikeLang.copy|escape}: {$row.label|escape}">{$turnpikeLang.copy|escape}</button>
+                    <input id="turnpikeNetflowPasswordCopy" type="hidden" value="{$row.value|escape}">
+                    <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikeNetflowPasswordCopy" aria-label="{$turnpikeLang.copy|escape}: {$row.label|escape}">{$turnpikeLang.copy|escape}</button>
                 </dd>
                 {else}
                 <dd>{$row.value|escape}</dd>
