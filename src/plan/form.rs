@@ -174,6 +174,14 @@ pub fn one_speed(fields: &Map<String, Value>, name: &str) -> Read<Option<Kbps>> 
     Form { fields, gb: Gigabyte::Binary }.read(name, |text| speed(text).map_err(str::to_owned))
 }
 
+/// One field that is a price; `None` where it is blank.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn one_price(fields: &Map<String, Value>, name: &str) -> Read<Option<Decimal>> {
+    Form { fields, gb: Gigabyte::Binary }.money(name)
+}
+
 /// One field that is a whole number within a range; `None` where it is blank.
 ///
 /// # Errors

@@ -141,17 +141,6 @@ impl Default for Expiry {
     }
 }
 
-impl Expiry {
-    /// The day on which a cycle ends that begins on `day`.
-    pub fn ends(self, day: NaiveDate) -> NaiveDate {
-        let end = match self.unit {
-            ExpiryUnit::Months => cycle::add_months(day, self.value),
-            ExpiryUnit::Days => day.checked_add_days(Days::new(self.value.into())).unwrap_or(NaiveDate::MAX),
-        };
-        if self.entire_month { cycle::entire_month(day) } else { end }
-    }
-}
-
 /// What the router needs to know beside the speed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

@@ -12,7 +12,10 @@ use super::instant;
 use crate::{
     account::{Account, pending, roll, settings::Settings},
     app::App,
-    catalogue::plans::{self, Stored},
+    catalogue::{
+        cdn,
+        plans::{self, Stored},
+    },
     db::Tx,
     plan::{
         Plan,
@@ -120,7 +123,10 @@ pub async fn get(app: &App, id: u64) -> Result<Value, Problem> {
 /// `malformed`; `plan-invalid` naming the field, also where the name is taken.
 pub async fn add(app: &App, body: &[u8]) -> Result<Value, Problem> {
     let plan = read(app, &object(body)?)?;
-    let added = crate::in_tx!(app.db, tx => plans::add(&mut tx, &plan, app.clock.now()).await.map_err(Problem::from))?;
+    let added = crate::in_tx!(app.db, tx => {
+        check_profile(&mut tx, &plan).await?;
+        plans::add(&mut tx, &plan, app.clock.now()).await.map_err(Problem::from)
+    })?;
     get(app, added.ok_or_else(|| taken(&plan.name))?).await
 }
 
@@ -142,12 +148,23 @@ pub async fn put(app: &App, id: u64, body: &[u8]) -> Result<Value, Problem> {
     Ok(answer)
 }
 
+/// A CDN profile that is not there would leave the CDN's tiers without any traffic to hold.
+async fn check_profile(tx: &mut Tx, plan: &Plan) -> Result<(), Problem> {
+    let Some(id) = plan.cdn.map(|it| it.profile_id) else { return Ok(()) };
+    if cdn::find(tx, id).await?.is_some() {
+        return Ok(());
+    }
+    let why = format!("names the CDN profile {id}, which does not exist");
+    Err(invalid(Invalid { field: "cdn_profile_id".to_owned(), why }))
+}
+
 /// The plan as it was before.
 async fn replaced(app: &App, tx: &mut Tx, id: u64, plan: &Plan) -> Result<Plan, Problem> {
     let before = plans::find_locked(tx, id).await?.ok_or_else(|| no_such_plan(id))?.plan;
     if before == *plan {
         return Ok(before);
     }
+    check_profile(tx, plan).await?;
     let now = app.clock.now();
     if !plans::replace(tx, id, plan, now).await? {
         return Err(taken(&plan.name));

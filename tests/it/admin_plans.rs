@@ -4,6 +4,7 @@ use crate::{
     admin_pages::{ask, text_of},
     world::TestApp,
 };
+use chrono::Duration;
 use serde_json::{Value, json};
 use turnpike::simulator::{Fault, When};
 
@@ -295,4 +296,51 @@ async fn bandwidth_rules_are_kept_on_their_page() {
     let (_, said) = app.pressed("rules", &json!({"rule": rule}), &json!({"do": "delete"})).await;
     assert_eq!(said, "The bandwidth rule is removed.");
     assert!(app.admin("rules", &json!({})).await.contains("There is no rule"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accounts_page_shows_its_plan_and_staff_intervene_there() {
+    let app = TestApp::new().await;
+    add(&app, &filled("Gold")).await;
+    let on = json!({"settings": {"plan": "Gold", "download_mbps": "", "upload_mbps": "", "traffic_gb_monthly": ""}});
+    let made = app.hook("create", &app.body_with(41, &on)).await.ok();
+    app.dial(&made);
+    assert!(app.router.carry("7-41", 80 << 30, 0));
+    app.pass(Duration::days(10));
+    app.collect().await;
+    app.step().await;
+    assert_eq!(app.queue("7-41", "max-limit").unwrap(), "512000/1000000");
+    let query = json!({"service": "41"});
+    let html = app.admin("accounts", &query).await;
+    for shown in ["Plan <a", ">Gold<", "Monthly tier 1: 80 GB or more were used.", "512k/1000k", "Reset the cycle"] {
+        assert!(html.contains(shown), "{shown} is missing: {html}");
+    }
+    assert!(app.admin("fup", &json!({})).await.contains("accounts&amp;fup=monthly-1"));
+    assert!(app.admin("accounts", &json!({"fup": "monthly-1"})).await.contains("7-41"));
+    let once = |n: u32| format!("{n:032x}");
+
+    let bonus = json!({"do": "bonus", "gb": "10", "once": once(1)});
+    let (_, said) = app.pressed("accounts", &query, &bonus).await;
+    assert_eq!(said, "10 GB of bonus for this cycle.");
+    app.pressed("accounts", &query, &bonus).await;
+    let html = app.admin("accounts", &query).await;
+    assert!(html.contains("Full speed.") && html.contains("10 GB of bonus"), "sent twice, given once: {html}");
+    let (_, said) = app.pressed("accounts", &query, &json!({"do": "bonus", "gb": "-10", "once": once(2)})).await;
+    assert_eq!(said, "-10 GB of bonus for this cycle.");
+    assert!(app.admin("accounts", &query).await.contains("Monthly tier 1"));
+    app.pressed("accounts", &query, &json!({"do": "reset-cycle", "once": once(3)})).await;
+    assert_eq!(app.queue("7-41", "max-limit").unwrap(), "1000000/2000000");
+    app.pressed("accounts", &query, &json!({"do": "reset-daily", "once": once(4)})).await;
+    let own = json!({"do": "override", "download_speed": "1.5M", "upload_speed": "", "price": "4.50", "once": once(5)});
+    app.pressed("accounts", &query, &own).await;
+    assert_eq!(app.queue("7-41", "max-limit").unwrap(), "1000000/1500000");
+    let html = app.admin("accounts", &query).await;
+    assert!(html.contains("value=\"1.5M\"") && html.contains("for this subscriber alone"), "{html}");
+    for (form, status) in [
+        (json!({"do": "bonus", "gb": "much", "once": once(6)}), 422),
+        (json!({"do": "override", "download_speed": "fast", "once": once(7)}), 422),
+        (json!({"do": "reset-daily"}), 400),
+    ] {
+        assert_eq!(app.press("accounts", &query, &form).await["status"], status, "{form}");
+    }
 }

@@ -1,8 +1,9 @@
 //! `/v1/plans` and `/v1/bandwidth-rules`, contract by contract, through the front door.
 
-use crate::world::{Answer, TestApp};
+use crate::world::{Answer, TestApp, noon};
 use chrono::Duration;
 use serde_json::{Value, json};
+use turnpike::catalogue::cdn::{self, Profile};
 
 /// What staff would call a plan with some tiers.
 fn gold() -> Value {
@@ -30,6 +31,15 @@ impl TestApp {
         let made = self.plans("POST", "", body).await;
         assert_eq!(made.status, 201, "{}", made.body);
         made.body["id"].as_u64().unwrap()
+    }
+
+    /// A CDN profile's number.
+    pub async fn cdn_profile(&self) -> u64 {
+        let profile = Profile::parse("Mirrors", "192.0.2.0/24").unwrap();
+        let mut tx = self.app.db.begin().await.unwrap();
+        let id = cdn::add(&mut tx, &profile, noon()).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        id
     }
 
     /// A service on the plan of that name.
@@ -124,6 +134,7 @@ async fn what_cannot_be_is_refused_with_its_field_and_nothing_is_kept() {
         (json!({"expiry_value": 99_999}), "expiry_value"),
         (json!({"nas_id": -1}), "nas_id"),
         (json!({"cdn_fup_enabled": true}), "cdn_profile_id"),
+        (json!({"cdn_fup_enabled": true, "cdn_profile_id": 999}), "cdn_profile_id"),
     ] {
         let refused = app.plans("POST", "", &with(more.clone())).await;
         assert_eq!((refused.status, refused.code()), (422, "plan-invalid"), "{more}: {}", refused.body);
@@ -180,8 +191,8 @@ async fn a_duplicate_has_everything_but_the_name() {
         "quota_action": "throttle", "quota_download_speed": 64, "quota_upload_speed": 32, "time_quota": 90,
         "time_based_speed_enabled": true, "time_from": "00:00", "time_to": "06:00", "download_ratio": 100,
         "upload_ratio": 70, "expiry_value": 7, "expiry_unit": "days", "nas_id": 3, "pool_name": "vpn",
-        "address_list_in": "in", "filter_id_fup1": "f1", "sort_order": 4, "cdn_fup_enabled": true, "cdn_profile_id": 2,
-        "cdn_download_speed": "50M", "cdn_upload_speed": "9M",
+        "address_list_in": "in", "filter_id_fup1": "f1", "sort_order": 4, "cdn_fup_enabled": true,
+        "cdn_profile_id": app.cdn_profile().await, "cdn_download_speed": "50M", "cdn_upload_speed": "9M",
     });
     let id = app.plan(&with(all)).await;
     let original = app.plans("GET", &format!("/{id}"), &json!({})).await.ok();

@@ -1,6 +1,6 @@
 //! One account: why it is off, its books, what waits for its router, a look at what is there; and what staff can do.
 
-use super::{Done, Flash, Name, Page, Request, draw, figures, no_such_button, overview, verbs};
+use super::{Done, Flash, Name, Page, Request, draw, fair_use, figures, no_such_button, overview, verbs};
 use crate::{
     account::{Account, State, roll},
     app::App,
@@ -63,7 +63,6 @@ fn facts(app: &App, account: &Account, server: Option<&Server>) -> Value {
         "speed": figures::speed(terms.speed),
         "profile": terms.profile,
         "ppp_service": terms.ppp_service.as_str(),
-        "plan": terms.plan,
         "metered": account.is_metered(),
         "balance": figures::gb(app, account.balance),
         "in_debt": account.balance <= 0,
@@ -83,6 +82,7 @@ async fn books(app: &App, account: &Account) -> Result<Value, Problem> {
     let baseline = counters::baselines(&mut conn, account.server_id).await?.remove(&id);
     let entries = ledger::latest(&mut conn, id, ENTRIES).await?;
     let waiting = roll::waiting(&mut conn, Some(id), CHANGES).await?;
+    let plan = fair_use::view(app, &mut conn, account).await?;
     drop(conn);
     let netflow = netflow::get(app, id).await.ok();
     let entry = |it: &ledger::Entry| {
@@ -92,6 +92,7 @@ async fn books(app: &App, account: &Account) -> Result<Value, Problem> {
         })
     };
     Ok(json!({
+        "plan": plan,
         "month": figures::volume(app, month),
         "month_name": view::this_month(app),
         "days_svg": chart::days_svg(&days, today, app.config.traffic.gb, &chart::Words::ENGLISH),
@@ -184,7 +185,7 @@ pub(super) async fn press(app: &App, request: &Request, what: &str) -> Result<Do
         "add" => verbs::add_traffic(app, request, id).await?,
         "apply" => verbs::apply(app, id, true).await?,
         "retry" => verbs::apply(app, id, false).await?,
-        _ => return Err(no_such_button()),
+        other => fair_use::press(app, request, id, other).await?.ok_or_else(no_such_button)?,
     };
     Ok(Done::well(here, text))
 }

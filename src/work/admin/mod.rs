@@ -10,6 +10,7 @@ mod account;
 mod accounts;
 mod cdn;
 mod draw;
+mod fair_use;
 mod figures;
 mod fup;
 mod mails;

@@ -180,7 +180,7 @@ const SECTIONS: [Section; 11] = [
         note: "Traffic to and from a CDN’s subnets has a speed and tiers of its own, whatever the others say.",
         fields: &[
             Field("cdn_fup_enabled", "CDN FUP enabled", Kind::Switch, false, "", ""),
-            Field("cdn_profile_id", "CDN profile", Kind::Text, false, "The profile’s number.", "1"),
+            Field("cdn_profile_id", "CDN profile", Kind::Looked, false, "Whose subnets are meant.", ""),
             Field("cdn_download_speed", "CDN download", Kind::Speed, false, "0: unlimited.", "50M"),
             Field("cdn_upload_speed", "CDN upload", Kind::Speed, false, "", "10M"),
         ],
@@ -270,6 +270,8 @@ pub(super) struct Form {
 pub(super) struct Offers {
     /// The servers.
     pub(super) servers: Vec<(String, String)>,
+    /// The CDN profiles.
+    pub(super) profiles: Vec<(String, String)>,
     /// The router's pools.
     pub(super) pools: Vec<(String, String)>,
     /// Why there are no more pools.
@@ -340,6 +342,7 @@ impl Form {
         let choices = match kind {
             Kind::Choice(all) => all.iter().map(|(value, text)| json!([value, text])).collect(),
             Kind::Looked if *name == "nas_id" => offers.servers.iter().map(|it| json!(it)).collect(),
+            Kind::Looked if *name == "cdn_profile_id" => offers.profiles.iter().map(|it| json!(it)).collect(),
             Kind::Looked => offers.pools.iter().map(|it| json!(it)).collect(),
             _ => Vec::new(),
         };

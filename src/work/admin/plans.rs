@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     app::App,
-    catalogue::plans::{self as stored, Stored},
+    catalogue::{
+        cdn,
+        plans::{self as stored, Stored},
+    },
     plan::form::speed_text,
     problem::{Code, Problem},
     router::Server,
@@ -154,12 +157,20 @@ async fn draw_plan(
 
 /// The servers that are known, and the pools of the chosen one; what is saved stays among them, whoever is silent.
 async fn offers(app: &App, form: &Form) -> Result<Offers, Problem> {
-    let servers = Server::all(&mut app.db.read().await?).await?;
+    let mut conn = app.db.read().await?;
+    let (servers, profiles) = (Server::all(&mut conn).await?, cdn::all(&mut conn).await?);
+    drop(conn);
     let nas = form.get("nas_id").trim();
     let mut offers = Offers { servers: vec![(String::new(), "Any".to_owned())], ..Offers::default() };
     offers.servers.extend(servers.iter().map(|it| (it.told.id.to_string(), it.told.name.clone())));
     if !offers.servers.iter().any(|(id, _)| id == nas) {
         offers.servers.push((nas.to_owned(), format!("Server {nas} (not known here)")));
+    }
+    offers.profiles.push((String::new(), "None".to_owned()));
+    offers.profiles.extend(profiles.into_iter().map(|it| (it.id.to_string(), it.profile.name)));
+    let profile = form.get("cdn_profile_id").trim();
+    if !offers.profiles.iter().any(|(id, _)| id == profile) {
+        offers.profiles.push((profile.to_owned(), format!("Profile {profile} (not known here)")));
     }
     offers.pools.push((String::new(), "The server’s assigned addresses".to_owned()));
     let chosen = servers.iter().find(|it| it.told.id.to_string() == nas);

@@ -132,7 +132,7 @@ fn decided(app: &App, plan: &Plan, verdict: &Verdict) -> Value {
         "full_quota": verdict.full_quota.map(words::quota_word),
         "blocked": verdict.blocked,
         "why": words::why(verdict.why),
-        "because": words::because(app, plan, verdict),
+        "because": words::because(app, plan, verdict.why, verdict.full_quota.filter(|_| verdict.blocked)),
         "download_speed": rate.speed.down,
         "upload_speed": rate.speed.up,
         "download_speed_string": speed_text(rate.speed.down),
@@ -178,11 +178,6 @@ fn free(app: &App, plan: &Plan, at: DateTime<Utc>) -> Value {
 /// begins on the day that is asked about and lasts as long as the plan says.
 fn resets(app: &App, plan: &Plan, at: DateTime<Utc>) -> Value {
     let day = at.with_timezone(&app.config.zone).date_naive();
-    let daily = daily_reset().and_then(|it| it.next_after(at, app.config.zone));
-    json!({"daily": daily.map(super::instant), "monthly": plan.expiry.ends(day)})
-}
-
-/// When the day's counters begin again.
-fn daily_reset() -> Option<Clock> {
-    Clock::from_minutes(5)
+    let daily = app.config.plans.daily_reset.next_after(at, app.config.zone);
+    json!({"daily": daily.map(super::instant), "monthly": plan.expiry.next_cycle(day, day)})
 }

@@ -5,7 +5,7 @@ use crate::{
     plan::{
         Plan,
         form::bytes_text,
-        fup::{Quota, Verdict, Why},
+        fup::{Quota, Why},
         terms::Tier,
     },
 };
@@ -34,8 +34,8 @@ pub(crate) fn quota_word(quota: Quota) -> &'static str {
     }
 }
 
-/// Why it goes as fast as it does, a sentence.
-pub(crate) fn because(app: &App, plan: &Plan, verdict: &Verdict) -> String {
+/// Why it goes as fast as it does, or is off for a full quota, a sentence.
+pub(crate) fn because(app: &App, plan: &Plan, why: Why, blocking: Option<Quota>) -> String {
     let tier = |what: &str, tiers: &[Tier], level: u8| {
         let from = usize::from(level).checked_sub(1).and_then(|at| tiers.get(at)).copied().unwrap_or_default();
         format!("{what} tier {level}: {} or more were used.", bytes_text(from.threshold, app.config.traffic.gb))
@@ -45,7 +45,7 @@ pub(crate) fn because(app: &App, plan: &Plan, verdict: &Verdict) -> String {
         Quota::Monthly => "The monthly quota is used up",
         Quota::Time => "The day’s time online is used up",
     };
-    match (verdict.blocked.then_some(()).and(verdict.full_quota), verdict.why) {
+    match (blocking, why) {
         (Some(quota), _) => format!("{}: the account is off until the counter begins again.", full(quota)),
         (None, Why::Full) => "Full speed.".to_owned(),
         (None, Why::Daily(level)) => tier("Daily", &plan.daily, level),
