@@ -146,6 +146,11 @@ impl Account {
         }
     }
 
+    /// The cycle that it is in, as the ledger names it: by the date until which it runs.
+    pub fn cycle(&self) -> String {
+        self.sold.next_due_date.map_or_else(|| "none".to_owned(), |date| date.to_string())
+    }
+
     /// Whether a balance is kept for it.
     pub fn is_metered(&self) -> bool {
         self.settings.packet.is_some()

@@ -21,6 +21,7 @@ mod error;
 mod examine;
 mod facts;
 mod flight;
+mod inventory;
 mod link;
 mod mark;
 mod queues;
@@ -44,6 +45,7 @@ pub use examine::{
     differences, fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
 };
 pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
+pub use inventory::{Inventory, OpenSecret, inventory};
 pub use mark::Mark;
 pub use queues::{
     Packets, QueueRow, Rates, Reading, SetRates, Shape, counter, counters, counters_and_uptime, set_rate, set_rates,

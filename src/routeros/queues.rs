@@ -7,7 +7,7 @@ use super::{
     Error, MOST_IDS, Mark, Router,
     command::Command,
     facts::{property, since, uptime},
-    value::{pair, rates, seconds, text, truth},
+    value::{pair, rates, seconds, single, text, truth},
     wanted::settle,
     wire::Row,
 };
@@ -16,7 +16,7 @@ use crate::{
     units::{Kbps, Speed, Volume},
 };
 use futures_util::{StreamExt, stream};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 /// The properties of a [`Reading`].
 pub(super) const READING: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target";
@@ -119,6 +119,12 @@ impl From<Speed> for Rates {
 }
 
 impl Rates {
+    /// The same as a speed; a broken kbit/s is rounded up, so that a limit never becomes none.
+    pub fn speed(self) -> Speed {
+        let kbps = |rate: u64| Kbps(u32::try_from(rate.div_ceil(1000)).unwrap_or(u32::MAX));
+        Speed { down: kbps(self.down), up: kbps(self.up) }
+    }
+
     /// As RouterOS writes it: `upload/download`.
     pub(super) fn words(self) -> String {
         format!("{}/{}", self.up, self.down)
@@ -289,6 +295,16 @@ pub(super) fn limits(command: Command, rate: Rate) -> Command {
 }
 
 impl QueueRow {
+    /// Whether it counts and limits this address and nothing else.
+    pub fn is_for(&self, address: Ipv4Addr) -> bool {
+        single(&self.target) == Some(address)
+    }
+
+    /// The addresses among its targets; a prefix or an interface is none.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.target.split(',').filter_map(single)
+    }
+
     /// Whether its limits are these, numerically.
     pub(super) fn runs_at(&self, rate: Rate) -> bool {
         let Self { max_limit, burst_limit, burst_threshold, burst_seconds, .. } = *self;

@@ -18,6 +18,7 @@ pub mod disconnect;
 pub mod doctor;
 pub mod fair_use;
 pub mod housekeeping;
+pub mod import;
 pub mod list_accounts;
 pub mod metrics;
 pub mod netflow;

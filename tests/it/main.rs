@@ -30,6 +30,8 @@ mod hooks_faults;
 mod hooks_page;
 mod hooks_samples;
 mod hooks_server;
+mod import;
+mod import_afterwards;
 mod jobs_due;
 mod netflow;
 mod openapi;
