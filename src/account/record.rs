@@ -237,6 +237,13 @@ impl Account {
         conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("comment_prefix")).collect()
     }
 
+    /// Every service that was ever known, with what its comments begin with.
+    pub async fn marks(conn: &mut Conn) -> Result<HashSet<(u64, String)>> {
+        let rows =
+            conn.rows(sql!("SELECT service_id, comment_prefix FROM account ORDER BY service_id"), vec![]).await?;
+        rows.iter().map(|row| Ok((row.get("service_id")?, row.get("comment_prefix")?))).collect()
+    }
+
     /// Whether another living service of that router has the name.
     pub async fn name_in_use(conn: &mut Conn, server_id: u64, username: &str, but: u64) -> Result<bool> {
         let sql = sql!(

@@ -89,8 +89,8 @@ fn remembered_space(server: &Server) -> Result<AddressSpace, Problem> {
 
 /// Makes the router's part; what the queue's counter begins with.
 async fn make(app: &App, router: &Router, account: &Account) -> Result<Counter, MakeError> {
-    let rate = super::fair_use::rate_now(app, account).await?;
-    let wanted = super::wanted(app, account, rate)?;
+    let queues = super::fair_use::queues_of(app, account).await?;
+    let wanted = super::wanted(app, account, queues)?;
     let ensured = routeros::ensure(router, &wanted).await?;
     if ensured.queue_created {
         return Ok(Counter::zero(ensured.queue_id));

@@ -7,6 +7,7 @@
 mod admin_books;
 mod admin_netflow;
 mod admin_pages;
+mod admin_plans;
 mod binary;
 mod books_check;
 mod books_counting;
@@ -37,6 +38,7 @@ mod netflow;
 mod openapi;
 mod plans_api;
 mod plans_engine;
+mod plans_cdn;
 mod rebuild;
 mod rotate_key;
 mod secure;
