@@ -119,6 +119,8 @@ impl Default for Settings {
             threshold: None,
             threshold_template: None,
             suspension_template: None,
+            slowed_template: None,
+            restored_template: None,
             instruction_url: None,
             support_pptp: false,
             support_l2tp: false,

@@ -63,6 +63,6 @@ pub async fn inventory(router: &Router, prefix: &str) -> Result<Inventory, Error
             Err(error) => return Err(error),
         }
     }
-    let (uptime_seconds, readings) = queues::counters_and_uptime(router).await?;
+    let (uptime_seconds, readings) = queues::counters_and_uptime(router, false).await?;
     Ok(Inventory { secrets, queues, readings, uptime_seconds })
 }

@@ -192,9 +192,15 @@ async fn the_daily_reset_is_neither_skipped_nor_doubled() {
 async fn a_day_begins_once_where_the_clocks_are_changed() {
     for (start, resets) in [
         // 00:05 comes twice on 25 October in the Azores (the clocks go from 1:00 back to 0:00).
-        ("2026-10-24T20:00:00Z", ["2026-10-24T00:05:00+00:00", "2026-10-25T00:05:00+00:00", "2026-10-26T01:05:00+00:00"]),
+        (
+            "2026-10-24T20:00:00Z",
+            ["2026-10-24T00:05:00+00:00", "2026-10-25T00:05:00+00:00", "2026-10-26T01:05:00+00:00"],
+        ),
         // And not at all on 29 March: the clocks go from 0:00 to 1:00.
-        ("2026-03-28T20:00:00Z", ["2026-03-28T01:05:00+00:00", "2026-03-29T01:00:00+00:00", "2026-03-30T00:05:00+00:00"]),
+        (
+            "2026-03-28T20:00:00Z",
+            ["2026-03-28T01:05:00+00:00", "2026-03-29T01:00:00+00:00", "2026-03-30T00:05:00+00:00"],
+        ),
     ] {
         let app = TestApp::with("time.zone = \"Atlantic/Azores\"\n").await;
         app.clock.set(start.parse().unwrap());
@@ -352,7 +358,11 @@ async fn a_speed_that_did_not_reach_the_router_does_with_the_next_reading() {
             app.step().await;
         }
         assert_eq!(app.max_limit(&user), "1000000/4000000", "{fault:?}");
-        assert_eq!((app.fair(41).await.daily, booked(&app.app, 41).await), (fair.daily, books), "the books do not move");
+        assert_eq!(
+            (app.fair(41).await.daily, booked(&app.app, 41).await),
+            (fair.daily, books),
+            "the books do not move"
+        );
     }
 }
 
@@ -502,7 +512,10 @@ async fn two_sidecars_decide_as_one() {
     app.pass(Duration::seconds(30));
     app.step().await;
     let fair = app.fair(41).await;
-    assert_eq!((fair.daily, fair.why, app.max_limit(&user)), (Volume::new(15 * GB, 0), Why::Daily(1), "1000000/4000000".into()));
+    assert_eq!(
+        (fair.daily, fair.why, app.max_limit(&user)),
+        (Volume::new(15 * GB, 0), Why::Daily(1), "1000000/4000000".into())
+    );
     assert_eq!(app.mails().len(), 1, "one letter between them");
     other.close().await;
 }
