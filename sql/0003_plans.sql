@@ -1,9 +1,11 @@
 -- Plans: what is sold, as staff wrote it.
 
--- terms is the plan's fields as JSON, under the names of the API. name stands beside them to be unique and to be found.
+-- terms is the plan's fields as JSON, under the names of the API. name_key is the name as it is looked up: in small letters,
+-- with single blanks. It is unique, so that no two plans differ by that alone.
 CREATE TABLE plan (
     id INTEGER NOT NULL PRIMARY KEY /*! AUTO_INCREMENT */,
-    name VARCHAR(100) NOT NULL UNIQUE,
+    name VARCHAR(100) NOT NULL,
+    name_key VARCHAR(300) NOT NULL UNIQUE,
     terms MEDIUMTEXT NOT NULL,
     created_at BIGINT NOT NULL,
     changed_at BIGINT NOT NULL
@@ -23,4 +25,11 @@ CREATE TABLE bandwidth_rule (
     upload_percent INT NOT NULL,
     priority INT NOT NULL,
     changed_at BIGINT NOT NULL
+) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
+
+-- How an administrator wants the list of plans sorted.
+CREATE TABLE plan_order (
+    admin VARCHAR(100) NOT NULL PRIMARY KEY,
+    sort VARCHAR(16) NOT NULL,
+    falling INT NOT NULL
 ) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;

@@ -43,3 +43,21 @@ CREATE TABLE fair_use (
     told VARCHAR(8),
     told_day CHAR(10)
 ) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
+
+-- What people did to it, once per key: reset-daily, reset-cycle, bonus, override.
+CREATE TABLE fair_use_event (
+    service_id BIGINT NOT NULL,
+    kind VARCHAR(12) NOT NULL,
+    once VARCHAR(128) NOT NULL,
+    bytes BIGINT NOT NULL,
+    note VARCHAR(255) NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (service_id, kind, once)
+) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
+
+-- The letters of plans; NULL: none.
+ALTER TABLE account ADD COLUMN slowed_template VARCHAR(255);
+
+ALTER TABLE account ADD COLUMN restored_template VARCHAR(255);
+
+CREATE INDEX account_on_plan ON account (server_id, plan_id, state);

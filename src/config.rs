@@ -10,7 +10,11 @@ mod reader;
 pub use init::{InitOutcome, init};
 pub use layers::Origin;
 
-use crate::{clock::Chance, units::Gigabyte};
+use crate::{
+    clock::Chance,
+    plan::window::Clock,
+    units::Gigabyte,
+};
 use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -54,6 +58,8 @@ pub struct Config {
     pub mail: Mail,
     /// Counting.
     pub collect: Collect,
+    /// Plans.
+    pub plans: Plans,
     /// Patience with routers.
     pub router: Router,
     /// Balances.
@@ -188,6 +194,16 @@ pub struct Collect {
     pub reset: bool,
     /// The factor over line rate from which a delta is set aside; none: off.
     pub sanity_factor: Option<f64>,
+}
+
+/// `[plans]`.
+#[derive(Clone, Debug)]
+pub struct Plans {
+    /// Time between two reads of a router that has accounts on plans, where that is shorter than [`Collect::poll`];
+    /// none: no other than that.
+    pub sync: Option<Duration>,
+    /// When the day's counters begin again.
+    pub daily_reset: Clock,
 }
 
 /// `[router]`.

@@ -4,6 +4,7 @@
 //! stall, so nothing is asked of it but a tick every second.
 
 use crate::{
+    account::fair_use,
     app::App,
     http::{Front, serve::keep_nonces},
     mail, params,
@@ -159,14 +160,18 @@ async fn visit(app: &App, server_id: u64, what: Visit) -> Result<(), Problem> {
 async fn due(app: &App) -> Result<Vec<(u64, Visit)>, Problem> {
     let now = app.clock.now();
     let mut conn = app.db.read().await?;
-    let polled = match app.config.collect.poll {
-        Some(every) => Server::in_use(&mut conn)
-            .await?
-            .into_iter()
-            .filter(|it| is_due(it, every, now))
-            .map(|it| it.told.id)
-            .collect(),
-        None => Vec::new(),
+    let with_plans = match app.config.plans.sync {
+        Some(_) => fair_use::servers(&mut conn).await?,
+        None => HashSet::new(),
+    };
+    let due = |it: &Server| {
+        let sync = app.config.plans.sync.filter(|_| with_plans.contains(&it.told.id));
+        let every = app.config.collect.poll.into_iter().chain(sync).min();
+        every.is_some_and(|every| is_due(it, every, now))
+    };
+    let polled: Vec<u64> = match (app.config.collect.poll, app.config.plans.sync) {
+        (None, None) => Vec::new(),
+        _ => Server::in_use(&mut conn).await?.into_iter().filter(due).map(|it| it.told.id).collect(),
     };
     let changed = crate::account::pending::servers_due(&mut conn, now - AGAIN, now).await?;
     let all: BTreeSet<u64> = polled.iter().chain(&changed).copied().collect();

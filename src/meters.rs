@@ -39,6 +39,8 @@ pub struct Meters {
     pub doubts: Family<Kind, Counter>,
     /// Counters reset: `done`, `unknown`.
     pub resets: Family<Kind, Counter>,
+    /// Queues whose speed was to be changed by a plan: `set`, `unset` (tried again after the next reading).
+    pub speeds: Family<Kind, Counter>,
     /// What the database knows, set when asked: mails by state, pending changes, accounts by state, quarantine.
     pub stored: Family<Kind, Gauge>,
     /// Routers by state: `idle`, `connected`, `down`.
@@ -56,6 +58,7 @@ impl Default for Meters {
             booked_bytes: Counter::default(),
             doubts: Family::default(),
             resets: Family::default(),
+            speeds: Family::default(),
             stored: Family::default(),
             routers: Family::default(),
         };
@@ -65,6 +68,7 @@ impl Default for Meters {
         registry.register("booked_bytes", "Bytes booked to accounts", meters.booked_bytes.clone());
         registry.register("doubts", "Readings that left a doubt", meters.doubts.clone());
         registry.register("resets", "Counters reset", meters.resets.clone());
+        registry.register("speeds", "Queues whose speed plans changed", meters.speeds.clone());
         registry.register("stored", "What the database knows", meters.stored.clone());
         registry.register("routers", "Routers by state of their connection", meters.routers.clone());
         Self { registry: Mutex::new(registry), ..meters }

@@ -1,7 +1,7 @@
 //! Why an account is off.
 //!
 //! Law 4: an account is enabled exactly when it has no cause. Each cause is set and cleared only by its own event:
-//! *billing* by WHMCS's suspend and unsuspend, *quota* by the balance, *admin* by staff.
+//! *billing* by WHMCS's suspend and unsuspend, *quota* by the balance and the plan, *admin* by staff.
 
 use chrono::{DateTime, Utc};
 
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 pub struct Causes {
     /// WHMCS suspended it.
     pub billing: bool,
-    /// Its balance is used up.
+    /// Its balance, or a quota of its plan, is used up.
     pub quota: bool,
     /// Staff blocked it.
     pub admin: bool,
@@ -18,7 +18,7 @@ pub struct Causes {
     pub billing_reason: String,
     /// Staff's reason; may be empty.
     pub admin_reason: String,
-    /// Since when the balance has been used up.
+    /// Since when that has been so.
     pub quota_at: Option<DateTime<Utc>>,
 }
 

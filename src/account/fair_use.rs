@@ -16,7 +16,7 @@ use crate::{
     units::{Bytes, Kbps, Speed, Volume},
 };
 use chrono::{DateTime, NaiveDate, Utc};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What staff settled for one subscriber; `None` is as sold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,18 +133,69 @@ impl FairUse {
         Speed { down: self.staff.down.unwrap_or(sold.down), up: self.staff.up.unwrap_or(sold.up) }
     }
 
-    /// Takes a verdict over.
+    /// The day's counters begin again.
+    pub fn begin_day(&mut self, at: DateTime<Utc>) {
+        self.day_began_at = at;
+        self.daily = Volume::ZERO;
+        self.online_seconds = 0;
+        self.cdn_daily = Bytes::ZERO;
+    }
+
+    /// The cycle's counters begin again; what was given on top was for the one before.
+    pub fn begin_cycle(&mut self, at: DateTime<Utc>) {
+        self.cycle_began_at = at;
+        self.monthly = Volume::ZERO;
+        self.cdn_monthly = Bytes::ZERO;
+        self.bonus = Bytes::ZERO;
+    }
+
+    /// Counts what was moved from `at` on, within a stretch that neither beginning cuts.
+    pub fn count(&mut self, at: DateTime<Utc>, counted: Volume) {
+        if at >= self.day_began_at {
+            self.daily += counted;
+        }
+        if at >= self.cycle_began_at {
+            self.monthly += counted;
+        }
+    }
+
+    /// The same for CDN traffic.
+    pub fn count_cdn(&mut self, at: DateTime<Utc>, bytes: Bytes) {
+        if at >= self.day_began_at {
+            self.cdn_daily += bytes;
+        }
+        if at >= self.cycle_began_at {
+            self.cdn_monthly += bytes;
+        }
+    }
+
+    /// Takes a verdict over; one that says the same again changes nothing.
     pub fn take(&mut self, verdict: &Verdict, rule_id: Option<u64>, now: DateTime<Utc>) {
-        self.daily_level = verdict.daily_level;
-        self.monthly_level = verdict.monthly_level;
-        self.full_quota = verdict.full_quota;
-        self.why = verdict.why;
-        self.rule_id = rule_id;
-        self.rate = verdict.rate;
-        self.cdn_daily_level = verdict.cdn.map_or(0, |cdn| cdn.daily_level);
-        self.cdn_monthly_level = verdict.cdn.map_or(0, |cdn| cdn.monthly_level);
-        self.cdn_speed = verdict.cdn.map(|cdn| cdn.speed);
-        self.decided_at = now;
+        let mut next = self.clone();
+        next.daily_level = verdict.daily_level;
+        next.monthly_level = verdict.monthly_level;
+        next.full_quota = verdict.full_quota;
+        next.why = verdict.why;
+        next.rule_id = rule_id;
+        next.rate = verdict.rate;
+        next.cdn_daily_level = verdict.cdn.map_or(0, |cdn| cdn.daily_level);
+        next.cdn_monthly_level = verdict.cdn.map_or(0, |cdn| cdn.monthly_level);
+        next.cdn_speed = verdict.cdn.map(|cdn| cdn.speed);
+        if next != *self {
+            *self = Self { decided_at: now, ..next };
+        }
+    }
+
+    /// What the customer is to be told now, noted as told: that it goes slower, and later that it does no more.
+    pub fn tell(&mut self, today: NaiveDate) -> Option<Told> {
+        let last = self.told.map(|(told, _)| told);
+        let news = match (self.why != Why::Full, last) {
+            (true, Some(Told::Slowed)) | (false, None | Some(Told::Restored)) => return None,
+            (true, _) => Told::Slowed,
+            (false, Some(Told::Slowed)) => Told::Restored,
+        };
+        self.told = Some((news, today));
+        Some(news)
     }
 
     fn from_row(row: &Row) -> Result<Self> {
@@ -237,6 +288,28 @@ impl FairUse {
 pub async fn find(conn: &mut Conn, service_id: u64) -> Result<Option<FairUse>> {
     let sql = sql!("SELECT * FROM fair_use WHERE service_id = ?");
     conn.one(sql, params![service_id]).await?.map(|row| FairUse::from_row(&row)).transpose()
+}
+
+/// Routers that have accounts on plans.
+pub async fn servers(conn: &mut Conn) -> Result<HashSet<u64>> {
+    let sql = sql!(
+        "SELECT s.id FROM server s WHERE EXISTS (SELECT 1 FROM account a WHERE a.server_id = s.id AND a.plan_id > 0 \
+         AND a.state = 'made') ORDER BY s.id"
+    );
+    conn.rows(sql, vec![]).await?.iter().map(|row| row.get("id")).collect()
+}
+
+/// The plans that a router's accounts are on.
+pub async fn plans_of(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
+    let sql = sql!(
+        "SELECT DISTINCT plan_id FROM account WHERE server_id = ? AND plan_id > 0 AND state = 'made' ORDER BY plan_id"
+    );
+    conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("plan_id")).collect()
+}
+
+/// Forgets one of an account that never came to be.
+pub async fn forget(conn: &mut Conn, service_id: u64) -> Result<()> {
+    conn.execute(sql!("DELETE FROM fair_use WHERE service_id = ?"), params![service_id]).await.map(|_| ())
 }
 
 /// Those of a router's accounts. Their accounts are to be locked first.

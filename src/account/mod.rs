@@ -5,6 +5,7 @@ pub mod allotment;
 pub mod causes;
 pub mod credentials;
 pub mod fair_use;
+pub mod interventions;
 pub mod pending;
 pub mod record;
 pub mod roll;

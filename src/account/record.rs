@@ -217,6 +217,15 @@ impl Account {
         conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
     }
 
+    /// Gives the living accounts of a plan its speed, each way that the product itself says nothing of.
+    pub async fn take_plans_speed(conn: &mut Conn, plan_id: u64, speed: Speed) -> Result<()> {
+        let sql = sql!(
+            "UPDATE account SET down_kbps = COALESCE(own_down_kbps, ?), up_kbps = COALESCE(own_up_kbps, ?) \
+             WHERE plan_id = ? AND state <> 'gone'"
+        );
+        conn.execute(sql, params![speed.down.0, speed.up.0, plan_id]).await.map(|_| ())
+    }
+
     /// What comments of ours on that router begin with.
     pub async fn prefixes(conn: &mut Conn, server_id: u64) -> Result<HashSet<String>> {
         let sql = sql!("SELECT DISTINCT comment_prefix FROM account WHERE server_id = ?");
@@ -252,8 +261,8 @@ impl Account {
              billing_cycle, next_due_date, username, password_sealed, address, plan_id, profile, ppp_service, down_kbps, up_kbps, \
              packet_bytes, history_days, threshold_bytes, threshold_template, suspension_template, instruction_url, \
              support_pptp, support_l2tp, psk_sealed, collect_with, comment_prefix, cause_billing, cause_admin, billing_reason, \
-             admin_reason, own_down_kbps, own_up_kbps, online, online_at, created_at, made_at, ended_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, \
+             admin_reason, own_down_kbps, own_up_kbps, slowed_template, restored_template, online, online_at, created_at, made_at, \
+             ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, \
              NULL, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET server_id = excluded.server_id, state = excluded.state, \
              client_id = excluded.client_id, product_id = excluded.product_id, client_name = excluded.client_name, \
              email = excluded.email, language = excluded.language, status = excluded.status, \
@@ -267,7 +276,8 @@ impl Account {
              collect_with = excluded.collect_with, comment_prefix = excluded.comment_prefix, \
              cause_billing = excluded.cause_billing, cause_admin = excluded.cause_admin, \
              billing_reason = excluded.billing_reason, admin_reason = excluded.admin_reason, own_down_kbps = excluded.own_down_kbps, \
-             own_up_kbps = excluded.own_up_kbps, made_at = excluded.made_at, \
+             own_up_kbps = excluded.own_up_kbps, slowed_template = excluded.slowed_template, \
+             restored_template = excluded.restored_template, made_at = excluded.made_at, \
              ended_at = excluded.ended_at"
         );
         conn.execute(sql, self.columns(now)).await.map(|_| ())
@@ -312,6 +322,8 @@ impl Account {
             &self.causes.admin_reason,
             terms.own_speed.down.map(|it| it.0),
             terms.own_speed.up.map(|it| it.0),
+            terms.slowed_template.clone(),
+            terms.restored_template.clone(),
             now,
             self.made_at,
             (self.state == State::Gone).then_some(now),
@@ -390,6 +402,8 @@ fn settings(row: &Row) -> Result<Settings> {
         threshold: row.get::<Option<u64>>("threshold_bytes")?.map(Bytes),
         threshold_template: row.get("threshold_template")?,
         suspension_template: row.get("suspension_template")?,
+        slowed_template: row.get("slowed_template")?,
+        restored_template: row.get("restored_template")?,
         instruction_url: row.get("instruction_url")?,
         support_pptp: row.get("support_pptp")?,
         support_l2tp: row.get("support_l2tp")?,

@@ -156,6 +156,12 @@ pub async fn by_plan(conn: &mut Conn) -> Result<HashMap<u64, u64>> {
     conn.rows(sql, vec![]).await?.iter().map(|row| Ok((row.get("plan_id")?, row.get("n")?))).collect()
 }
 
+/// How many living accounts are on a plan.
+pub async fn on_plan(conn: &mut Conn, plan_id: u64) -> Result<u64> {
+    let sql = sql!("SELECT COUNT(*) AS n FROM account WHERE plan_id = ? AND state <> 'gone'");
+    conn.one(sql, params![plan_id]).await?.map_or(Ok(0), |row| row.get("n"))
+}
+
 /// Accounts by service id, `limit` of them after the first `skip`.
 pub async fn list(conn: &mut Conn, filter: &Filter, limit: u32, skip: u64) -> Result<Vec<Line>> {
     let sql = sql!(

@@ -25,7 +25,7 @@ pub const HISTORY_DAYS: RangeInclusive<u16> = 32..=3660;
 pub const DEFAULT_SPEED: Speed = Speed::new(10_000, 10_000);
 
 /// Every name that `settings` and `options` may hold; `traffic_gb` counts in `options` only.
-pub const NAMES: [&str; 25] = [
+pub const NAMES: [&str; 27] = [
     "plan",
     "profile",
     "ppp_service",
@@ -43,6 +43,8 @@ pub const NAMES: [&str; 25] = [
     "threshold_gb",
     "threshold_template",
     "suspension_template",
+    "slowed_template",
+    "restored_template",
     "instruction_url",
     "support_pptp",
     "support_l2tp",
@@ -81,6 +83,10 @@ pub struct Settings {
     pub threshold_template: Option<String>,
     /// The suspension letter's template; `None` is no such letter.
     pub suspension_template: Option<String>,
+    /// The template of the letter that a plan has slowed the service down; `None` is no such letter.
+    pub slowed_template: Option<String>,
+    /// The template of the letter that it goes at full speed again; `None` is no such letter.
+    pub restored_template: Option<String>,
     /// Where the client page's manual button leads; `None` hides it.
     pub instruction_url: Option<String>,
     /// Whether the client page offers `PPtP`.
@@ -130,6 +136,8 @@ impl Settings {
             threshold: fields.read("threshold_gb", |value| gigabytes(value, gb))?,
             threshold_template: text("threshold_template")?,
             suspension_template: text("suspension_template")?,
+            slowed_template: text("slowed_template")?,
+            restored_template: text("restored_template")?,
             instruction_url: fields.read("instruction_url", web_address)?,
             support_pptp: fields.read("support_pptp", switch)?.unwrap_or(false),
             support_l2tp: fields.read("support_l2tp", switch)?.unwrap_or(false),

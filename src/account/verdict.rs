@@ -1,4 +1,4 @@
-//! What follows from a balance: one pure function, called after each booking (design: one decision, in one place).
+//! What follows from a balance and a plan's quotas: one pure function, called after each booking (design: one decision, in one place).
 //!
 //! The threshold letter goes out once per crossing and is armed again when the balance rises above the threshold; the
 //! suspension letter once per block. Both at once: only the suspension letter. Never called for a doubtful reading.
@@ -10,7 +10,7 @@ use crate::units::Bytes;
 pub enum Letter {
     /// The balance fell below the threshold.
     Threshold,
-    /// The balance is used up and the account was blocked.
+    /// The balance or a quota of the plan is used up and the account was blocked.
     Suspension,
 }
 
@@ -27,6 +27,8 @@ pub struct Books {
     pub armed: bool,
     /// Whether the quota cause holds.
     pub quota: bool,
+    /// Whether a quota of the plan is full that blocks.
+    pub plan_full: bool,
 }
 
 /// What follows.
@@ -40,12 +42,20 @@ pub struct Verdict {
     pub letter: Option<Letter>,
 }
 
-/// Decides. Blocked is a balance of zero or less; the threshold is passed when the balance is *less* than it.
-pub fn decide(books: Books) -> Verdict {
-    if !books.metered {
-        return Verdict { armed: true, quota: false, letter: None };
+impl Books {
+    /// Whether the account is to be blocked: its balance is zero or less, or the plan says so.
+    pub fn is_used_up(&self) -> bool {
+        self.plan_full || (self.metered && self.balance <= 0)
     }
-    let quota = books.balance <= 0;
+}
+
+/// Decides. The threshold is passed when the balance is *less* than it.
+pub fn decide(books: Books) -> Verdict {
+    let quota = books.is_used_up();
+    if !books.metered {
+        let letter = (quota && !books.quota).then_some(Letter::Suspension);
+        return Verdict { armed: true, quota, letter };
+    }
     let below = books.threshold.is_some_and(|threshold| books.balance < threshold.signed());
     let above = books.threshold.is_some_and(|threshold| books.balance > threshold.signed());
     let letter = if quota && !books.quota {
@@ -64,7 +74,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn books(balance: i64) -> Books {
-        Books { metered: true, balance, threshold: Some(Bytes(100)), armed: true, quota: false }
+        Books { metered: true, balance, threshold: Some(Bytes(100)), armed: true, quota: false, plan_full: false }
     }
 
     #[test]
@@ -87,6 +97,18 @@ mod tests {
     fn unmetered_is_never_blocked_and_never_written_to() {
         let unmetered = Books { metered: false, balance: -5, ..books(0) };
         assert_eq!(decide(Books { quota: true, ..unmetered }), Verdict { armed: true, quota: false, letter: None });
+    }
+
+    #[test]
+    fn a_full_plan_blocks_once_and_frees_at_once_whatever_the_balance() {
+        let full = Books { plan_full: true, ..books(500) };
+        assert_eq!(decide(full), Verdict { armed: true, quota: true, letter: Some(Letter::Suspension) });
+        assert_eq!(decide(Books { quota: true, ..full }).letter, None, "told once");
+        assert_eq!(decide(Books { quota: true, ..books(500) }), Verdict { armed: true, quota: false, letter: None });
+        assert!(decide(Books { quota: true, ..books(0) }).quota, "the balance holds it still");
+        let unmetered = Books { metered: false, ..full };
+        assert_eq!(decide(unmetered), Verdict { armed: true, quota: true, letter: Some(Letter::Suspension) });
+        assert!(!decide(Books { plan_full: false, quota: true, ..unmetered }).quota);
     }
 
     proptest! {

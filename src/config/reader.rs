@@ -1,11 +1,11 @@
 //! From laid-over values to the typed settings: each value is checked here, and an error says what would be right.
 
 use super::{
-    BridgeKey, Collect, Config, ConfigError, Database, Http, Log, LogFormat, Mail, Netflow, Ops, Router, SealKeys,
+    BridgeKey, Collect, Config, ConfigError, Database, Http, Log, LogFormat, Mail, Netflow, Ops, Plans, Router, SealKeys,
     Smtp, SmtpTls, TlsFiles, Traffic, Transport, decode,
     layers::{Layers, Leaf, Origin, SECRETS, pattern},
 };
-use crate::{db::Address, units::Gigabyte};
+use crate::{db::Address, plan::window::Clock, units::Gigabyte};
 use base64::alphabet;
 use secrecy::{ExposeSecret, SecretString};
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
@@ -154,6 +154,7 @@ pub(super) fn config(from: &Reader<'_>) -> Result<Config, ConfigError> {
         zone: zone(from)?,
         mail: mail(from)?,
         collect: collect(from)?,
+        plans: plans(from)?,
         router: router(from)?,
         traffic: Traffic {
             gb: from.choice("traffic.gb", &[("1024", Gigabyte::Binary), ("1000", Gigabyte::Decimal)])?,
@@ -286,6 +287,19 @@ fn mail(from: &Reader<'_>) -> Result<Mail, ConfigError> {
             tls: from.choice("mail.smtp.tls", &kinds)?,
             login,
         },
+    })
+}
+
+fn plans(from: &Reader<'_>) -> Result<Plans, ConfigError> {
+    let sync = from.whole("plans.sync_seconds", 0..=86_400)?;
+    if (1..5).contains(&sync) {
+        let right = "0 (only collect.poll_seconds counts) or a whole number from 5 to 86400";
+        return Err(from.wrong("plans.sync_seconds", right));
+    }
+    let reset = Clock::parse(from.text("plans.daily_reset")?);
+    Ok(Plans {
+        sync: (sync > 0).then(|| Duration::from_secs(sync.into())),
+        daily_reset: reset.ok_or_else(|| from.wrong("plans.daily_reset", "a time of day such as \"00:05\""))?,
     })
 }
 

@@ -9,8 +9,10 @@ pub mod netflow;
 pub mod nonces;
 pub mod openapi;
 pub mod ops;
+pub mod plans;
 pub mod profile;
 pub mod refusals;
+pub mod rules;
 pub mod serve;
 pub mod signed;
 
@@ -47,6 +49,8 @@ pub struct Front {
 pub enum Reply {
     /// 200 with JSON.
     Json(Value),
+    /// 201 with what was made, as JSON.
+    Made(Value),
     /// 204: done, and nothing to say.
     Empty,
 }
@@ -58,7 +62,7 @@ pub async fn any(front: web::Data<Front>, request: HttpRequest, payload: web::Pa
     }
     let begun = Instant::now();
     let reference = log::reference(&front.app.chance);
-    let door = Door::at(request.uri().path());
+    let door = Door::at(request.uri().path(), request.uri().query().unwrap_or_default());
     let hook = door.as_ref().map_or("other", Door::name).to_owned();
     let span = tracing::info_span!("request", reference, hook);
     let response = answered(&front, door, &request, payload, &reference).instrument(span.clone()).await;
@@ -95,6 +99,7 @@ async fn answered(
     };
     match through(front, door.clone(), request, body).await {
         Ok(Reply::Json(value)) => answer::json(200, &value, Some(&proof)),
+        Ok(Reply::Made(value)) => answer::json(201, &value, Some(&proof)),
         Ok(Reply::Empty) => answer::empty(204, Some(&proof)),
         Err(problem) => {
             let mut answer = refused(&problem, reference, Some(&proof));
@@ -145,13 +150,17 @@ enum Door {
     Hook(Hook, String),
     /// `/v1/netflow` and below.
     Netflow(netflow::Path),
+    /// `/v1/plans` and below.
+    Plans(plans::Path),
+    /// `/v1/bandwidth-rules` and below.
+    Rules(rules::Path),
     /// `/v1/admin/{page}`.
     Admin(work::admin::Name),
 }
 
 impl Door {
     /// Paths are taken as sent: what is percent-encoded leads nowhere.
-    fn at(path: &str) -> Result<Self, Problem> {
+    fn at(path: &str, query: &str) -> Result<Self, Problem> {
         if let Some(name) = path.strip_prefix("/v1/hooks/").filter(|name| name.len() <= 64) {
             let missing =
                 || format!("There is no hook named {name:?}; update Turnpike if the WHMCS module is newer than it.");
@@ -161,11 +170,17 @@ impl Door {
         if let Some(path) = path.strip_prefix("/v1/netflow").and_then(netflow::Path::of) {
             return path.map(Self::Netflow);
         }
+        if let Some(path) = path.strip_prefix("/v1/plans").and_then(|rest| plans::Path::of(rest, query)) {
+            return path.map(Self::Plans);
+        }
+        if let Some(path) = path.strip_prefix("/v1/bandwidth-rules").and_then(rules::Path::of) {
+            return path.map(Self::Rules);
+        }
         if let Some(page) = path.strip_prefix("/v1/admin/").and_then(work::admin::Name::parse) {
             return Ok(Self::Admin(page));
         }
         let nothing = "There is nothing at this path; hooks are at /v1/hooks/{hook}, NetFlow records at /v1/netflow, \
-                       pages at /v1/admin/{page}.";
+                       plans at /v1/plans, bandwidth rules at /v1/bandwidth-rules, pages at /v1/admin/{page}.";
         Err(Problem::new(Code::NoSuchHook, nothing))
     }
 
@@ -174,6 +189,8 @@ impl Door {
         match self {
             Self::Hook(_, name) => name,
             Self::Netflow(_) => "netflow",
+            Self::Plans(_) => "plans",
+            Self::Rules(_) => "bandwidth-rules",
             Self::Admin(_) => "admin",
         }
     }
@@ -182,6 +199,8 @@ impl Door {
         match self {
             Self::Hook(..) | Self::Admin(_) => &[Method::POST],
             Self::Netflow(path) => path.methods(),
+            Self::Plans(path) => path.methods(),
+            Self::Rules(path) => path.methods(),
         }
     }
 
@@ -189,9 +208,17 @@ impl Door {
         match self {
             Self::Hook(hook, _) => run(app, *hook, &Ask::parse(body)?).await.map(Reply::Json),
             Self::Netflow(path) => path.run(app, method, body).await,
+            Self::Plans(path) => path.run(app, method, body).await,
+            Self::Rules(path) => path.run(app, method, body).await,
             Self::Admin(page) => admin::run(app, *page, body).await,
         }
     }
+}
+
+/// One spelling an id: digits alone, none in front that says nothing.
+fn id(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|id: &u64| plain && i64::try_from(*id).is_ok())
 }
 
 fn listed(methods: &[Method]) -> String {
@@ -230,6 +257,7 @@ enum Hook {
     ChangePassword,
     Disconnect,
     AddTraffic,
+    FupReset,
     UsageUpdate,
     Cron,
     ClientArea,
@@ -239,7 +267,7 @@ enum Hook {
 }
 
 /// Each hook with its name in the path.
-const HOOKS: [(&str, Hook); 19] = [
+const HOOKS: [(&str, Hook); 20] = [
     ("test-connection", Hook::TestConnection),
     ("options", Hook::Options),
     ("create", Hook::Create),
@@ -253,6 +281,7 @@ const HOOKS: [(&str, Hook); 19] = [
     ("change-password", Hook::ChangePassword),
     ("disconnect", Hook::Disconnect),
     ("add-traffic", Hook::AddTraffic),
+    ("fup-reset", Hook::FupReset),
     ("usage-update", Hook::UsageUpdate),
     ("cron", Hook::Cron),
     ("client-area", Hook::ClientArea),
@@ -279,6 +308,7 @@ async fn run(app: &App, hook: Hook, ask: &Ask) -> Result<Value, Problem> {
         Hook::ChangePassword => work::change_password::run(app, ask).await,
         Hook::Disconnect => work::disconnect::run(app, ask).await,
         Hook::AddTraffic => work::add_traffic::run(app, ask).await,
+        Hook::FupReset => work::fair_use::hook(app, ask).await,
         Hook::UsageUpdate => work::usage_update::run(app, ask).await,
         Hook::Cron => work::cron::run(app, ask).await,
         Hook::ClientArea => work::client_area::run(app, ask).await,

@@ -37,7 +37,7 @@ impl Path {
             Some(_) => return None,
         };
         let none = || Problem::new(Code::NoSuchRecord, "The path names no service: its id is digits alone.");
-        Some(service_id(id).map(of).ok_or_else(none))
+        Some(super::id(id).map(of).ok_or_else(none))
     }
 
     /// The methods that it takes.
@@ -62,12 +62,6 @@ impl Path {
             Self::Record(id) => netflow::get(app, id).await?,
         }))
     }
-}
-
-/// One spelling an id: digits alone, none in front that says nothing.
-fn service_id(text: &str) -> Option<u64> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
-    text.parse().ok().filter(|id: &u64| plain && i64::try_from(*id).is_ok())
 }
 
 #[cfg(test)]

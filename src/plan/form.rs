@@ -34,7 +34,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
+    pub(super) fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), why: why.into() }
     }
 }
@@ -67,6 +67,18 @@ pub fn speed_text(kbps: Kbps) -> String {
         it if it < 1000 => format!("{it}k"),
         it => format!("{}M", (Decimal::from(it) / Decimal::from(1000)).normalize()),
     }
+}
+
+/// Traffic as people read it, such that [`parse`] reads exactly the same back: `80 GB`, `1.5 TB`, `500 MB`; nothing is `0`.
+pub fn bytes_text(bytes: Bytes, gb: Gigabyte) -> String {
+    let thousand = thousand(gb);
+    for (unit, power) in [("TB", 4), ("GB", 3), ("MB", 2), ("KB", 1)] {
+        let amount = Decimal::from(bytes.0) / Decimal::from(thousand.pow(power));
+        if amount >= Decimal::ONE && amount.normalize().scale() <= 3 {
+            return format!("{} {unit}", amount.normalize());
+        }
+    }
+    bytes.0.to_string()
 }
 
 /// Reads a plan.
@@ -103,7 +115,7 @@ pub fn parse(fields: &Map<String, Value>, gb: Gigabyte) -> Read<Plan> {
                 form.text("filter_id_fup3", LONGEST_TEXT)?,
             ],
         },
-        sort_order: form.sort_order()?,
+        sort_order: form.whole_signed("sort_order")?,
     };
     check_steps("", "fup", &plan.daily, Some(plan.speed))?;
     check_steps("monthly_", "fup", &plan.monthly, Some(plan.speed))?;
@@ -144,6 +156,30 @@ fn check_steps(prefix: &str, kind: &str, tiers: &[Tier], sold: Option<Speed>) ->
         before = Some((number, *tier));
     }
     Ok(())
+}
+
+/// One field that is an amount of traffic; `None` where it is blank.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn one_amount(fields: &Map<String, Value>, name: &str, gb: Gigabyte) -> Read<Option<Bytes>> {
+    Form { fields, gb }.read(name, |text| bytes(text, gb))
+}
+
+/// One field that is a speed; `None` where it is blank.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn one_speed(fields: &Map<String, Value>, name: &str) -> Read<Option<Kbps>> {
+    Form { fields, gb: Gigabyte::Binary }.read(name, |text| speed(text).map_err(str::to_owned))
+}
+
+/// One field that is a whole number within a range; `None` where it is blank.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn one_whole(fields: &Map<String, Value>, name: &str, range: std::ops::RangeInclusive<u32>) -> Read<Option<u32>> {
+    Form { fields, gb: Gigabyte::Binary }.whole(name, range)
 }
 
 /// The fields of a plan; what [`parse`] reads, with the speeds' texts beside.
@@ -227,14 +263,15 @@ const BURST_THRESHOLD: u8 = 75;
 /// The time of a burst where none is given, seconds.
 const BURST_TIME: u32 = 10;
 
-struct Form<'a> {
-    fields: &'a Map<String, Value>,
-    gb: Gigabyte,
+/// What was sent, to be read a field at a time.
+pub(super) struct Form<'a> {
+    pub(super) fields: &'a Map<String, Value>,
+    pub(super) gb: Gigabyte,
 }
 
 impl Form<'_> {
     /// A field as text; `None` where it is absent, null or blank.
-    fn raw(&self, name: &str) -> Read<Option<String>> {
+    pub(super) fn raw(&self, name: &str) -> Read<Option<String>> {
         let text = match self.fields.get(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) => text.clone(),
@@ -249,9 +286,9 @@ impl Form<'_> {
         self.raw(name)?.map(|text| read(&text).map_err(|why| Invalid::new(name, why))).transpose()
     }
 
-    fn required(&self, name: &str, most: usize) -> Read<String> {
+    pub(super) fn required(&self, name: &str, most: usize) -> Read<String> {
         let text = self.text(name, most)?;
-        if text.is_empty() { Err(Invalid::new(name, "is missing")) } else { Ok(text) }
+        if text.is_empty() { Err(Invalid::new(name, "is missing; it is needed")) } else { Ok(text) }
     }
 
     fn text(&self, name: &str, most: usize) -> Read<String> {
@@ -295,7 +332,7 @@ impl Form<'_> {
         self.read(name, |text| bytes(text, self.gb)).map(Option::unwrap_or_default)
     }
 
-    fn whole(&self, name: &str, range: std::ops::RangeInclusive<u32>) -> Read<Option<u32>> {
+    pub(super) fn whole(&self, name: &str, range: std::ops::RangeInclusive<u32>) -> Read<Option<u32>> {
         let wrong = || format!("must be a whole number from {} to {}", range.start(), range.end());
         self.read(name, |text| {
             let digits = text.bytes().all(|b| b.is_ascii_digit());
@@ -303,7 +340,7 @@ impl Form<'_> {
         })
     }
 
-    fn switch(&self, name: &str) -> Read<bool> {
+    pub(super) fn switch(&self, name: &str) -> Read<bool> {
         let read = self.read(name, |text| match text.to_ascii_lowercase().as_str() {
             "on" | "yes" | "true" | "1" => Ok(true),
             "off" | "no" | "false" | "0" => Ok(false),
@@ -312,7 +349,7 @@ impl Form<'_> {
         read.map(Option::unwrap_or_default)
     }
 
-    fn clock(&self, name: &str) -> Read<Option<Clock>> {
+    pub(super) fn clock(&self, name: &str) -> Read<Option<Clock>> {
         self.read(name, |text| Clock::parse(text).ok_or_else(|| "must be a time of day, HH:MM".to_owned()))
     }
 
@@ -385,8 +422,8 @@ impl Form<'_> {
         if !self.switch("time_based_speed_enabled")? {
             return Ok(None);
         }
-        let from = from.ok_or_else(|| Invalid::new("time_from", "is missing"))?;
-        let to = to.ok_or_else(|| Invalid::new("time_to", "is missing"))?;
+        let from = from.ok_or_else(|| Invalid::new("time_from", "is missing; it is needed"))?;
+        let to = to.ok_or_else(|| Invalid::new("time_to", "is missing; it is needed"))?;
         if from == to {
             return Err(Invalid::new("time_to", "is the same as From: such a window is empty"));
         }
@@ -414,8 +451,9 @@ impl Form<'_> {
         })
     }
 
-    fn sort_order(&self) -> Read<i32> {
-        let read = self.read("sort_order", |text| text.parse().map_err(|_error| "must be a whole number".to_owned()));
+    /// A whole number, which may be below zero; 0 where there is none.
+    pub(super) fn whole_signed(&self, name: &str) -> Read<i32> {
+        let read = self.read(name, |text| text.parse().map_err(|_error| "must be a whole number".to_owned()));
         read.map(Option::unwrap_or_default)
     }
 }
@@ -426,15 +464,22 @@ fn decimal(text: &str) -> Option<Decimal> {
     (plain && text.len() <= 24).then(|| text.parse().ok()).flatten()
 }
 
-/// Whole bytes, or a text with its unit.
-fn bytes(text: &str, gb: Gigabyte) -> Result<Bytes, String> {
+fn thousand(gb: Gigabyte) -> u64 {
+    match gb {
+        Gigabyte::Binary => 1024,
+        Gigabyte::Decimal => 1000,
+    }
+}
+
+/// Reads traffic: whole bytes, or a text with its unit.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn bytes(text: &str, gb: Gigabyte) -> Result<Bytes, String> {
     let wrong = || format!("must be bytes, or traffic such as 500 MB, 80 GB or 1.5 TB, up to {MOST_GB} GB");
     let at = text.find(|it: char| it.is_ascii_alphabetic()).unwrap_or(text.len());
     let (digits, unit) = (text[..at].trim(), text[at..].trim().to_ascii_uppercase());
-    let thousand = match gb {
-        Gigabyte::Binary => 1024_u64,
-        Gigabyte::Decimal => 1000,
-    };
+    let thousand = thousand(gb);
     let unit = match unit.as_str() {
         "" | "B" => 1,
         "K" | "KB" => thousand,
@@ -529,6 +574,17 @@ mod tests {
     }
 
     #[test]
+    fn traffic_is_written_as_people_read_it_and_read_back_exactly() {
+        for (bytes, text) in
+            [(80 << 30, "80 GB"), ((3 << 40) / 2, "1.5 TB"), (500 << 20, "500 MB"), (0, "0"), (1023, "1023")]
+        {
+            assert_eq!(bytes_text(Bytes(bytes), Gigabyte::Binary), text);
+        }
+        assert_eq!(bytes_text(Bytes(2_500_000_000), Gigabyte::Decimal), "2.5 GB");
+        assert_eq!(bytes_text(Bytes((80 << 30) + 1), Gigabyte::Binary), "85899345921", "no digit is lost");
+    }
+
+    #[test]
     fn a_wrong_field_is_named() {
         for (more, field) in [
             (json!({"name": " "}), "name"),
@@ -619,6 +675,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_amount_of_traffic_survives_being_shown(amount in 0..=u64::from(MOST_GB) << 30, decimal in any::<bool>()) {
+            let gb = if decimal { Gigabyte::Decimal } else { Gigabyte::Binary };
+            let amount = amount.min(u64::from(MOST_GB) * gb.bytes());
+            prop_assert_eq!(bytes(&bytes_text(Bytes(amount), gb), gb), Ok(Bytes(amount)));
+        }
+
         #[test]
         fn no_text_makes_the_reader_panic(name in prop::sample::select(vec!["download_speed", "daily_quota", "time_from",
             "price", "fup1_threshold", "burst_time", "sort_order", "description"]), value in ".{0,30}") {

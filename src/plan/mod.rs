@@ -5,6 +5,7 @@ pub mod cycle;
 pub mod form;
 pub mod fup;
 pub mod hours;
+pub mod rule_form;
 pub mod rules;
 pub mod terms;
 pub mod window;

@@ -3,9 +3,11 @@
 
 use super::{
     burst::{BurstTerms, Rate},
+    cycle,
     window::{Clock, DayWindow},
 };
 use crate::units::{Bytes, Speed};
+use chrono::{Days, NaiveDate};
 use rust_decimal::Decimal;
 
 /// How many tiers each kind of counter has.
@@ -97,9 +99,56 @@ pub struct Expiry {
     pub entire_month: bool,
 }
 
+impl Expiry {
+    /// The day on which the cycle begins that holds `day`, where the first one begins on `anchor`; never before it.
+    ///
+    /// Months are counted from the anchor (the law of months). An `entire_month` ends with a calendar month, the next cycle
+    /// begins with the day after.
+    pub fn cycle_start(self, anchor: NaiveDate, day: NaiveDate) -> NaiveDate {
+        let mut start = anchor;
+        while let Some(next) = self.next_start(anchor, start).filter(|next| *next > start && *next <= day) {
+            start = next;
+        }
+        start
+    }
+
+    /// The day on which the cycle after the one that holds `day` begins; `None` past the calendar's end.
+    pub fn next_cycle(self, anchor: NaiveDate, day: NaiveDate) -> Option<NaiveDate> {
+        self.next_start(anchor, self.cycle_start(anchor, day))
+    }
+
+    fn next_start(self, anchor: NaiveDate, start: NaiveDate) -> Option<NaiveDate> {
+        let value = self.value.max(1);
+        match self.unit {
+            _ if self.entire_month => cycle::entire_month(cycle::add_months(start, self.months() - 1)).succ_opt(),
+            ExpiryUnit::Days => start.checked_add_days(Days::new(value.into())),
+            ExpiryUnit::Months => Some(cycle::next_after(anchor, value, start)),
+        }
+    }
+
+    /// Its length in calendar months; one of days counts as one month where it has to.
+    fn months(self) -> u32 {
+        match self.unit {
+            ExpiryUnit::Days => 1,
+            ExpiryUnit::Months => self.value.max(1),
+        }
+    }
+}
+
 impl Default for Expiry {
     fn default() -> Self {
         Self { value: 1, unit: ExpiryUnit::Months, entire_month: false }
+    }
+}
+
+impl Expiry {
+    /// The day on which a cycle ends that begins on `day`.
+    pub fn ends(self, day: NaiveDate) -> NaiveDate {
+        let end = match self.unit {
+            ExpiryUnit::Months => cycle::add_months(day, self.value),
+            ExpiryUnit::Days => day.checked_add_days(Days::new(self.value.into())).unwrap_or(NaiveDate::MAX),
+        };
+        if self.entire_month { cycle::entire_month(day) } else { end }
     }
 }
 
@@ -210,5 +259,58 @@ impl Plan {
     /// The clock times at which a customer's count or speed may change by this plan alone.
     pub fn edges(&self) -> impl Iterator<Item = Clock> {
         self.free_hours.into_iter().flat_map(|it| [it.window.from, it.window.to])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    fn starts(expiry: Expiry, anchor: &str, count: usize) -> Vec<String> {
+        let mut all = vec![day(anchor)];
+        while all.len() < count {
+            all.push(expiry.next_cycle(day(anchor), *all.last().unwrap()).unwrap());
+        }
+        all.iter().map(NaiveDate::to_string).collect()
+    }
+
+    #[test]
+    fn cycles_follow_the_law_of_months() {
+        let months = Expiry::default();
+        assert_eq!(starts(months, "2026-01-31", 4), ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"]);
+        let days = Expiry { value: 7, unit: ExpiryUnit::Days, entire_month: false };
+        assert_eq!(starts(days, "2026-11-20", 3), ["2026-11-20", "2026-11-27", "2026-12-04"]);
+        assert_eq!(days.cycle_start(day("2026-11-20"), day("2026-12-03")), day("2026-11-27"));
+        assert_eq!(days.cycle_start(day("2026-11-20"), day("2026-11-19")), day("2026-11-20"), "never before it");
+    }
+
+    #[test]
+    fn an_entire_month_ends_with_the_month_and_from_its_last_day_with_the_next() {
+        let entire = Expiry { entire_month: true, ..Expiry::default() };
+        assert_eq!(starts(entire, "2026-11-20", 3), ["2026-11-20", "2026-12-01", "2027-01-01"]);
+        assert_eq!(starts(entire, "2026-11-30", 3), ["2026-11-30", "2027-01-01", "2027-02-01"]);
+        let quarter = Expiry { value: 3, ..entire };
+        assert_eq!(starts(quarter, "2026-01-15", 3), ["2026-01-15", "2026-04-01", "2026-07-01"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_day_is_in_the_cycle_that_began_last(
+            ordinal in 1_u32..=366, away in 0_u64..2_000, value in 1_u32..40, months in any::<bool>(), entire_month in any::<bool>(),
+        ) {
+            let anchor = NaiveDate::from_yo_opt(2024, ordinal).unwrap();
+            let today = anchor.checked_add_days(Days::new(away)).unwrap();
+            let unit = if months { ExpiryUnit::Months } else { ExpiryUnit::Days };
+            let expiry = Expiry { value, unit, entire_month };
+            let (start, next) = (expiry.cycle_start(anchor, today), expiry.next_cycle(anchor, today).unwrap());
+            prop_assert!(start <= today && today < next, "{start} {today} {next}");
+            prop_assert_eq!(expiry.cycle_start(anchor, start), start);
+            prop_assert_eq!(expiry.cycle_start(anchor, next), next);
+        }
     }
 }

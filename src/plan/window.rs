@@ -5,7 +5,7 @@
 //! * A window `[from, to)` may cross midnight; `from = to` is off. It is what lies between the two instants in *elapsed*
 //!   time, so that it is one stretch a day; where its end comes twice, the later one ends it, in the customer's favour.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone, Timelike, Utc};
 use chrono_tz::{GapInfo, Tz};
 use std::fmt;
 
@@ -17,6 +17,11 @@ impl Clock {
     /// The clock time of so many minutes after midnight; `None` from 1440 on.
     pub fn from_minutes(minutes: u32) -> Option<Self> {
         NaiveTime::from_num_seconds_from_midnight_opt(minutes.checked_mul(60)?, 0).map(Self)
+    }
+
+    /// Minutes after midnight, 0 to 1439.
+    pub fn minutes(self) -> u32 {
+        self.0.num_seconds_from_midnight() / 60
     }
 
     /// Reads `HH:MM`, 00:00 to 23:59.

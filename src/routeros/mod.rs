@@ -45,13 +45,15 @@ pub use examine::{
 };
 pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
 pub use mark::Mark;
-pub use queues::{Packets, QueueRow, Rates, Reading, counter, counters, counters_and_uptime, set_rate};
+pub use queues::{
+    Packets, QueueRow, Rates, Reading, SetRates, Shape, counter, counters, counters_and_uptime, set_rate, set_rates,
+};
 pub use remove::remove;
 pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};
 pub use router::Router;
 pub use routers::{Limits, Login, Routers, State};
 pub use secrets::{Found, Look, SecretRow, find, look, secrets, set_disabled, set_password};
-pub use sessions::{Session, all_sessions, kick, sessions};
+pub use sessions::{Session, all_sessions, kick, sessions, uptimes};
 pub use tls::{Fingerprint, NotAFingerprint};
 pub use wanted::{Ensured, Wanted, ensure};
 

@@ -4,7 +4,7 @@
 //! become `up` and `down`, by name.
 
 use super::{
-    Error, Mark, Router,
+    Error, MOST_IDS, Mark, Router,
     command::Command,
     facts::{property, since, uptime},
     value::{pair, rates, seconds, text, truth},
@@ -13,16 +13,23 @@ use super::{
 };
 use crate::{
     plan::burst::{Burst, Rate},
-    units::{Speed, Volume},
+    units::{Kbps, Speed, Volume},
 };
+use futures_util::{StreamExt, stream};
+use std::collections::BTreeMap;
 
 /// The properties of a [`Reading`].
 pub(super) const READING: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target";
+/// The same with those of a [`Shape`].
+const READING_AND_SHAPE: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target,max-limit,burst-limit,\
+     burst-threshold,burst-time";
 /// The properties of a [`QueueRow`].
 pub(super) const ROW: &str =
     ".id,name,target,max-limit,burst-limit,burst-threshold,burst-time,disabled,dynamic,comment";
 pub(super) const PRINT: &str = "/queue/simple/print";
 pub(super) const SET: &str = "/queue/simple/set";
+/// Changes of many queues in flight: as many as a router is asked to bear.
+const AT_ONCE: usize = 4;
 
 /// Packets in both directions, customer's view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -50,6 +57,50 @@ pub struct Reading {
     pub disabled: bool,
     /// What it counts, as RouterOS prints it.
     pub target: String,
+    /// What it is set to, where that was asked for.
+    pub shape: Option<Shape>,
+}
+
+/// A queue's limits as the router shows them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// `max-limit`.
+    pub max_limit: Rates,
+    /// `burst-limit`; zero where there is none.
+    pub burst_limit: Rates,
+    /// `burst-threshold`.
+    pub burst_threshold: Rates,
+    /// `burst-time`, seconds down and up.
+    pub burst_seconds: (u64, u64),
+}
+
+impl Shape {
+    /// Whether the limits are these, numerically.
+    pub fn runs_at(&self, rate: Rate) -> bool {
+        if self.max_limit != rate.speed.into() {
+            return false;
+        }
+        match rate.burst {
+            None => self.burst_limit == Rates::default(),
+            Some(Burst { limit, threshold, seconds }) => {
+                self.burst_limit == limit.into()
+                    && self.burst_threshold == threshold.into()
+                    && self.burst_seconds == (u64::from(seconds), u64::from(seconds))
+            }
+        }
+    }
+
+    /// The most that it lets pass each way, rounded up to kbit/s.
+    pub fn fastest(&self) -> Speed {
+        let one = |limit: u64, burst: u64| {
+            let most = if limit == 0 { 0 } else { limit.max(burst) };
+            Kbps(u32::try_from(most.div_ceil(1000)).unwrap_or(u32::MAX))
+        };
+        Speed {
+            down: one(self.max_limit.down, self.burst_limit.down),
+            up: one(self.max_limit.up, self.burst_limit.up),
+        }
+    }
 }
 
 /// Rates in bit/s, customer's view; 0 is unlimited.
@@ -111,6 +162,7 @@ pub(super) fn reading(row: &Row<'_>) -> Result<Option<Reading>, String> {
         packets: Packets::default(),
         disabled: false,
         target: String::new(),
+        shape: None,
     };
     let (mut bytes, mut packets) = (None, None);
     for (key, value) in row.attributes() {
@@ -123,6 +175,7 @@ pub(super) fn reading(row: &Row<'_>) -> Result<Option<Reading>, String> {
             b"packets" => packets = pair(value),
             b"disabled" => seen.disabled = truth(value),
             b"dynamic" if truth(value) => return Ok(None),
+            b"max-limit" => seen.shape = Some(shape(row)?),
             _ => {}
         }
     }
@@ -143,12 +196,7 @@ pub(super) fn queue(row: &Row<'_>) -> Result<Option<QueueRow>, String> {
         return Ok(None);
     }
     let name = property(row, "name");
-    let rates = |key: &str| match property(row, key) {
-        none if none.is_empty() => Ok(Rates::default()),
-        some => Rates::read(&some).ok_or_else(|| format!("a {key} of {some:?} on queue {name:?}")),
-    };
-    let time = property(row, "burst-time");
-    let (up, down) = time.split_once('/').unwrap_or((&time, &time));
+    let Shape { max_limit, burst_limit, burst_threshold, burst_seconds } = shape(row)?;
     let id = property(row, ".id");
     if id.is_empty() {
         return Err(format!("queue {name:?} without an id"));
@@ -156,14 +204,32 @@ pub(super) fn queue(row: &Row<'_>) -> Result<Option<QueueRow>, String> {
     Ok(Some(QueueRow {
         id,
         target: property(row, "target"),
-        max_limit: rates("max-limit")?,
-        burst_limit: rates("burst-limit")?,
-        burst_threshold: rates("burst-threshold")?,
-        burst_seconds: (seconds(down).unwrap_or_default(), seconds(up).unwrap_or_default()),
+        max_limit,
+        burst_limit,
+        burst_threshold,
+        burst_seconds,
         disabled: row.get("disabled").is_some_and(truth),
         comment: property(row, "comment"),
         name,
     }))
+}
+
+/// The limits in a row; absent ones are none.
+fn shape(row: &Row<'_>) -> Result<Shape, String> {
+    let rates = |key: &str| match row.get(key).map(text).as_deref() {
+        None | Some("") => Ok(Rates::default()),
+        Some(some) => {
+            Rates::read(some).ok_or_else(|| format!("a {key} of {some:?} on queue {:?}", property(row, "name")))
+        }
+    };
+    let time = row.get("burst-time").map(text).unwrap_or_default();
+    let (up, down) = time.split_once('/').unwrap_or((&time, &time));
+    Ok(Shape {
+        max_limit: rates("max-limit")?,
+        burst_limit: rates("burst-limit")?,
+        burst_threshold: rates("burst-threshold")?,
+        burst_seconds: (seconds(down).unwrap_or_default(), seconds(up).unwrap_or_default()),
+    })
 }
 
 /// What every static queue has counted: one print, complete or an error.
@@ -175,13 +241,14 @@ pub async fn counters(router: &Router) -> Result<Vec<Reading>, Error> {
 }
 
 /// The same with the router's uptime in seconds, over one connection: a router that was restarted between the two would
-/// have cut it, so the uptime belongs to these counters.
+/// have cut it, so the uptime belongs to these counters. What each queue is set to is asked for where it is wanted.
 ///
 /// # Errors
 /// As [`counters`].
-pub async fn counters_and_uptime(router: &Router) -> Result<(u64, Vec<Reading>), Error> {
+pub async fn counters_and_uptime(router: &Router, shapes: bool) -> Result<(u64, Vec<Reading>), Error> {
     let up = |row: &Row<'_>| Ok(Some(property(row, "uptime")));
-    let (up, readings) = router.print_both((uptime(), up), (Command::print(PRINT, READING), reading)).await?;
+    let properties = if shapes { READING_AND_SHAPE } else { READING };
+    let (up, readings) = router.print_both((uptime(), up), (Command::print(PRINT, properties), reading)).await?;
     Ok((since(router, up)?, readings))
 }
 
@@ -224,18 +291,49 @@ pub(super) fn limits(command: Command, rate: Rate) -> Command {
 impl QueueRow {
     /// Whether its limits are these, numerically.
     pub(super) fn runs_at(&self, rate: Rate) -> bool {
-        if self.max_limit != rate.speed.into() {
-            return false;
-        }
-        match rate.burst {
-            None => self.burst_limit == Rates::default(),
-            Some(Burst { limit, threshold, seconds }) => {
-                self.burst_limit == limit.into()
-                    && self.burst_threshold == threshold.into()
-                    && self.burst_seconds == (u64::from(seconds), u64::from(seconds))
-            }
+        let Self { max_limit, burst_limit, burst_threshold, burst_seconds, .. } = *self;
+        Shape { max_limit, burst_limit, burst_threshold, burst_seconds }.runs_at(rate)
+    }
+}
+
+/// What became of setting many speeds.
+#[derive(Debug, Default)]
+pub struct SetRates {
+    /// Queues that are known to be set.
+    pub set: usize,
+    /// Those of which that is not known, or known not to be.
+    pub unset: usize,
+    /// Why, the first time.
+    pub error: Option<Error>,
+}
+
+/// Sets queues, by id, each to its rate, on the connection that stands: those of equal rates together, in batches, a few
+/// in flight. Sessions stay. Nothing is tried again: whoever asks reads again.
+pub async fn set_rates(router: &Router, wanted: &[(String, Rate)]) -> SetRates {
+    let mut by_rate: BTreeMap<String, (Rate, Vec<&str>)> = BTreeMap::new();
+    for (id, rate) in wanted.iter().filter(|(id, _)| is_id(id)) {
+        by_rate.entry(rate.to_string()).or_insert_with(|| (*rate, Vec::new())).1.push(id);
+    }
+    let mut batches = Vec::new();
+    for (rate, ids) in by_rate.values() {
+        for some in ids.chunks(MOST_IDS) {
+            batches.push((some.len(), limits(Command::write(SET).set(".id", &some.join(",")), *rate)));
         }
     }
+    let set = |(queues, command): (usize, Command)| {
+        let router = router.connected();
+        async move { (queues, router.write(command).await) }
+    };
+    let mut sets = stream::iter(batches).map(set).buffer_unordered(AT_ONCE);
+    let mut made = SetRates::default();
+    while let Some((queues, outcome)) = sets.next().await {
+        match outcome {
+            Ok(_) => made.set += queues,
+            Err(error) => made.error = made.error.or(Some(error)),
+        }
+    }
+    made.unset = wanted.len() - made.set;
+    made
 }
 
 /// Whether a text is an id as RouterOS writes them: `*` and hexadecimal digits. A name in a list of ids would be taken

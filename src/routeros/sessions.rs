@@ -64,6 +64,15 @@ pub async fn all_sessions(router: &Router) -> Result<Vec<Session>, Error> {
     router.print(Command::print(PRINT, ROW), session).await
 }
 
+/// For how many seconds each session has been up, by user name.
+///
+/// # Errors
+/// Any [`Error`] of a print.
+pub async fn uptimes(router: &Router) -> Result<Vec<(String, u64)>, Error> {
+    let take = |row: &Row<'_>| Ok(seconds(&property(row, "uptime")).map(|up| (property(row, "name"), up)));
+    router.print(Command::print(PRINT, "name,uptime"), take).await
+}
+
 /// Ends every session of a user name, and one that came up meanwhile. Answers how many. A session that is already
 /// gone is no error.
 ///

@@ -1,7 +1,7 @@
 //! Traffic between two instants, booked on the days of the installation's time zone.
 //!
-//! * The traffic of an interval is taken as even over it and split by overlap at local midnight. The shares are whole bytes
-//!   and sum exactly to the whole, each way.
+//! * The traffic of an interval is taken as even over it and split by overlap at local midnight, and at further edges
+//!   where a plan counts differently. The shares are whole bytes and sum exactly to the whole, each way.
 //! * A local day is what lies between two midnights in *elapsed* time: 23 or 25 hours long where the clock is changed. It
 //!   begins at the first instant that any clock of the zone shows its date. A midnight that does not exist (clocks set
 //!   forward at 0:00) is the instant of the change; an hour before midnight that comes twice after midnight has been shown
@@ -33,35 +33,60 @@ pub fn day_start(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
     Some(start.with_timezone(&Utc))
 }
 
+/// A part of an interval's traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// When it begins.
+    pub at: DateTime<Utc>,
+    /// The local day that it belongs to, whole.
+    pub day: NaiveDate,
+    /// Its share.
+    pub volume: Volume,
+}
+
 /// Splits the traffic of `(from, to]` by local day, in order, leaving no touched day out.
 ///
 /// An interval without length, and one whose end is before its beginning (our clock was set back), is booked whole on the
 /// day of `to`. Instants count to the microsecond.
 pub fn split(volume: Volume, from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> Vec<(NaiveDate, Volume)> {
-    let last = local_day(to, zone);
+    pieces(volume, from, to, &[], zone).into_iter().map(|piece| (piece.day, piece.volume)).collect()
+}
+
+/// The same, cut at these instants too, in any order; those outside the interval cut nothing.
+pub fn pieces(
+    volume: Volume,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    edges: &[DateTime<Utc>],
+    zone: Tz,
+) -> Vec<Piece> {
     let whole = u128::try_from(to.timestamp_micros() - from.timestamp_micros()).unwrap_or(0);
-    let mut shares = Vec::new();
-    let (mut day, mut booked) = (local_day(from, zone), Volume::ZERO);
-    while whole > 0 && day < last {
-        let Some(next) = day.succ_opt() else { break };
-        let Some(end) = day_start(next, zone) else { break };
+    if whole == 0 {
+        return vec![Piece { at: to, day: local_day(to, zone), volume }];
+    }
+    let mut cuts = midnights(from, to, zone);
+    cuts.extend(edges.iter().filter(|at| from < **at && **at < to));
+    cuts.sort_unstable();
+    cuts.dedup();
+    cuts.push(to);
+    let (mut at, mut booked) = (from, Volume::ZERO);
+    let share = |end: DateTime<Utc>| {
         let passed = u128::try_from(end.timestamp_micros() - from.timestamp_micros()).unwrap_or(0);
         // Shares are differences of the running total, so that roundings do not add up.
         let until = Volume { down: part(volume.down, passed, whole), up: part(volume.up, passed, whole) };
-        let began = day_start(day, zone).is_none_or(|start| start < end);
-        if began {
-            shares.push((day, until.saturating_sub(booked)));
-            booked = until;
-        }
-        day = next;
-    }
-    // Ending at the stroke of midnight touches nothing of the new day.
-    let rest = volume.saturating_sub(booked);
-    let touched = day_start(last, zone).is_none_or(|start| start < to);
-    if shares.is_empty() || touched || !rest.is_zero() {
-        shares.push((last, rest));
-    }
-    shares
+        let piece = Piece { at, day: local_day(at, zone), volume: until.saturating_sub(booked) };
+        (at, booked) = (end, until);
+        piece
+    };
+    cuts.into_iter().map(share).collect()
+}
+
+/// The midnights within an interval, in order. Ending at the stroke of midnight touches nothing of the new day.
+fn midnights(from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -> Vec<DateTime<Utc>> {
+    let last = local_day(to, zone);
+    let days = std::iter::successors(local_day(from, zone).succ_opt(), NaiveDate::succ_opt);
+    let starts = days.take_while(|day| *day <= last).map_while(|day| day_start(day, zone));
+    starts.filter(|at| from < *at && *at < to).collect()
 }
 
 /// `total · passed ÷ whole`, rounded down.
@@ -248,6 +273,29 @@ mod tests {
             prop_assert_eq!(sum(|share| share.up.0), u128::from(up));
             prop_assert!(shares.windows(2).all(|pair| pair[0].0 < pair[1].0), "{:?}", shares);
             prop_assert_eq!(shares[0].0, local_day(from, zone));
+        }
+
+        #[test]
+        fn pieces_are_the_whole_each_its_overlap_and_none_spans_an_edge(
+            down: u64, up: u64, from in instant(), length in 1..9 * 86_400_000_i64, zone in zone(),
+            edges in prop::collection::vec(-0.5..1.5_f64, 0..9),
+        ) {
+            let to = from + Duration::milliseconds(length);
+            #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a point about nine days")]
+            let edge = |at: &f64| from + Duration::milliseconds((length as f64 * at) as i64);
+            let edges: Vec<_> = edges.iter().map(edge).collect();
+            let pieces = pieces(Volume::new(down, up), from, to, &edges, zone);
+            let sum = |of: fn(&Volume) -> u64| pieces.iter().map(|it| u128::from(of(&it.volume))).sum::<u128>();
+            prop_assert_eq!((sum(|it| it.down.0), sum(|it| it.up.0)), (u128::from(down), u128::from(up)));
+            prop_assert_eq!(pieces[0].at, from);
+            let ends = pieces.iter().skip(1).map(|it| it.at).chain([to]);
+            for (piece, end) in pieces.iter().zip(ends) {
+                prop_assert!(piece.at < end && piece.day == local_day(piece.at, zone));
+                prop_assert!(edges.iter().all(|edge| *edge <= piece.at || *edge >= end));
+                let fair = u128::from(down) * u128::try_from((end - piece.at).num_milliseconds()).unwrap()
+                    / u128::try_from(length).unwrap();
+                prop_assert!(u128::from(piece.volume.down.0).abs_diff(fair) <= 1);
+            }
         }
 
         #[test]

@@ -1,6 +1,9 @@
-//! Books what counters moved: history, ledger, verdict, in the caller's one transaction.
+//! Books what counters moved: history, ledger, usage under plans, verdicts, in the caller's one transaction.
 
-use super::settle::settle;
+use super::{
+    fair_use::Held,
+    settle::{self, Plan},
+};
 use crate::{
     account::Account,
     app::App,
@@ -9,12 +12,12 @@ use crate::{
     router::Server,
     units::Volume,
     usage::{
-        days,
         history::{self, Booking},
         ledger,
     },
 };
 use chrono::{DateTime, Utc};
+use std::collections::HashMap;
 
 /// Traffic of one account in the interval (`from`, now].
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +32,13 @@ pub struct Moved {
     pub doubtful: bool,
 }
 
-/// Books it all; how many bytes that was. Balances of `accounts` move along.
+/// Books it all; how many bytes that was. Balances of `accounts` move along. Then decides: upon those that moved
+/// something, and upon all that are on plans.
 pub async fn book(
     app: &App,
     tx: &mut Conn,
     server: &Server,
-    accounts: &mut [Account],
+    (accounts, held): (&mut [Account], &mut Held),
     moved: &[Moved],
     now: DateTime<Utc>,
 ) -> Result<u64, Problem> {
@@ -43,11 +47,9 @@ pub async fn book(
     for it in moved.iter().filter(|it| !it.volume.is_zero()) {
         let account = &mut accounts[it.account];
         bytes = bytes.saturating_add(it.volume.total().0);
-        for (day, raw) in days::split(it.volume, it.from, now, app.config.zone) {
-            // No plan discounts anything yet: what was moved is what counts.
-            let counted = raw;
+        for (day, raw, counted) in held.share(account, it.volume, (it.from, now)) {
             bookings.push(Booking { service_id: account.service_id, day, raw, counted });
-            if account.is_metered() {
+            if account.is_metered() && !counted.is_zero() {
                 charges.push((account.service_id, day, counted.total()));
                 account.balance = account.balance.saturating_sub(counted.total().signed());
             }
@@ -55,8 +57,17 @@ pub async fn book(
     }
     history::add(tx, &bookings).await?;
     ledger::charge(tx, &charges, now).await?;
-    for it in moved.iter().filter(|it| !it.doubtful) {
-        settle(app, tx, server, &mut accounts[it.account], now).await?;
+    let doubtful: HashMap<usize, bool> = moved.iter().map(|it| (it.account, it.doubtful)).collect();
+    for (at, account) in accounts.iter_mut().enumerate() {
+        let (moved, plan) = match doubtful.get(&at) {
+            Some(true) => continue,
+            moved => (moved.is_some(), Plan::of(held, account)),
+        };
+        // Where nothing was moved only the plan can have changed anything.
+        if moved || plan.as_ref().is_some_and(|plan| plan.is_news(account)) {
+            settle::conclude(app, tx, server, (account, held), plan, now).await?;
+        }
     }
+    held.save(tx).await?;
     Ok(bytes)
 }

@@ -1,7 +1,7 @@
 //! Change-package: new settings on the router. Address, counters and balance stay; sessions are ended only where the
 //! profile or the PPP service changed. The new settings are a fact of the books; the router's part may wait.
 
-use super::{Ask, apply, create, settle, view};
+use super::{Ask, apply, create, fair_use, fair_use::Held, settle, view};
 use crate::{
     account::{
         Account,
@@ -33,11 +33,13 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     }
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
+        let settings = super::plans::on_plan(&mut tx, &settings).await?;
         let mut account = super::living(&mut tx, service_id, now).await?;
         let kick = account.settings.profile != settings.profile || account.settings.ppp_service != settings.ppp_service;
         let before = routers_part(&account);
-        counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
-        let was_metered = account.is_metered();
+        let held_to = fair_use::rate(&mut tx, &account).await?.fastest();
+        counters::had_speed(&mut tx, service_id, held_to.faster(account.settings.speed)).await?;
+        let (was_metered, was_on_plan) = (account.is_metered(), account.settings.plan.is_some());
         account.sold = sold.clone().or(&account.sold);
         // The mark stays what it was made with; with another it would not be ours.
         let comment_prefix = account.settings.comment_prefix.clone();
@@ -47,7 +49,12 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
             account.balance += create::grant(&mut tx, &account, now).await?;
         }
         account.save(&mut tx, now).await?;
-        settle::settle(app, &mut tx, &server, &mut account, now).await?;
+        let mut held = Held::of_one(app, &mut tx, &account, now).await?;
+        // Counters stay from plan to plan; of one that comes back to plans, only within the cycle that it left in.
+        if let Some(due) = account.sold.next_due_date.filter(|_| !was_on_plan) {
+            held.renewed(service_id, due);
+        }
+        settle::settle_held(app, &mut tx, &server, (&mut account, &mut held), now).await?;
         if before != routers_part(&account) {
             pending::decide(&mut tx, (account.server_id, service_id), Kind::Change, kick, now).await?;
         }
@@ -62,5 +69,5 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 /// What of an account the router holds, but for the switch.
 fn routers_part(account: &Account) -> impl PartialEq + use<> {
     let terms = &account.settings;
-    (terms.profile.clone(), terms.ppp_service, terms.speed, super::mark(account).comment())
+    (terms.profile.clone(), terms.ppp_service, terms.speed, terms.plan, super::mark(account).comment())
 }

@@ -4,22 +4,23 @@
 //! on disk with the reading it was decided on before the router hears of it; after a lost answer the smaller figure is
 //! charged; nothing is decided from a doubtful reading. Killed after any line, the next reading continues.
 
-use super::apply;
+use super::{apply, fair_use};
 use crate::{
-    account::Account,
     app::App,
     meters::Meters,
     problem::{Code, Problem},
     router::{Server, lease::Lease},
     routeros::{self, Reading, Router},
-    units::Volume,
+    units::{Speed, Volume},
     usage::reading::Counter,
 };
 use chrono::{DateTime, Utc};
+use std::collections::HashMap;
 use tokio::time::Instant;
 
 mod reset;
 mod sample;
+mod speeds;
 
 /// What is wanted of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +138,8 @@ async fn read_and_book(
     lease: &Lease,
 ) -> Result<sample::Booked, Problem> {
     let began = app.clock.now();
-    let (uptime_seconds, readings) = match look(router).await {
+    let asks = fair_use::asks(app, server_id).await?;
+    let (uptime_seconds, readings, sessions) = match look(router, asks).await {
         Ok(seen) => seen,
         Err(error) => {
             Meters::count(&app.meters.readings, "failed", 1);
@@ -149,22 +151,35 @@ async fn read_and_book(
         }
     };
     Meters::count(&app.meters.readings, "read", 1);
-    let sample = sample::Sample { uptime_seconds, readings, began, now: app.clock.now(), scope, lease };
+    let sample = sample::Sample { uptime_seconds, readings, sessions, began, now: app.clock.now(), scope, lease };
     let booked = crate::in_tx!(app.db, tx => sample.book(app, &mut tx, server_id).await)?;
     // Only what was committed is counted.
     booked.tally.count(&app.meters);
+    speeds::set(app, router, &booked.to_set).await;
     Ok(booked)
 }
 
+/// The router's uptime, its counters, and for how many seconds each name has been online, where that was asked for.
+type Seen = (u64, Vec<Reading>, HashMap<String, u64>);
+
 /// Uptime and counters, over one connection. One that was found dead is made anew, once: nothing was changed.
-async fn look(router: &Router) -> Result<(u64, Vec<Reading>), routeros::Error> {
-    match routeros::counters_and_uptime(router).await {
+async fn look(router: &Router, asks: fair_use::Asks) -> Result<Seen, routeros::Error> {
+    let (uptime, readings) = match routeros::counters_and_uptime(router, asks.limits).await {
         Err(error) if error.is_away() => {
             tracing::debug!(router.name = router.name(), %error, "reading once more");
-            routeros::counters_and_uptime(router).await
+            routeros::counters_and_uptime(router, asks.limits).await?
         }
-        outcome => outcome,
+        outcome => outcome?,
+    };
+    let mut online = HashMap::new();
+    if asks.sessions {
+        // Of several sessions the longest counts: a minute online is a minute, however often.
+        for (name, seconds) in routeros::uptimes(router).await? {
+            let longest: &mut u64 = online.entry(name).or_default();
+            *longest = seconds.max(*longest);
+        }
     }
+    Ok((uptime, readings, online))
 }
 
 /// After resets of unknown outcome: the next reading, at once, judges them. A router that is away leaves them open.
@@ -193,8 +208,7 @@ pub(super) fn counter_of(reading: &Reading) -> Counter {
 }
 
 /// Bytes a second that the faster direction can move; `None` where either is unlimited.
-pub(super) fn line_rate(account: &Account) -> Option<u64> {
-    let speed = account.settings.speed;
+pub(super) fn line_rate(speed: Speed) -> Option<u64> {
     if speed.down.is_unlimited() || speed.up.is_unlimited() {
         return None;
     }

@@ -4,9 +4,11 @@
 //! written, then the router's part made, then the account said to be made and its first packet granted. Killed between, the
 //! same create continues; on the router our own orphan is adopted and a foreign name refused.
 
-use super::{Ask, apply::MakeError, settle, view};
+use super::{Ask, apply::MakeError, fair_use::Held, settle, view};
 use crate::{
-    account::{Account, State, addresses::AddressSpace, allotment, causes::Causes, pending, settings::Settings},
+    account::{
+        Account, State, addresses::AddressSpace, allotment, causes::Causes, fair_use, pending, settings::Settings,
+    },
     app::App,
     problem::{Code, Problem},
     router::Server,
@@ -87,7 +89,8 @@ fn remembered_space(server: &Server) -> Result<AddressSpace, Problem> {
 
 /// Makes the router's part; what the queue's counter begins with.
 async fn make(app: &App, router: &Router, account: &Account) -> Result<Counter, MakeError> {
-    let wanted = super::wanted(app, account)?;
+    let rate = super::fair_use::rate_now(app, account).await?;
+    let wanted = super::wanted(app, account, rate)?;
     let ensured = routeros::ensure(router, &wanted).await?;
     if ensured.queue_created {
         return Ok(Counter::zero(ensured.queue_id));
@@ -115,7 +118,10 @@ async fn forget(app: &App, router: &Router, before: Option<&Account>, account: &
                 before.state = State::Gone;
                 before.save(&mut tx, now).await?;
             }
-            None => Account::forget(&mut tx, id).await?,
+            None => {
+                fair_use::forget(&mut tx, id).await?;
+                Account::forget(&mut tx, id).await?;
+            }
         }
         Ok::<_, Problem>(())
     })
@@ -232,8 +238,9 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
         let service_id = wish.service.id;
+        let settings = super::plans::on_plan(&mut tx, &wish.settings).await?;
         let known = Account::find_locked(&mut tx, service_id).await?;
-        let fresh = || Account::new(service_id, server.told.id, wish.sold.clone(), wish.settings.clone());
+        let fresh = || Account::new(service_id, server.told.id, wish.sold.clone(), settings.clone());
         let mut account = known.unwrap_or_else(fresh);
         let begins = account.state != State::Made;
         if account.state == State::Gone {
@@ -249,7 +256,7 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
             account.set_password(&app.seal, &password);
         }
         counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
-        account.set_settings(&app.seal, wish.settings.clone());
+        account.set_settings(&app.seal, settings.clone());
         let mut had = false;
         for address in free {
             if allotment::take(&mut tx, server.told.id, service_id, *address, now).await? {
@@ -268,11 +275,28 @@ async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> R
         account.save_standing(&mut tx, now).await?;
         // A termination that the router did not live to hear is no longer wanted.
         pending::withdraw_removal(&mut tx, service_id).await?;
+        on_plan(app, &mut tx, &account, now).await?;
         if !begins {
             pending::decide(&mut tx, (server.told.id, service_id), pending::Kind::Change, false, now).await?;
         }
         Ok(Some(account))
     })
+}
+
+/// Where the account stands on its plan, so that the router is given the right speed from the first.
+async fn on_plan(
+    app: &App,
+    tx: &mut crate::db::Tx,
+    account: &Account,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), Problem> {
+    let mut held = Held::of_one(app, tx, account, now).await?;
+    if let Some(due) = account.sold.next_due_date {
+        // One that was here before has used nothing of another cycle.
+        held.renewed(account.service_id, due);
+    }
+    held.decide_speed(account);
+    held.save(tx).await
 }
 
 /// The user name: what WHMCS has, else what it has been, else by the rule.
@@ -333,9 +357,11 @@ async fn made(
     account.save(tx, now).await?;
     pending::brought_in_line(tx, service_id).await?;
     // A packet below the threshold is how it was sold, not a crossing: no letter for it here.
-    let spent = account.is_metered() && account.balance <= 0;
+    let mut held = Held::of_one(app, tx, &account, now).await?;
+    held.decide_speed(&account);
+    let spent = (account.is_metered() && account.balance <= 0) || held.is_full(&account);
     if spent != account.causes.quota {
-        settle::settle(app, tx, server, &mut account, now).await?;
+        settle::settle_held(app, tx, server, (&mut account, &mut held), now).await?;
     }
     Ok(pending::count(tx, service_id).await? > 0)
 }

@@ -16,15 +16,18 @@ pub mod create;
 pub mod cron;
 pub mod disconnect;
 pub mod doctor;
+pub mod fair_use;
 pub mod housekeeping;
 pub mod list_accounts;
 pub mod metrics;
 pub mod netflow;
 pub mod options;
+pub mod plans;
 pub mod readiness;
 pub mod rebuild;
 pub mod renew;
 pub mod rotate_key;
+pub mod rules;
 mod settle;
 pub mod terminate;
 pub mod test_connection;
@@ -37,7 +40,7 @@ pub use ask::Ask;
 use crate::{
     account::{Account, State, pending, settings::Settings},
     app::App,
-    catalogue::plans,
+    catalogue::plans as sold,
     plan::burst::Rate,
     problem::{Code, Problem},
     router::{Server, Told},
@@ -74,8 +77,8 @@ fn mark(account: &Account) -> Mark {
     }
 }
 
-/// What the router should hold for an account, as it stands.
-fn wanted(app: &App, account: &Account) -> Result<Wanted, Problem> {
+/// What the router should hold for an account, as it stands, with its queue set to that rate (see [`fair_use`]).
+fn wanted(app: &App, account: &Account, rate: Rate) -> Result<Wanted, Problem> {
     Ok(Wanted {
         username: account.username.clone(),
         password: account.password(&app.seal)?,
@@ -83,7 +86,7 @@ fn wanted(app: &App, account: &Account) -> Result<Wanted, Problem> {
         profile: account.settings.profile.clone(),
         address: account.address,
         disabled: !account.causes.is_enabled(),
-        rate: Rate::plain(account.settings.speed),
+        rate,
         mark: mark(account),
     })
 }
@@ -95,7 +98,7 @@ fn wanted(app: &App, account: &Account) -> Result<Wanted, Problem> {
 async fn settings(app: &App, ask: &Ask) -> Result<Settings, Problem> {
     let gb = app.config.traffic.gb;
     let Some((name, path)) = ask.plan_name()? else { return ask.settings(gb, None) };
-    let Some(stored) = plans::named(&mut app.db.read().await?, &name).await? else {
+    let Some(stored) = sold::named(&mut app.db.read().await?, &name).await? else {
         return Err(Problem::field(path, format!("names a plan that does not exist: {name}")));
     };
     ask.settings(gb, Some((stored.id, &stored.plan)))

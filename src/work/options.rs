@@ -1,7 +1,7 @@
 //! Options: what WHMCS's drop-downs offer. A silent router never empties them: the saved values stay, with a warning.
 
 use super::Ask;
-use crate::{app::App, params, problem::Problem, routeros, sql};
+use crate::{app::App, catalogue::plans, params, problem::Problem, routeros, sql};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -30,8 +30,20 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
             }
         }
     }
+    let server = if ask.has("server")? { Some(ask.server()?.id) } else { None };
+    let plans = plan_names(app, server, ask.setting("plan")?).await?;
     let version = env!("CARGO_PKG_VERSION");
-    Ok(json!({"profiles": profiles, "plans": Vec::<String>::new(), "warning": warning, "version": version}))
+    Ok(json!({"profiles": profiles, "plans": plans, "warning": warning, "version": version}))
+}
+
+/// The plans' names in the order of drop-downs, without those that are sold on another server alone; the one that the
+/// product has stays, last where it is none of these.
+async fn plan_names(app: &App, server: Option<u64>, saved: Option<String>) -> Result<Vec<String>, Problem> {
+    let elsewhere = |nas: Option<u64>| nas.zip(server.filter(|id| *id > 0)).is_some_and(|(nas, id)| nas != id);
+    let all = plans::all(&mut app.db.read().await?).await?.into_iter().map(|it| it.plan);
+    let mut names: Vec<String> = all.filter(|it| !elsewhere(it.place.nas_id)).map(|it| it.name).collect();
+    names.extend(saved.filter(|name| !names.contains(name)));
+    Ok(names)
 }
 
 async fn saved(app: &App, server_id: u64) -> Result<Vec<String>, Problem> {

@@ -1,9 +1,9 @@
 //! Renew: the cycle's packet, once per service and due date; a balance above zero frees at once, with no cron between.
 //!
 //! The grant is a fact of the books and is answered although the router is away. Debt always carries; what was left over
-//! does too unless `traffic.carry_over` is off.
+//! does too unless `traffic.carry_over` is off. On a plan the cycle's counters begin again, and what follows is decided.
 
-use super::{Ask, apply, create, settle, view};
+use super::{Ask, apply, create, fair_use::Held, settle, view};
 use crate::{
     account::Account,
     app::App,
@@ -38,7 +38,9 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         }
         account.balance += create::grant(&mut tx, &account, now).await?;
         account.save(&mut tx, now).await?;
-        settle::settle(app, &mut tx, &server, &mut account, now).await
+        let mut held = Held::of_one(app, &mut tx, &account, now).await?;
+        held.renewed(service_id, due);
+        settle::settle_held(app, &mut tx, &server, (&mut account, &mut held), now).await
     })?;
     apply::or_later(app, &server, service_id, until).await?;
     let mut conn = app.db.read().await?;

@@ -2,9 +2,11 @@
 //!
 //! All of it is written in the caller's transaction; the router and the mail server hear of it later (law 1).
 
+use super::fair_use::Held;
 use crate::{
     account::{
         Account,
+        fair_use::Told,
         pending::{self, Kind},
         verdict::{self, Books, Letter},
     },
@@ -16,8 +18,41 @@ use crate::{
     },
     problem::Problem,
     router::Server,
+    usage::counters,
 };
 use chrono::{DateTime, Utc};
+
+/// What an account's plan says.
+pub(super) struct Plan {
+    full: bool,
+    news: Option<Told>,
+}
+
+impl Plan {
+    /// Decides upon the account's usage; `None` where it is on no plan.
+    pub(super) fn of(held: &mut Held, account: &Account) -> Option<Self> {
+        held.get(account.service_id)?;
+        let news = held.decide(account);
+        Some(Self { full: held.is_full(account), news })
+    }
+
+    /// Whether something follows from it that has not been written down.
+    pub(super) fn is_news(&self, account: &Account) -> bool {
+        self.news.is_some() || books(account, Some(self)).is_used_up() != account.causes.quota
+    }
+}
+
+/// Where the account's books stand.
+fn books(account: &Account, plan: Option<&Plan>) -> Books {
+    Books {
+        metered: account.is_metered(),
+        balance: account.balance,
+        threshold: account.settings.threshold,
+        armed: account.threshold_armed,
+        quota: account.causes.quota,
+        plan_full: plan.is_some_and(|plan| plan.full),
+    }
+}
 
 /// Decides upon an account whose balance or terms have changed, and writes the decision down.
 ///
@@ -29,24 +64,62 @@ pub async fn settle(
     account: &mut Account,
     now: DateTime<Utc>,
 ) -> Result<bool, Problem> {
+    let mut held = Held::of_one(app, tx, account, now).await?;
+    settle_held(app, tx, server, (account, &mut held), now).await
+}
+
+/// The same where the account's usage was read already, and may have been changed.
+pub(super) async fn settle_held(
+    app: &App,
+    tx: &mut Conn,
+    server: &Server,
+    (account, held): (&mut Account, &mut Held),
+    now: DateTime<Utc>,
+) -> Result<bool, Problem> {
+    let whose = (account.server_id, account.service_id);
+    let before = held.rate(whose.1);
+    let plan = Plan::of(held, account);
+    let switched = conclude(app, tx, server, (account, held), plan, now).await?;
+    held.save(tx).await?;
+    let changed = before.filter(|before| held.rate(whose.1) != Some(*before));
+    if let Some(before) = changed {
+        // What its next reading shows may still have been moved at the speed before.
+        counters::had_speed(tx, whose.1, before.fastest()).await?;
+        pending::decide(tx, whose, Kind::Change, false, now).await?;
+    }
+    Ok(switched || changed.is_some())
+}
+
+/// Writes down what follows from the account's books and its plan.
+pub(super) async fn conclude(
+    app: &App,
+    tx: &mut Conn,
+    server: &Server,
+    (account, held): (&mut Account, &Held),
+    plan: Option<Plan>,
+    now: DateTime<Utc>,
+) -> Result<bool, Problem> {
     let was_enabled = account.causes.is_enabled();
     let before = (account.threshold_armed, account.causes.quota);
-    let verdict = verdict::decide(Books {
-        metered: account.is_metered(),
-        balance: account.balance,
-        threshold: account.settings.threshold,
-        armed: account.threshold_armed,
-        quota: account.causes.quota,
-    });
+    let verdict = verdict::decide(books(account, plan.as_ref()));
     account.threshold_armed = verdict.armed;
     account.causes.quota = verdict.quota;
     if verdict.quota && !before.1 {
         account.causes.quota_at = Some(now);
     }
-    if let Some(letter) = verdict.letter {
-        write(app, tx, server, account, letter, now).await?;
+    let balance_letter = verdict.letter.map(|letter| match letter {
+        Letter::Threshold => Purpose::Threshold,
+        Letter::Suspension => Purpose::Suspension,
+    });
+    let plan_letter = plan.and_then(|plan| plan.news).map(|news| match news {
+        Told::Slowed => Purpose::Slowed,
+        Told::Restored => Purpose::Restored,
+    });
+    let letters = account.letters;
+    for purpose in balance_letter.into_iter().chain(plan_letter) {
+        write(app, tx, server, (account, held), purpose, now).await?;
     }
-    if verdict.letter.is_some() || before != (verdict.armed, verdict.quota) {
+    if letters != account.letters || before != (verdict.armed, verdict.quota) {
         account.save_standing(tx, now).await?;
     }
     switch(tx, account, was_enabled, now).await
@@ -68,14 +141,16 @@ async fn write(
     app: &App,
     tx: &mut Conn,
     server: &Server,
-    account: &mut Account,
-    letter: Letter,
+    (account, held): (&mut Account, &Held),
+    purpose: Purpose,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
     let terms = &account.settings;
-    let (purpose, template) = match letter {
-        Letter::Threshold => (Purpose::Threshold, &terms.threshold_template),
-        Letter::Suspension => (Purpose::Suspension, &terms.suspension_template),
+    let template = match purpose {
+        Purpose::Slowed => &terms.slowed_template,
+        Purpose::Restored => &terms.restored_template,
+        Purpose::Threshold => &terms.threshold_template,
+        Purpose::Suspension => &terms.suspension_template,
     };
     let Some(template) = template.clone() else { return Ok(()) };
     account.letters += 1;
@@ -88,7 +163,12 @@ async fn write(
         threshold: terms.threshold,
         next_due_date: account.sold.next_due_date,
         server_address: &server.told.hostname,
-        plan: None,
+        plan: held.facts(account),
+    };
+    // Of a speed, once a day; of a balance, once for each crossing.
+    let once = match purpose {
+        Purpose::Slowed | Purpose::Restored => app.today().to_string(),
+        Purpose::Threshold | Purpose::Suspension => account.letters.to_string(),
     };
     let new = NewLetter {
         service_id: account.service_id,
@@ -97,7 +177,7 @@ async fn write(
         to_name: &account.sold.client_name,
         to_address: &account.sold.email,
         variables: &Variables::new(&facts, app.config.traffic.gb),
-        dedupe_key: &format!("{}/{}/{}", account.service_id, purpose.as_str(), account.letters),
+        dedupe_key: &format!("{}/{}/{once}", account.service_id, purpose.as_str()),
     };
     outbox::queue(tx, new, now).await?;
     app.letters_queued.notify_one();

@@ -6,7 +6,9 @@
 use super::{
     Ask, apply,
     books::{self, Moved},
-    collect, view,
+    collect,
+    fair_use::Held,
+    view,
 };
 use crate::{
     account::{
@@ -103,16 +105,18 @@ async fn book(
     let baseline = counters::baselines(tx, server.told.id).await?.remove(&id);
     let (Some(baseline), Some(seen)) = (baseline, seen) else { return Ok(0) };
     let intent = counters::intents(tx, server.told.id).await?.remove(&id);
+    let mut held = Held::of_one(app, tx, &account, now).await?;
+    let line = collect::line_rate(held.fastest(&account).unwrap_or(account.settings.speed));
     let volume = match intent {
         Some(intent) => {
             let elapsed = now - intent.intended_at;
-            reading::after_unknown_reset(&intent.counter, seen, collect::line_rate(&account), elapsed).delta()
+            reading::after_unknown_reset(&intent.counter, seen, line, elapsed).delta()
         }
         None => reading::delta(&baseline.counter, seen, Reboot::No).volume,
     };
     // The account is about to go: it is booked, but no letter and no block follow from it.
     let moved = Moved { account: 0, volume, from: baseline.booked_at, doubtful: true };
-    let bytes = books::book(app, tx, server, &mut [account], &[moved], now).await?;
+    let bytes = books::book(app, tx, server, (&mut [account], &mut held), &[moved], now).await?;
     counters::put(tx, server.told.id, &[(id, seen.clone())], now).await?;
     counters::close_intent(tx, id).await?;
     Ok(bytes)

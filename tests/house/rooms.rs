@@ -30,8 +30,8 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ("problem", &["db", "routeros", "seal"], "the one file that turns errors into answers"),
     (
         "config",
-        &["clock", "db", "log", "pairing", "units"],
-        "parses addresses and levels at the edge; `init` dices keys and pairs",
+        &["clock", "db", "log", "pairing", "plan", "units"],
+        "parses addresses, levels and times of day at the edge; `init` dices keys and pairs",
     ),
     ("pairing", &["config"], "the pairing code is made of the settings"),
     ("log", &["clock", "config"], "lines carry the clock's instant"),

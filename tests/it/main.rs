@@ -33,6 +33,7 @@ mod hooks_server;
 mod jobs_due;
 mod netflow;
 mod openapi;
+mod plans_api;
 mod rebuild;
 mod rotate_key;
 mod secure;

@@ -129,14 +129,14 @@ async fn look(app: &App, server: &Server, account: &Account) -> Result<Value, Pr
     Ok(json!({
         "failure": null,
         "at": figures::at(app, app.clock.now()),
-        "drift": drift(app, account, &found)?,
+        "drift": drift(app, account, &found).await?,
         "sessions": sessions.iter().map(session).collect::<Vec<_>>(),
     }))
 }
 
 /// Each way in which the router's objects are not as they should be.
-fn drift(app: &App, account: &Account, found: &routeros::Found) -> Result<Vec<String>, Problem> {
-    let wanted = crate::work::wanted(app, account)?;
+async fn drift(app: &App, account: &Account, found: &routeros::Found) -> Result<Vec<String>, Problem> {
+    let wanted = crate::work::wanted(app, account, crate::work::fair_use::rate_now(app, account).await?)?;
     let mut drift = Vec::new();
     let mut differ = |what: &str, is: &str, should: &str| {
         if is != should {

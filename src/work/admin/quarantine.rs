@@ -7,13 +7,13 @@ use crate::{
     db::Tx,
     problem::{Code, Problem},
     router::Server,
+    units::Volume,
     usage::{
-        days,
         history::{self, Booking},
         ledger::{self, Kind},
         quarantine::{self, Doubt, Verdict},
     },
-    work::{self, apply, settle},
+    work::{self, apply, fair_use::Held, settle},
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -105,18 +105,17 @@ async fn book(
 ) -> Result<(), Problem> {
     let id = doubt.service_id;
     let Some(mut account) = Account::find_locked(tx, id).await? else { return Ok(()) };
-    let days = days::split(doubt.volume, doubt.from, doubt.to, app.config.zone);
-    let booking = |(day, raw)| Booking { service_id: id, day, raw, counted: raw };
-    history::add(tx, &days.into_iter().map(booking).collect::<Vec<_>>()).await?;
-    if !account.is_metered() {
-        return Ok(());
-    }
-    let bytes = -doubt.volume.total().signed();
-    if ledger::enter(tx, id, (Kind::Correction, &format!("quarantine/{}", doubt.id)), bytes, note, now).await? {
+    let mut held = Held::of_one(app, tx, &account, now).await?;
+    let shares = held.share(&account, doubt.volume, (doubt.from, doubt.to));
+    let booking = |&(day, raw, counted): &(_, _, _)| Booking { service_id: id, day, raw, counted };
+    history::add(tx, &shares.iter().map(booking).collect::<Vec<_>>()).await?;
+    let bytes = -shares.iter().fold(Volume::ZERO, |sum, (.., counted)| sum + *counted).total().signed();
+    if account.is_metered()
+        && ledger::enter(tx, id, (Kind::Correction, &format!("quarantine/{}", doubt.id)), bytes, note, now).await? {
         account.balance = account.balance.saturating_add(bytes);
     }
     if let (Some(server), State::Made) = (server, account.state) {
-        settle::settle(app, tx, server, &mut account, now).await?;
+        settle::settle_held(app, tx, server, (&mut account, &mut held), now).await?;
     }
-    Ok(())
+    Ok(held.save(tx).await?)
 }

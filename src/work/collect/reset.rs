@@ -18,7 +18,10 @@ use crate::{
         counters,
         reading::{self, Counter, Reboot},
     },
-    work::books::{self, Moved},
+    work::{
+        books::{self, Moved},
+        fair_use::Held,
+    },
 };
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -148,6 +151,7 @@ impl Came {
             Moved { account: at, volume, from, doubtful: false }
         };
         let moved: Vec<Moved> = accounts.iter().enumerate().map(moved).collect();
-        books::book(app, tx, &server, &mut accounts, &moved, self.now).await
+        let mut held = Held::of_server(app, tx, (server_id, &accounts), self.now).await?;
+        books::book(app, tx, &server, (&mut accounts, &mut held), &moved, self.now).await
     }
 }

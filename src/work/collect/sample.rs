@@ -10,15 +10,19 @@ use crate::{
     app::App,
     db::Tx,
     problem::{Code, Problem},
+    plan::burst::Rate,
     router::{Server, lease::Lease},
-    routeros::Reading,
+    routeros::{Reading, Shape},
     units::{Speed, Volume},
     usage::{
         counters::{self, Baseline, Intent},
         quarantine,
         reading::{self, AfterReset, Counter, Reboot},
     },
-    work::books::{self, Moved},
+    work::{
+        books::{self, Moved},
+        fair_use::Held,
+    },
 };
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -29,6 +33,8 @@ pub(super) struct Sample<'a> {
     pub(super) uptime_seconds: u64,
     /// Every static queue.
     pub(super) readings: Vec<Reading>,
+    /// For how many seconds each name has been online, where some plan sells minutes.
+    pub(super) sessions: HashMap<String, u64>,
     /// When the first command was sent.
     pub(super) began: DateTime<Utc>,
     /// When all was there.
@@ -43,6 +49,8 @@ pub(super) struct Booked {
     pub(super) read: Vec<u64>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) to_reset: Vec<(u64, Counter)>,
+    /// Queues, by id, that are not set to what was decided.
+    pub(super) to_set: Vec<(String, Rate)>,
     pub(super) tally: Tally,
 }
 
@@ -70,6 +78,7 @@ impl Sample<'_> {
             return Err(lost_lease(server_id));
         }
         let mut accounts = Account::of_server_locked(tx, server_id).await?;
+        let mut held = Held::of_server(app, tx, (server_id, &accounts), self.now).await?;
         let mut past = Past {
             baselines: counters::baselines(tx, server_id).await?,
             intents: counters::intents(tx, server_id).await?,
@@ -78,7 +87,8 @@ impl Sample<'_> {
         let mut booked = self.nothing_yet();
         let (mut moved, mut next) = (Vec::new(), Vec::new());
         let had_intents = !past.intents.is_empty();
-        for (at, (account, reading)) in accounts.iter().zip(self.find(&accounts)).enumerate() {
+        let found = self.find(&accounts);
+        for (at, (account, reading)) in accounts.iter().zip(&found).enumerate() {
             let id = account.service_id;
             let Some(reading) = reading else {
                 next.extend(self.missing(account, &past, &mut booked.tally));
@@ -88,7 +98,11 @@ impl Sample<'_> {
             let counter = counter_of(reading);
             // Without a baseline nothing tells what is new: it starts here, and the smaller figure is none (law 2).
             if let Some(baseline) = past.baselines.get(&id) {
-                let delta = self.moved(app, tx, account, &counter, (baseline, &past), &mut booked.tally).await?;
+                let line = fastest(account, &held, reading, baseline);
+                let seen = (&counter, line);
+                let delta = self.moved(app, tx, account, seen, (baseline, &past), &mut booked.tally).await?;
+                let online = self.sessions.get(&account.username).copied().unwrap_or_default();
+                held.was_online(account, online, (baseline.booked_at, self.began));
                 let it = |Delta { volume, doubtful }| Moved { account: at, volume, from: baseline.booked_at, doubtful };
                 moved.extend(delta.map(it));
             }
@@ -100,7 +114,14 @@ impl Sample<'_> {
             }
             next.push((id, self.baseline(account, counter, &past)));
         }
-        booked.tally.bytes = books::book(app, tx, &server, &mut accounts, &moved, self.now).await?;
+        let to_set = |(account, reading): (&Account, &Reading)| Some((account.service_id, reading.id.clone(), reading.shape?));
+        let shapes: Vec<_> =
+            accounts.iter().zip(&found).filter_map(|(account, reading)| to_set((account, (*reading)?))).collect();
+        booked.tally.bytes = books::book(app, tx, &server, (&mut accounts, &mut held), &moved, self.now).await?;
+        let differs = |(id, queue, shape): (u64, String, Shape)| {
+            held.rate(id).filter(|rate| !shape.runs_at(*rate)).map(|rate| (queue, rate))
+        };
+        booked.to_set = shapes.into_iter().filter_map(differs).collect();
         counters::store(tx, server_id, &next).await?;
         if had_intents || !past.intents.is_empty() {
             counters::set_intents(tx, server_id, &past.intents).await?;
@@ -110,8 +131,8 @@ impl Sample<'_> {
     }
 
     fn nothing_yet(&self) -> Booked {
-        let (read, skipped, to_reset) = (Vec::new(), Vec::new(), Vec::new());
-        Booked { at: self.now, read, skipped, to_reset, tally: Tally::default() }
+        let (read, skipped, to_reset, to_set) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Booked { at: self.now, read, skipped, to_reset, to_set, tally: Tally::default() }
     }
 
     fn saw_boot(&self, server: &Server) -> bool {
@@ -161,12 +182,12 @@ impl Sample<'_> {
         app: &App,
         tx: &mut Tx,
         account: &Account,
-        counter: &Counter,
+        (counter, line): (&Counter, Speed),
         (baseline, past): (&Baseline, &Past),
         tally: &mut Tally,
     ) -> Result<Option<Delta>, Problem> {
-        let delta = self.judge(account, counter, baseline, past.intents.get(&account.service_id), tally);
-        let line = baseline.line.map_or(account.settings.speed, |line| line.faster(account.settings.speed));
+        let intent = past.intents.get(&account.service_id);
+        let delta = self.judge(account, (counter, line), baseline, intent, tally);
         let Some(why) = self.cannot_be(app, delta.volume, line, baseline) else {
             return Ok(Some(delta));
         };
@@ -189,7 +210,7 @@ impl Sample<'_> {
     fn judge(
         &self,
         account: &Account,
-        counter: &Counter,
+        (counter, line): (&Counter, Speed),
         baseline: &Baseline,
         intent: Option<&Intent>,
         tally: &mut Tally,
@@ -198,7 +219,7 @@ impl Sample<'_> {
         let reboot = self.reboot(baseline);
         if let Some(intent) = intent.filter(|_| reboot != Reboot::Yes) {
             let elapsed = self.now - intent.intended_at;
-            let after = reading::after_unknown_reset(&intent.counter, counter, line_rate(account), elapsed);
+            let after = reading::after_unknown_reset(&intent.counter, counter, line_rate(line), elapsed);
             let doubtful = matches!(after, AfterReset::Ambiguous { .. });
             if !matches!(after, AfterReset::NotHappened { .. }) {
                 tally.resets += 1;
@@ -222,6 +243,14 @@ impl Sample<'_> {
         let since = |uptime| reading::rebooted(uptime, baseline.booked_at, self.uptime_seconds, self.began);
         baseline.uptime_seconds.map_or(Reboot::No, since)
     }
+}
+
+/// The fastest that may have held since the counter was read last: what was sold, what was decided, what waits for the
+/// router, and what the router itself shows.
+fn fastest(account: &Account, held: &Held, reading: &Reading, baseline: &Baseline) -> Speed {
+    let sold = baseline.line.map_or(account.settings.speed, |line| line.faster(account.settings.speed));
+    let decided = held.fastest(account).map_or(sold, |decided| decided.faster(sold));
+    reading.shape.map_or(decided, |shape| shape.fastest().faster(decided))
 }
 
 fn no_queue(account: &Account, server: &Server) -> Skipped {

@@ -4,8 +4,9 @@
 //! repair leaves as it is; the other way round it would be missed.
 
 use crate::{
-    account::{Account, State},
+    account::{Account, State, fair_use},
     app::App,
+    plan::burst::Rate,
     problem::Problem,
     router::Server,
     routeros::{self, Difference, HeldSecret, Mark, QueueRow, Wanted},
@@ -99,9 +100,11 @@ pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> 
     let held = Held { secrets: held.secrets, queues: held.queues };
     let mut conn = app.db.read().await?;
     let accounts = Account::of_server(&mut conn, server.told.id).await?;
+    let rates: HashMap<u64, Rate> =
+        fair_use::of_server(&mut conn, server.told.id).await?.into_iter().map(|(id, fair)| (id, fair.rate)).collect();
     let mut found = Comparison { accounts: accounts.len(), ..Comparison::default() };
     let mut known = HashSet::new();
-    drifts(app, &accounts, &held, &mut known, &mut found)?;
+    drifts(app, (&accounts, &rates), &held, &mut known, &mut found)?;
     strays(&mut conn, server, &held, &known, &mut found).await?;
     Ok(found)
 }
@@ -109,7 +112,7 @@ pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> 
 /// Living accounts, each with the objects of its name.
 fn drifts<'a>(
     app: &App,
-    accounts: &[Account],
+    (accounts, rates): (&[Account], &HashMap<u64, Rate>),
     held: &'a Held,
     known: &mut HashSet<(&'static str, &'a str)>,
     found: &mut Comparison,
@@ -122,7 +125,8 @@ fn drifts<'a>(
         queues.entry(&row.name).or_default().push(row);
     }
     for account in accounts {
-        let wanted = crate::work::wanted(app, account)?;
+        let plain = Rate::plain(account.settings.speed);
+        let wanted = crate::work::wanted(app, account, rates.get(&account.service_id).copied().unwrap_or(plain))?;
         let name = wanted.username.as_str();
         let secrets = secrets.get(name).map(Vec::as_slice).unwrap_or_default();
         let queues = queues.get(name).map(Vec::as_slice).unwrap_or_default();

@@ -1,0 +1,85 @@
+//! What people did to an account's usage under its plan: begun anew, given on top, settled otherwise. Written once per key.
+
+use crate::{
+    db::{Conn, Result},
+    params, sql,
+};
+use chrono::{DateTime, Utc};
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The day's counters were begun again.
+    ResetDaily,
+    /// The cycle's counters were begun again.
+    ResetCycle,
+    /// Bytes were given on top for the cycle.
+    Bonus,
+    /// Speed or price were settled for this subscriber alone.
+    Override,
+}
+
+impl Kind {
+    /// Its name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ResetDaily => "reset-daily",
+            Self::ResetCycle => "reset-cycle",
+            Self::Bonus => "bonus",
+            Self::Override => "override",
+        }
+    }
+}
+
+/// One of them, as it is shown.
+#[derive(Clone, Debug)]
+pub struct Intervention {
+    /// `reset-daily`, `reset-cycle`, `bonus` or `override`.
+    pub kind: String,
+    /// What makes it one.
+    pub once: String,
+    /// Of a bonus.
+    pub bytes: i64,
+    /// Who did it, and why.
+    pub note: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// Writes one down; false where one of that key was before.
+pub async fn enter(
+    conn: &mut Conn,
+    service_id: u64,
+    (kind, once): (Kind, &str),
+    bytes: i64,
+    note: &str,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let sql = sql!("INSERT INTO fair_use_event (service_id, kind, once, bytes, note, at) VALUES (?, ?, ?, ?, ?, ?)");
+    let short: String = note.chars().take(255).collect();
+    conn.insert_once(sql, params![service_id, kind.as_str(), once, bytes, short, now]).await
+}
+
+/// The bytes of the one with that key.
+pub async fn bytes_of(conn: &mut Conn, service_id: u64, (kind, once): (Kind, &str)) -> Result<Option<i64>> {
+    let sql = sql!("SELECT bytes FROM fair_use_event WHERE service_id = ? AND kind = ? AND once = ?");
+    let row = conn.one(sql, params![service_id, kind.as_str(), once]).await?;
+    row.map(|row| row.get("bytes")).transpose()
+}
+
+/// A service's latest, newest first.
+pub async fn latest(conn: &mut Conn, service_id: u64, limit: u32) -> Result<Vec<Intervention>> {
+    let sql = sql!(
+        "SELECT kind, once, bytes, note, at FROM fair_use_event WHERE service_id = ? ORDER BY at DESC, kind, once LIMIT ?"
+    );
+    let read = |row: &crate::db::Row| {
+        Ok(Intervention {
+            kind: row.get("kind")?,
+            once: row.get("once")?,
+            bytes: row.get("bytes")?,
+            note: row.get("note")?,
+            at: row.get("at")?,
+        })
+    };
+    conn.rows(sql, params![service_id, limit]).await?.iter().map(read).collect()
+}

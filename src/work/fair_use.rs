@@ -1,0 +1,104 @@
+//! Accounts on plans: what was moved is counted, what was used decides, the router is told what holds.
+//!
+//! Laws: counters begin again by comparison with stored instants, so that a restart, a changed clock or a sleeping machine
+//! neither skips a reset nor doubles it; a verdict is written in the transaction of what it was decided from; every account
+//! on a plan is decided anew at every reading, also where nothing was moved, because hours, rules and plans change too.
+
+mod held;
+mod terms;
+mod verbs;
+
+pub(super) use held::Held;
+pub(super) use terms::Terms;
+pub use verbs::{Change, hook, intervene};
+
+use crate::{
+    account::{Account, fair_use, fair_use::FairUse},
+    app::App,
+    catalogue::plans,
+    db::Conn,
+    plan::{Plan, burst::Rate, rules::Rule},
+    problem::Problem,
+    units::Speed,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+
+/// Where an account stands on its plan at this moment, for pages: counters that have begun again since they were read
+/// last are shown so, and what follows from that.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The plan.
+    pub plan: Plan,
+    /// What was used and what holds.
+    pub fair: FairUse,
+    /// The speed of this subscriber when nothing holds it back.
+    pub full: Speed,
+    /// Whether a full quota blocks the account.
+    pub blocked: bool,
+    /// The bandwidth rule in force.
+    pub rule: Option<Rule>,
+    /// When the day's counters begin again.
+    pub next_day_at: Option<DateTime<Utc>>,
+    /// When the cycle's do; `None` where nothing is due.
+    pub next_cycle_on: Option<NaiveDate>,
+}
+
+/// Where an account stands; `None` where it is on no plan.
+///
+/// # Errors
+/// The database's.
+pub async fn standing(app: &App, conn: &mut Conn, account: &Account) -> Result<Option<Standing>, Problem> {
+    if account.settings.plan.is_none() {
+        return Ok(None);
+    }
+    let terms = Terms::read(app, conn, app.clock.now()).await?;
+    let Some((plan_id, plan)) = terms.plan(account) else { return Ok(None) };
+    let known = fair_use::find(conn, account.service_id).await?;
+    let mut fair = known.unwrap_or_else(|| FairUse::new(account, terms.now()));
+    terms.bring_up_to_date(account, &mut fair);
+    terms.decide(account, &mut fair);
+    Ok(Some(Standing {
+        full: fair.full_speed(account.settings.speed),
+        blocked: terms.is_full(account, &fair),
+        rule: terms.rule(plan_id).cloned(),
+        next_day_at: terms.next_day_at(),
+        next_cycle_on: terms.next_cycle_on(account),
+        plan: plan.clone(),
+        fair,
+    }))
+}
+
+/// What the queue of an account is to be set to, as was decided last.
+pub(super) async fn rate(conn: &mut Conn, account: &Account) -> Result<Rate, Problem> {
+    let plain = Rate::plain(account.settings.speed);
+    if account.settings.plan.is_none() {
+        return Ok(plain);
+    }
+    Ok(fair_use::find(conn, account.service_id).await?.map_or(plain, |fair| fair.rate))
+}
+
+/// The same, outside a transaction.
+pub(super) async fn rate_now(app: &App, account: &Account) -> Result<Rate, Problem> {
+    rate(&mut app.db.read().await?, account).await
+}
+
+/// What a router's accounts on plans want to be known of it at a reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asks {
+    /// What each queue is set to.
+    pub(super) limits: bool,
+    /// Who is online since when: some plan sells minutes.
+    pub(super) sessions: bool,
+}
+
+/// See [`Asks`].
+pub(super) async fn asks(app: &App, server_id: u64) -> Result<Asks, Problem> {
+    let mut conn = app.db.read().await?;
+    let mut asks = Asks::default();
+    for id in fair_use::plans_of(&mut conn, server_id).await? {
+        asks.limits = true;
+        let plan = plans::find(&mut conn, id).await?;
+        asks.sessions |= plan.is_some_and(|it| it.plan.quotas.minutes > 0);
+    }
+    Ok(asks)
+}
