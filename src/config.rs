@@ -10,11 +10,7 @@ mod reader;
 pub use init::{InitOutcome, init};
 pub use layers::Origin;
 
-use crate::{
-    clock::Chance,
-    plan::window::Clock,
-    units::Gigabyte,
-};
+use crate::{clock::Chance, plan::window::Clock, units::Gigabyte};
 use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},

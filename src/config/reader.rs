@@ -1,8 +1,8 @@
 //! From laid-over values to the typed settings: each value is checked here, and an error says what would be right.
 
 use super::{
-    BridgeKey, Collect, Config, ConfigError, Database, Http, Log, LogFormat, Mail, Netflow, Ops, Plans, Router, SealKeys,
-    Smtp, SmtpTls, TlsFiles, Traffic, Transport, decode,
+    BridgeKey, Collect, Config, ConfigError, Database, Http, Log, LogFormat, Mail, Netflow, Ops, Plans, Router,
+    SealKeys, Smtp, SmtpTls, TlsFiles, Traffic, Transport, decode,
     layers::{Layers, Leaf, Origin, SECRETS, pattern},
 };
 use crate::{db::Address, plan::window::Clock, units::Gigabyte};

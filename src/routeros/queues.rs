@@ -96,10 +96,7 @@ impl Shape {
             let most = if limit == 0 { 0 } else { limit.max(burst) };
             Kbps(u32::try_from(most.div_ceil(1000)).unwrap_or(u32::MAX))
         };
-        Speed {
-            down: one(self.max_limit.down, self.burst_limit.down),
-            up: one(self.max_limit.up, self.burst_limit.up),
-        }
+        Speed { down: one(self.max_limit.down, self.burst_limit.down), up: one(self.max_limit.up, self.burst_limit.up) }
     }
 }
 

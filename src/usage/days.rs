@@ -53,13 +53,7 @@ pub fn split(volume: Volume, from: DateTime<Utc>, to: DateTime<Utc>, zone: Tz) -
 }
 
 /// The same, cut at these instants too, in any order; those outside the interval cut nothing.
-pub fn pieces(
-    volume: Volume,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    edges: &[DateTime<Utc>],
-    zone: Tz,
-) -> Vec<Piece> {
+pub fn pieces(volume: Volume, from: DateTime<Utc>, to: DateTime<Utc>, edges: &[DateTime<Utc>], zone: Tz) -> Vec<Piece> {
     let whole = u128::try_from(to.timestamp_micros() - from.timestamp_micros()).unwrap_or(0);
     if whole == 0 {
         return vec![Piece { at: to, day: local_day(to, zone), volume }];

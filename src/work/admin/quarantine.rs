@@ -111,7 +111,8 @@ async fn book(
     history::add(tx, &shares.iter().map(booking).collect::<Vec<_>>()).await?;
     let bytes = -shares.iter().fold(Volume::ZERO, |sum, (.., counted)| sum + *counted).total().signed();
     if account.is_metered()
-        && ledger::enter(tx, id, (Kind::Correction, &format!("quarantine/{}", doubt.id)), bytes, note, now).await? {
+        && ledger::enter(tx, id, (Kind::Correction, &format!("quarantine/{}", doubt.id)), bytes, note, now).await?
+    {
         account.balance = account.balance.saturating_add(bytes);
     }
     if let (Some(server), State::Made) = (server, account.state) {

@@ -9,8 +9,8 @@ use crate::{
     account::{Account, pending, settings::Collect},
     app::App,
     db::Tx,
-    problem::{Code, Problem},
     plan::burst::Rate,
+    problem::{Code, Problem},
     router::{Server, lease::Lease},
     routeros::{Reading, Shape},
     units::{Speed, Volume},
@@ -114,7 +114,8 @@ impl Sample<'_> {
             }
             next.push((id, self.baseline(account, counter, &past)));
         }
-        let to_set = |(account, reading): (&Account, &Reading)| Some((account.service_id, reading.id.clone(), reading.shape?));
+        let to_set =
+            |(account, reading): (&Account, &Reading)| Some((account.service_id, reading.id.clone(), reading.shape?));
         let shapes: Vec<_> =
             accounts.iter().zip(&found).filter_map(|(account, reading)| to_set((account, (*reading)?))).collect();
         booked.tally.bytes = books::book(app, tx, &server, (&mut accounts, &mut held), &moved, self.now).await?;

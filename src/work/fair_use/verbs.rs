@@ -67,13 +67,7 @@ pub async fn hook(app: &App, ask: &Ask) -> Result<Value, Problem> {
 /// # Errors
 /// `no-such-plan` where it is on none, `key-reused` for a key that gave another bonus, a field that cannot be; a router
 /// that refuses. One that is away is no error.
-pub async fn intervene(
-    app: &App,
-    service_id: u64,
-    change: &Change,
-    key: &str,
-    note: &str,
-) -> Result<Value, Problem> {
+pub async fn intervene(app: &App, service_id: u64, change: &Change, key: &str, note: &str) -> Result<Value, Problem> {
     let until = crate::work::deadline(crate::work::LIFECYCLE);
     let key = checked(change, key)?;
     let _turn = app.locks.service(service_id, until).await?;
