@@ -34,6 +34,7 @@ mod jobs_due;
 mod netflow;
 mod openapi;
 mod plans_api;
+mod plans_page;
 mod rebuild;
 mod rotate_key;
 mod secure;
