@@ -48,6 +48,8 @@ pub struct Parts {
     pub meters: Meters,
     /// Who waits for whom.
     pub locks: Locks,
+    /// This installation: all processes on one database.
+    pub installation: Uuid,
     /// This process, for leases.
     pub owner: String,
     /// Rung when a letter was queued, so that it need not wait for the next tick.
@@ -105,6 +107,7 @@ impl App {
             mailer,
             meters: Meters::default(),
             locks,
+            installation,
             owner,
             letters_queued,
             runtime,

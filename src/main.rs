@@ -59,6 +59,23 @@ enum Command {
         #[arg(long, value_name = "ID")]
         server: Option<u64>,
     },
+    /// Take accounts that another module made on a router into the books; changes nothing there
+    Import {
+        #[command(flatten)]
+        at: cli::Where,
+        /// The WHMCS server
+        #[arg(long, value_name = "ID")]
+        server: u64,
+        /// What the comments of its objects begin with
+        #[arg(long, default_value = "WHMCS")]
+        prefix: String,
+        /// A CSV file with balances to begin with; docs/whmcs.md has its columns
+        #[arg(long, value_name = "FILE")]
+        balances: Option<PathBuf>,
+        /// Say what would be done and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Compare a router with the books and repair it; fills an empty replacement router
     Rebuild {
         #[command(flatten)]
@@ -112,6 +129,9 @@ fn main() -> ExitCode {
             Command::Migrate(at) => cli::migrate::run(&at).await,
             Command::Collect { at, server } => cli::collect::run(&at, server).await,
             Command::Doctor { at, server } => cli::doctor::run(&at, server).await,
+            Command::Import { at, server, prefix, balances, dry_run } => {
+                cli::import::run(&at, server, &prefix, balances.as_deref(), dry_run).await
+            }
             Command::Rebuild { at, server, dry_run } => cli::rebuild::run(&at, server, dry_run).await,
             Command::RotateKey { at, forget_older } => cli::rotate_key::run(&at, forget_older).await,
             Command::Simulate { port } => cli::simulate::run(port).await,

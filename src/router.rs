@@ -1,6 +1,7 @@
 //! A router as remembered: WHMCS's server record, its password sealed, and what was seen of it last.
 
 pub mod lease;
+pub mod marking;
 
 use crate::{
     db::{Conn, Result, Row},

@@ -6,6 +6,7 @@ pub mod causes;
 pub mod credentials;
 pub mod fair_use;
 pub mod interventions;
+pub mod levels;
 pub mod pending;
 pub mod record;
 pub mod roll;

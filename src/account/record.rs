@@ -146,6 +146,11 @@ impl Account {
         }
     }
 
+    /// The cycle that it is in, as the ledger names it: by the date until which it runs.
+    pub fn cycle(&self) -> String {
+        self.sold.next_due_date.map_or_else(|| "none".to_owned(), |date| date.to_string())
+    }
+
     /// Whether a balance is kept for it.
     pub fn is_metered(&self) -> bool {
         self.settings.packet.is_some()
@@ -230,6 +235,13 @@ impl Account {
     pub async fn prefixes(conn: &mut Conn, server_id: u64) -> Result<HashSet<String>> {
         let sql = sql!("SELECT DISTINCT comment_prefix FROM account WHERE server_id = ?");
         conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("comment_prefix")).collect()
+    }
+
+    /// Every service that was ever known, with what its comments begin with.
+    pub async fn marks(conn: &mut Conn) -> Result<HashSet<(u64, String)>> {
+        let rows =
+            conn.rows(sql!("SELECT service_id, comment_prefix FROM account ORDER BY service_id"), vec![]).await?;
+        rows.iter().map(|row| Ok((row.get("service_id")?, row.get("comment_prefix")?))).collect()
     }
 
     /// Whether another living service of that router has the name.

@@ -58,6 +58,61 @@ impl Shown {
     }
 }
 
+/// Where a plan has brought an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// At full speed.
+    Full,
+    /// Slower than sold.
+    Slowed,
+    /// With a full quota.
+    Quota,
+    /// On that tier of the day's, 1 to 6.
+    Daily(u8),
+    /// On that tier of the cycle's, 1 to 6.
+    Monthly(u8),
+}
+
+impl Stands {
+    /// The one of that spelling in a page's address: `full`, `slowed`, `quota`, `daily-3`, `monthly-1`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let level = |text: &str| text.parse().ok().filter(|it| (1..=6).contains(it));
+        match (text, text.split_once('-')) {
+            ("full", _) => Some(Self::Full),
+            ("slowed", _) => Some(Self::Slowed),
+            ("quota", _) => Some(Self::Quota),
+            (_, Some(("daily", number))) => level(number).map(Self::Daily),
+            (_, Some(("monthly", number))) => level(number).map(Self::Monthly),
+            _ => None,
+        }
+    }
+
+    /// Its spelling.
+    pub fn spelled(self) -> String {
+        match self {
+            Self::Daily(level) | Self::Monthly(level) => format!("{}-{level}", self.word()),
+            _ => self.word().to_owned(),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Slowed => "slowed",
+            Self::Quota => "quota",
+            Self::Daily(_) => "daily",
+            Self::Monthly(_) => "monthly",
+        }
+    }
+
+    fn level(self) -> u8 {
+        match self {
+            Self::Daily(level) | Self::Monthly(level) => level,
+            _ => 0,
+        }
+    }
+}
+
 /// What to look for.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -67,6 +122,10 @@ pub struct Filter {
     pub shown: Shown,
     /// On which router.
     pub server_id: Option<u64>,
+    /// On which plan.
+    pub plan_id: Option<u64>,
+    /// Where the plan has brought it.
+    pub stands: Option<Stands>,
 }
 
 /// An account in a list.
@@ -162,6 +221,14 @@ pub async fn on_plan(conn: &mut Conn, plan_id: u64) -> Result<u64> {
     conn.one(sql, params![plan_id]).await?.map_or(Ok(0), |row| row.get("n"))
 }
 
+/// The accounts on a plan that are on a router, each with its server.
+pub async fn made_on_plan(conn: &mut Conn, plan_id: u64) -> Result<Vec<(u64, u64)>> {
+    let sql =
+        sql!("SELECT server_id, service_id FROM account WHERE plan_id = ? AND state = 'made' ORDER BY service_id");
+    let rows = conn.rows(sql, params![plan_id]).await?;
+    rows.iter().map(|row| Ok((row.get("server_id")?, row.get("service_id")?))).collect()
+}
+
 /// Accounts by service id, `limit` of them after the first `skip`.
 pub async fn list(conn: &mut Conn, filter: &Filter, limit: u32, skip: u64) -> Result<Vec<Line>> {
     let sql = sql!(
@@ -170,10 +237,14 @@ pub async fn list(conn: &mut Conn, filter: &Filter, limit: u32, skip: u64) -> Re
          s.balance_bytes, c.booked_at, COALESCE(v.name, '') AS server_name, \
          (SELECT COUNT(*) FROM pending p WHERE p.service_id = a.service_id) AS waiting \
          FROM account a JOIN standing s ON s.service_id = a.service_id LEFT JOIN counter c ON c.service_id = a.service_id \
-         LEFT JOIN server v ON v.id = a.server_id \
+         LEFT JOIN server v ON v.id = a.server_id LEFT JOIN fair_use f ON f.service_id = a.service_id \
          WHERE (? = '' OR LOWER(a.username) LIKE ? ESCAPE '!' OR LOWER(a.client_name) LIKE ? ESCAPE '!' \
          OR LOWER(a.email) LIKE ? ESCAPE '!' OR a.address LIKE ? ESCAPE '!' OR a.service_id = ? OR a.client_id = ?) \
-         AND (? = 0 OR a.server_id = ?) \
+         AND (? = 0 OR a.server_id = ?) AND (? = 0 OR a.plan_id = ?) \
+         AND (? = '' OR (a.state = 'made' AND a.plan_id IS NOT NULL AND ( \
+         (? = 'full' AND (f.why IS NULL OR f.why = 'full') AND f.full_quota IS NULL) \
+         OR (? = 'slowed' AND f.why <> 'full') OR (? = 'quota' AND f.full_quota IS NOT NULL) \
+         OR (? = 'daily' AND f.daily_level = ?) OR (? = 'monthly' AND f.monthly_level = ?)))) \
          AND ((? = '' AND a.state <> 'gone') OR (? = 'gone' AND a.state = 'gone') OR (? = 'new' AND a.state = 'new') \
          OR (? = 'enabled' AND a.state = 'made' AND a.cause_billing = 0 AND a.cause_admin = 0 AND s.cause_quota = 0) \
          OR (? = 'off' AND a.state = 'made' AND (a.cause_billing <> 0 OR a.cause_admin <> 0 OR s.cause_quota <> 0)) \
@@ -187,6 +258,9 @@ pub async fn list(conn: &mut Conn, filter: &Filter, limit: u32, skip: u64) -> Re
     let number: u64 = text.parse().unwrap_or(0);
     let mut values = params![text, &pattern, &pattern, &pattern, &pattern, number, number];
     values.extend(params![filter.server_id.unwrap_or(0), filter.server_id.unwrap_or(0)]);
+    values.extend(params![filter.plan_id.unwrap_or(0), filter.plan_id.unwrap_or(0)]);
+    let (word, level) = filter.stands.map_or(("", 0), |it| (it.word(), it.level()));
+    values.extend(params![word, word, word, word, word, level, word, level]);
     values.extend(std::iter::repeat_n(Value::from(filter.shown.as_str()), 9));
     values.extend(params![limit, skip]);
     conn.rows(sql, values).await?.iter().map(Line::of).collect()
@@ -296,6 +370,16 @@ mod tests {
     fn what_like_would_take_for_a_pattern_is_meant_as_written() {
         assert_eq!(containing("A_b%!"), "%a!_b!%!!%");
         assert_eq!(containing(""), "%%");
+    }
+
+    #[test]
+    fn where_a_plan_has_brought_it_is_spelled_and_read_back() {
+        for text in ["full", "slowed", "quota", "daily-1", "monthly-6"] {
+            assert_eq!(Stands::parse(text).map(Stands::spelled).as_deref(), Some(text));
+        }
+        for text in ["", "daily", "daily-0", "daily-7", "monthly-x", "' OR 1=1"] {
+            assert_eq!(Stands::parse(text), None, "{text}");
+        }
     }
 
     #[test]

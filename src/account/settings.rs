@@ -105,6 +105,32 @@ pub struct Settings {
     pub comment_prefix: String,
 }
 
+impl Default for Settings {
+    /// What holds where neither product nor plan says anything: unmetered.
+    fn default() -> Self {
+        Self {
+            plan: None,
+            profile: "default".to_owned(),
+            ppp_service: PppService::default(),
+            speed: DEFAULT_SPEED,
+            own_speed: OwnSpeed::default(),
+            packet: None,
+            history_days: *HISTORY_DAYS.start(),
+            threshold: None,
+            threshold_template: None,
+            suspension_template: None,
+            instruction_url: None,
+            support_pptp: false,
+            support_l2tp: false,
+            l2tp_psk: SecretString::default(),
+            collect: Collect::default(),
+            username_rule: UsernameRule::default(),
+            password_rule: PasswordRule::default(),
+            comment_prefix: "WHMCS".to_owned(),
+        }
+    }
+}
+
 impl Settings {
     /// Parses the `settings` and `options` of a hook's body for a service of that billing cycle (WHMCS's name of it).
     ///
@@ -124,28 +150,29 @@ impl Settings {
         plan_name(settings, options)?;
         let cycle = cycle(billing_cycle)?;
         let text = |name| fields.read(name, text).map(Option::flatten);
+        let plain = Self::default();
         let own_speed = OwnSpeed { down: fields.read("download_mbps", mbps)?, up: fields.read("upload_mbps", mbps)? };
         Ok(Self {
             plan: plan.map(|(id, _)| id),
-            profile: text("profile")?.unwrap_or_else(|| "default".to_owned()),
-            ppp_service: fields.read("ppp_service", PppService::parse)?.unwrap_or_default(),
-            speed: own_speed.or(plan.map_or(DEFAULT_SPEED, |(_, plan)| plan.speed)),
+            profile: text("profile")?.unwrap_or(plain.profile),
+            ppp_service: fields.read("ppp_service", PppService::parse)?.unwrap_or(plain.ppp_service),
+            speed: own_speed.or(plan.map_or(plain.speed, |(_, plan)| plan.speed)),
             own_speed,
             packet: packet(&fields, cycle, gb)?,
-            history_days: fields.read("history_days", history_days)?.unwrap_or(*HISTORY_DAYS.start()),
+            history_days: fields.read("history_days", history_days)?.unwrap_or(plain.history_days),
             threshold: fields.read("threshold_gb", |value| gigabytes(value, gb))?,
             threshold_template: text("threshold_template")?,
             suspension_template: text("suspension_template")?,
             slowed_template: text("slowed_template")?,
             restored_template: text("restored_template")?,
             instruction_url: fields.read("instruction_url", web_address)?,
-            support_pptp: fields.read("support_pptp", switch)?.unwrap_or(false),
-            support_l2tp: fields.read("support_l2tp", switch)?.unwrap_or(false),
-            l2tp_psk: fields.read("l2tp_psk", verbatim)?.unwrap_or_default().into(),
-            collect: fields.read("collect", Collect::parse)?.unwrap_or_default(),
-            username_rule: fields.read("username_rule", UsernameRule::parse)?.unwrap_or_default(),
-            password_rule: fields.read("password_rule", PasswordRule::parse)?.unwrap_or_default(),
-            comment_prefix: fields.read("comment_prefix", prefix)?.unwrap_or_else(|| "WHMCS".to_owned()),
+            support_pptp: fields.read("support_pptp", switch)?.unwrap_or(plain.support_pptp),
+            support_l2tp: fields.read("support_l2tp", switch)?.unwrap_or(plain.support_l2tp),
+            l2tp_psk: fields.read("l2tp_psk", verbatim)?.map_or(plain.l2tp_psk, SecretString::from),
+            collect: fields.read("collect", Collect::parse)?.unwrap_or(plain.collect),
+            username_rule: fields.read("username_rule", UsernameRule::parse)?.unwrap_or(plain.username_rule),
+            password_rule: fields.read("password_rule", PasswordRule::parse)?.unwrap_or(plain.password_rule),
+            comment_prefix: fields.read("comment_prefix", prefix)?.unwrap_or(plain.comment_prefix),
         })
     }
 }

@@ -1,4 +1,5 @@
-//! What there is to sell, as stored: plans and bandwidth rules. What they mean is told by `plan`, which is pure.
+//! What there is to sell, as stored: plans, bandwidth rules and CDN profiles. What they mean is told by `plan`, which is pure.
 
+pub mod cdn;
 pub mod plans;
 pub mod rules;

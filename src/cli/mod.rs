@@ -3,6 +3,7 @@
 pub mod check;
 pub mod collect;
 pub mod doctor;
+pub mod import;
 pub mod init;
 pub mod migrate;
 pub mod pair;

@@ -93,7 +93,13 @@ fn tell(found: &Comparison) {
             Why::OtherName => "which lives here under another name",
         };
         let (object, name, service) = (stray.object, &stray.name, stray.service_id);
-        println!("  {object} {name} is marked as service {service}, {why}: look at it and remove it by hand.");
+        let what = match stray.why {
+            Why::Unknown => {
+                "`turnpike import` takes it over if another module made it; else look at it and remove it by hand"
+            }
+            Why::Ended | Why::Elsewhere | Why::OtherName => "look at it and remove it by hand",
+        };
+        println!("  {object} {name} is marked as service {service}, {why}: {what}.");
     }
 }
 

@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = &[
     ("0002_netflow", include_str!("../../sql/0002_netflow.sql")),
     ("0003_plans", include_str!("../../sql/0003_plans.sql")),
     ("0004_fair_use", include_str!("../../sql/0004_fair_use.sql")),
+    ("0005_cdn", include_str!("../../sql/0005_cdn.sql")),
 ];
 
 const STEPS_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_step (

@@ -55,7 +55,7 @@ pub fn ada(due: NaiveDate) -> Customer {
     }
 }
 
-/// Charles: on the same router, unmetered.
+/// Charles: on the same router, on a plan and unmetered.
 pub fn charles(due: NaiveDate) -> Customer {
     Customer {
         service_id: 42,
@@ -66,7 +66,7 @@ pub fn charles(due: NaiveDate) -> Customer {
         caller_id: "203.0.113.20",
         status: "Active",
         due,
-        settings: json!({"download_mbps": "20", "upload_mbps": "20", "support_pptp": "on"}),
+        settings: json!({"plan": super::plans::CHARLES, "support_pptp": "on"}),
         username: String::new(),
         password: SecretString::default(),
         address: String::new(),

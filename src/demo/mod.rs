@@ -7,6 +7,7 @@
 mod customers;
 mod figures;
 mod letters;
+mod plans;
 mod site;
 mod stage;
 mod story;

@@ -6,6 +6,7 @@ mod trouble;
 use super::{
     customers::{self, Customer, THRESHOLD_GB, packet},
     figures::{MB, date, gb, gb_of, grouped, speed},
+    plans,
     stage::{FOREIGN, ROUTER, Stage, opening},
     teller::{self, Teller},
 };
@@ -34,6 +35,7 @@ pub async fn play(stage: Stage, teller: &mut Teller) -> Result<Cast> {
     let mut cast = Cast { stage, ada: customers::ada(due), charles: customers::charles(due) };
     introduce();
     connect(&cast, teller).await?;
+    plans::offer(&cast.stage).await?;
     sell(&mut cast, teller).await?;
     weeks(&mut cast, teller).await?;
     run_dry(&mut cast, teller).await?;

@@ -77,7 +77,7 @@ fn responses(status: &str, description: &str, answer: Option<Value>) -> Value {
     Value::Object(all)
 }
 
-fn request(schema: Value) -> Value {
+fn request(schema: &Value) -> Value {
     json!({"required": true, "content": {"application/json": {"schema": schema}}})
 }
 
@@ -86,7 +86,7 @@ fn hook(name: &str) -> Value {
     json!({
         "operationId": name,
         "tags": ["hooks"],
-        "requestBody": request(json!({"allOf": [schemas::named("body")], "required": needs})),
+        "requestBody": request(&json!({"allOf": [schemas::named("body")], "required": needs})),
         "responses": responses("200", "Done", Some(answer)),
     })
 }
@@ -112,7 +112,7 @@ fn page(name: &str) -> Value {
     json!({
         "operationId": format!("admin-{name}"),
         "tags": ["pages"],
-        "requestBody": request(schemas::named("page_request")),
+        "requestBody": request(&schemas::named("page_request")),
         "responses": responses("200", "The page", Some(schemas::named("page_drawn"))),
     })
 }
@@ -139,7 +139,7 @@ fn netflow_paths() -> Vec<(&'static str, Value)> {
             _ => responses("200", "Done", Some(schemas::named(answer))),
         };
         if method == "put" {
-            it["requestBody"] = request(schemas::named("netflow_put"));
+            it["requestBody"] = request(&schemas::named("netflow_put"));
         }
         it
     };

@@ -184,78 +184,115 @@ pub fn one_whole(fields: &Map<String, Value>, name: &str, range: std::ops::Range
 
 /// The fields of a plan; what [`parse`] reads, with the speeds' texts beside.
 pub fn fields(plan: &Plan) -> Map<String, Value> {
-    let mut out = Map::new();
-    let mut put = |name: String, value: Value| out.insert(name, value);
-    let set = |value: &mut dyn FnMut(&str, Value)| {
-        value("name", json!(plan.name));
-        value("commercial_name", json!(plan.commercial_name));
-        value("description", json!(plan.description));
-        value("price", json!(plan.prices.price.to_string()));
-        value("day_price", json!(plan.prices.day_price.to_string()));
-        value("reset_price", json!(plan.prices.reset_price.to_string()));
-        value("download_speed", json!(plan.speed.down));
-        value("upload_speed", json!(plan.speed.up));
-        value("download_speed_string", json!(speed_text(plan.speed.down)));
-        value("upload_speed_string", json!(speed_text(plan.speed.up)));
-        let burst = plan.burst;
-        value("burst_download", json!(burst.map_or(Kbps(0), |it| it.limit.down)));
-        value("burst_upload", json!(burst.map_or(Kbps(0), |it| it.limit.up)));
-        value("burst_threshold", json!(burst.map_or(BURST_THRESHOLD, |it| it.threshold_percent)));
-        value("burst_time", json!(burst.map_or(BURST_TIME, |it| it.seconds)));
-        value("soft_fup_enabled", json!(plan.soft_fup));
-        let (action, slow) = match plan.quotas.when_full {
-            WhenFull::Block => ("block", Speed::default()),
-            WhenFull::Throttle(speed) => ("throttle", speed),
-        };
-        value("daily_quota", json!(plan.quotas.daily));
-        value("monthly_quota", json!(plan.quotas.monthly));
-        value("time_quota", json!(plan.quotas.minutes));
-        value("quota_action", json!(action));
-        value("quota_download_speed", json!(slow.down));
-        value("quota_upload_speed", json!(slow.up));
-        let free = plan.free_hours;
-        let clock = |it: Option<Clock>| it.map_or_else(|| "00:00".to_owned(), |it| it.to_string());
-        value("time_based_speed_enabled", json!(free.is_some()));
-        value("time_from", json!(clock(free.map(|it| it.window.from))));
-        value("time_to", json!(clock(free.map(|it| it.window.to))));
-        value("download_ratio", json!(free.map_or(0, |it| it.download_ratio)));
-        value("upload_ratio", json!(free.map_or(0, |it| it.upload_ratio)));
-        value("expiry_value", json!(plan.expiry.value));
-        let unit = if plan.expiry.unit == ExpiryUnit::Days { "days" } else { "months" };
-        value("expiry_unit", json!(unit));
-        value("entire_month", json!(plan.expiry.entire_month));
-        value("monthly_account", json!(plan.monthly_account));
-        value("nas_id", json!(plan.place.nas_id));
-        value("pool_name", json!(plan.place.pool_name));
-        value("address_list_in", json!(plan.place.address_list_in));
-        value("address_list_out", json!(plan.place.address_list_out));
-        value("queue_type", json!(plan.place.queue_type));
-        value("filter_id_normal", json!(plan.filter_ids.normal));
-        for (number, id) in (1..).zip(&plan.filter_ids.fup) {
-            value(&format!("filter_id_fup{number}"), json!(id));
-        }
-        value("sort_order", json!(plan.sort_order));
-        let mut tiers = |prefix: &str, kind: &str, tiers: &[Tier]| {
-            for (number, tier) in (1..).zip(tiers) {
-                value(&format!("{prefix}{kind}{number}_threshold"), json!(tier.threshold));
-                value(&format!("{prefix}{kind}{number}_download_speed"), json!(tier.speed.down));
-                value(&format!("{prefix}{kind}{number}_upload_speed"), json!(tier.speed.up));
-            }
-        };
-        tiers("", "fup", &plan.daily);
-        tiers("monthly_", "fup", &plan.monthly);
-        let cdn = plan.cdn.unwrap_or_default();
-        tiers("", "cdn_fup", &cdn.daily);
-        tiers("monthly_", "cdn_fup", &cdn.monthly);
-        value("cdn_fup_enabled", json!(plan.cdn.is_some()));
-        value("cdn_profile_id", json!(plan.cdn.map(|it| it.profile_id)));
-        value("cdn_download_speed", json!(cdn.speed.down));
-        value("cdn_upload_speed", json!(cdn.speed.up));
+    [basics(plan), speeds(plan), quotas(plan), free_hours(plan), place(plan), cdn(plan), tiers(plan)]
+        .into_iter()
+        .flat_map(|part| match part {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        })
+        .collect()
+}
+
+fn basics(plan: &Plan) -> Value {
+    json!({
+        "name": plan.name,
+        "commercial_name": plan.commercial_name,
+        "description": plan.description,
+        "price": plan.prices.price.to_string(),
+        "day_price": plan.prices.day_price.to_string(),
+        "reset_price": plan.prices.reset_price.to_string(),
+        "expiry_value": plan.expiry.value,
+        "expiry_unit": if plan.expiry.unit == ExpiryUnit::Days { "days" } else { "months" },
+        "entire_month": plan.expiry.entire_month,
+        "monthly_account": plan.monthly_account,
+        "sort_order": plan.sort_order,
+    })
+}
+
+fn speeds(plan: &Plan) -> Value {
+    let burst = plan.burst;
+    json!({
+        "download_speed": plan.speed.down,
+        "upload_speed": plan.speed.up,
+        "download_speed_string": speed_text(plan.speed.down),
+        "upload_speed_string": speed_text(plan.speed.up),
+        "burst_download": burst.map_or(Kbps(0), |it| it.limit.down),
+        "burst_upload": burst.map_or(Kbps(0), |it| it.limit.up),
+        "burst_threshold": burst.map_or(BURST_THRESHOLD, |it| it.threshold_percent),
+        "burst_time": burst.map_or(BURST_TIME, |it| it.seconds),
+        "soft_fup_enabled": plan.soft_fup,
+    })
+}
+
+fn quotas(plan: &Plan) -> Value {
+    let (action, slow) = match plan.quotas.when_full {
+        WhenFull::Block => ("block", Speed::default()),
+        WhenFull::Throttle(speed) => ("throttle", speed),
     };
-    set(&mut |name, value| {
-        put(name.to_owned(), value);
-    });
-    out
+    json!({
+        "daily_quota": plan.quotas.daily,
+        "monthly_quota": plan.quotas.monthly,
+        "time_quota": plan.quotas.minutes,
+        "quota_action": action,
+        "quota_download_speed": slow.down,
+        "quota_upload_speed": slow.up,
+    })
+}
+
+fn free_hours(plan: &Plan) -> Value {
+    let free = plan.free_hours;
+    let clock = |it: Option<Clock>| it.map_or_else(|| "00:00".to_owned(), |it| it.to_string());
+    json!({
+        "time_based_speed_enabled": free.is_some(),
+        "time_from": clock(free.map(|it| it.window.from)),
+        "time_to": clock(free.map(|it| it.window.to)),
+        "download_ratio": free.map_or(0, |it| it.download_ratio),
+        "upload_ratio": free.map_or(0, |it| it.upload_ratio),
+    })
+}
+
+fn place(plan: &Plan) -> Value {
+    let [fup1, fup2, fup3] = &plan.filter_ids.fup;
+    json!({
+        "nas_id": plan.place.nas_id,
+        "pool_name": plan.place.pool_name,
+        "address_list_in": plan.place.address_list_in,
+        "address_list_out": plan.place.address_list_out,
+        "queue_type": plan.place.queue_type,
+        "filter_id_normal": plan.filter_ids.normal,
+        "filter_id_fup1": fup1,
+        "filter_id_fup2": fup2,
+        "filter_id_fup3": fup3,
+    })
+}
+
+fn cdn(plan: &Plan) -> Value {
+    let cdn = plan.cdn.unwrap_or_default();
+    json!({
+        "cdn_fup_enabled": plan.cdn.is_some(),
+        "cdn_profile_id": plan.cdn.map(|it| it.profile_id),
+        "cdn_download_speed": cdn.speed.down,
+        "cdn_upload_speed": cdn.speed.up,
+    })
+}
+
+fn tiers(plan: &Plan) -> Value {
+    let cdn = plan.cdn.unwrap_or_default();
+    let kinds: [(&str, &[Tier]); 4] = [
+        ("fup", &plan.daily),
+        ("monthly_fup", &plan.monthly),
+        ("cdn_fup", &cdn.daily),
+        ("monthly_cdn_fup", &cdn.monthly),
+    ];
+    let mut members = Map::new();
+    for (kind, tiers) in kinds {
+        for (number, tier) in (1..).zip(tiers) {
+            members.insert(format!("{kind}{number}_threshold"), json!(tier.threshold));
+            members.insert(format!("{kind}{number}_download_speed"), json!(tier.speed.down));
+            members.insert(format!("{kind}{number}_upload_speed"), json!(tier.speed.up));
+        }
+    }
+    Value::Object(members)
 }
 
 /// The threshold of a burst where none is given, percent of the limit.
@@ -509,13 +546,13 @@ mod tests {
             .unwrap()
     }
 
-    fn with(more: Value) -> Map<String, Value> {
+    fn with(more: &Value) -> Map<String, Value> {
         let mut fields = least();
         fields.extend(more.as_object().cloned().unwrap());
         fields
     }
 
-    fn read(more: Value) -> Read<Plan> {
+    fn read(more: &Value) -> Read<Plan> {
         parse(&with(more), Gigabyte::Binary)
     }
 
@@ -554,7 +591,7 @@ mod tests {
 
     #[test]
     fn traffic_is_bytes_or_has_a_unit() {
-        let quota = |value: Value| read(json!({"daily_quota": value})).map(|plan| plan.quotas.daily.0);
+        let quota = |value: Value| read(&json!({"daily_quota": value})).map(|plan| plan.quotas.daily.0);
         for (value, bytes) in [
             (json!(5), 5),
             (json!("80 GB"), 80 << 30),
@@ -569,7 +606,7 @@ mod tests {
         {
             assert_eq!(quota(wrong.clone()).unwrap_err().field, "daily_quota", "{wrong}");
         }
-        let thousand = parse(&with(json!({"daily_quota": "1 GB"})), Gigabyte::Decimal).unwrap();
+        let thousand = parse(&with(&json!({"daily_quota": "1 GB"})), Gigabyte::Decimal).unwrap();
         assert_eq!(thousand.quotas.daily, Bytes(1_000_000_000));
     }
 
@@ -626,7 +663,7 @@ mod tests {
             (json!({"pool_name": "x".repeat(65)}), "pool_name"),
             (json!({"description": {}}), "description"),
         ] {
-            let refused = read(more.clone()).expect_err(&format!("{more} was taken"));
+            let refused = read(&more).expect_err(&format!("{more} was taken"));
             assert_eq!(refused.field, field, "{more}: {}", refused.why);
         }
     }
@@ -654,7 +691,7 @@ mod tests {
                 }
             }
         }
-        let given = with(all);
+        let given = with(&all);
         let plan = parse(&given, Gigabyte::Binary).unwrap();
         let written = fields(&plan);
         for (name, value) in &given {
@@ -685,7 +722,7 @@ mod tests {
         #[test]
         fn no_text_makes_the_reader_panic(name in prop::sample::select(vec!["download_speed", "daily_quota", "time_from",
             "price", "fup1_threshold", "burst_time", "sort_order", "description"]), value in ".{0,30}") {
-            let _ = read(json!({name: value}));
+            let _ = read(&json!({name: value}));
         }
     }
 }

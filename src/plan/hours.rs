@@ -24,9 +24,9 @@ mod tests {
     use chrono_tz::UTC;
     use proptest::prelude::*;
 
-    fn free(download_ratio: u8, upload_ratio: u8) -> Option<FreeHours> {
+    fn free(download_ratio: u8, upload_ratio: u8) -> FreeHours {
         let window = DayWindow { from: Clock::parse("00:00").unwrap(), to: Clock::parse("06:00").unwrap() };
-        Some(FreeHours { window, download_ratio, upload_ratio })
+        FreeHours { window, download_ratio, upload_ratio }
     }
 
     fn at(hour: u32) -> DateTime<Utc> {
@@ -36,10 +36,10 @@ mod tests {
     #[test]
     fn the_seeds_examples() {
         let moved = Volume::new(1_000, 1_000);
-        assert_eq!(counted(free(100, 100), moved, at(3), UTC), Volume::ZERO, "completely free");
-        assert_eq!(counted(free(70, 0), moved, at(3), UTC), Volume::new(300, 1_000), "70 % free, 30 % counted");
-        assert_eq!(counted(free(0, 0), moved, at(3), UTC), moved, "no discount");
-        assert_eq!(counted(free(100, 100), moved, at(6), UTC), moved, "after the window");
+        assert_eq!(counted(Some(free(100, 100)), moved, at(3), UTC), Volume::ZERO, "completely free");
+        assert_eq!(counted(Some(free(70, 0)), moved, at(3), UTC), Volume::new(300, 1_000), "70 % free, 30 % counted");
+        assert_eq!(counted(Some(free(0, 0)), moved, at(3), UTC), moved, "no discount");
+        assert_eq!(counted(Some(free(100, 100)), moved, at(6), UTC), moved, "after the window");
         assert_eq!(counted(None, moved, at(3), UTC), moved);
     }
 
@@ -47,7 +47,7 @@ mod tests {
         #[test]
         fn counted_is_never_more_than_raw(down in any::<u64>(), up in any::<u64>(), one in 0_u8..=100, two in 0_u8..=100, hour in 0_u32..24) {
             let raw = Volume::new(down, up);
-            let counted = counted(free(one, two), raw, at(hour), UTC);
+            let counted = counted(Some(free(one, two)), raw, at(hour), UTC);
             prop_assert!(counted.down <= raw.down && counted.up <= raw.up);
         }
     }

@@ -79,6 +79,15 @@ pub async fn profiles(router: &Router) -> Result<Vec<Profile>, Error> {
     router.print(command, take).await
 }
 
+/// The names of the router's address pools.
+///
+/// # Errors
+/// Any [`Error`] of a print.
+pub async fn pools(router: &Router) -> Result<Vec<String>, Error> {
+    let take = |row: &Row<'_>| Ok(Some(property(row, "name")).filter(|name| !name.is_empty()));
+    router.print(Command::print("/ip/pool/print", "name"), take).await
+}
+
 fn resource() -> Command {
     Command::print("/system/resource/print", "uptime,version,board-name")
 }

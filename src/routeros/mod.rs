@@ -15,14 +15,17 @@
 
 mod addresses;
 mod breaker;
+mod cdn;
 mod command;
 mod dial;
 mod error;
 mod examine;
 mod facts;
 mod flight;
+mod inventory;
 mod link;
 mod mark;
+mod marking;
 mod queues;
 mod remove;
 mod request;
@@ -38,13 +41,16 @@ mod wanted;
 mod wire;
 
 pub use addresses::{addresses_in_use, addresses_taken};
+pub use cdn::{CdnQueue, cdn_counted, cdn_queue_name};
 pub use error::{Error, Refusal};
 pub use examine::{
     ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,
     differences, fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
 };
-pub use facts::{Facts, Profile, facts, profiles, uptime_seconds};
+pub use facts::{Facts, Profile, facts, pools, profiles, uptime_seconds};
+pub use inventory::{Inventory, OpenSecret, inventory};
 pub use mark::Mark;
+pub use marking::{Changes, Entry, Listed, MarkRule, Rule, listed, make_changes, mark_rules};
 pub use queues::{
     Packets, QueueRow, Rates, Reading, SetRates, Shape, counter, counters, counters_and_uptime, set_rate, set_rates,
 };

@@ -7,7 +7,7 @@ use super::{
     Error, MOST_IDS, Mark, Router,
     command::Command,
     facts::{property, since, uptime},
-    value::{pair, rates, seconds, text, truth},
+    value::{pair, rates, seconds, single, text, truth},
     wanted::settle,
     wire::Row,
 };
@@ -16,16 +16,16 @@ use crate::{
     units::{Kbps, Speed, Volume},
 };
 use futures_util::{StreamExt, stream};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 /// The properties of a [`Reading`].
 pub(super) const READING: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target";
 /// The same with those of a [`Shape`].
-const READING_AND_SHAPE: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target,max-limit,burst-limit,\
-     burst-threshold,burst-time";
+const READING_AND_SHAPE: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target,packet-marks,\
+     max-limit,burst-limit,burst-threshold,burst-time";
 /// The properties of a [`QueueRow`].
-pub(super) const ROW: &str =
-    ".id,name,target,max-limit,burst-limit,burst-threshold,burst-time,disabled,dynamic,comment";
+pub(super) const ROW: &str = ".id,name,target,max-limit,burst-limit,burst-threshold,burst-time,packet-marks,queue,disabled,dynamic,\
+     comment";
 pub(super) const PRINT: &str = "/queue/simple/print";
 pub(super) const SET: &str = "/queue/simple/set";
 /// Changes of many queues in flight: as many as a router is asked to bear.
@@ -59,6 +59,8 @@ pub struct Reading {
     pub target: String,
     /// What it is set to, where that was asked for.
     pub shape: Option<Shape>,
+    /// The packet marks that it takes, where that was asked for; empty: all packets.
+    pub packet_marks: String,
 }
 
 /// A queue's limits as the router shows them.
@@ -116,6 +118,12 @@ impl From<Speed> for Rates {
 }
 
 impl Rates {
+    /// The same as a speed; a broken kbit/s is rounded up, so that a limit never becomes none.
+    pub fn speed(self) -> Speed {
+        let kbps = |rate: u64| Kbps(u32::try_from(rate.div_ceil(1000)).unwrap_or(u32::MAX));
+        Speed { down: kbps(self.down), up: kbps(self.up) }
+    }
+
     /// As RouterOS writes it: `upload/download`.
     pub(super) fn words(self) -> String {
         format!("{}/{}", self.up, self.down)
@@ -147,6 +155,12 @@ pub struct QueueRow {
     pub disabled: bool,
     /// Its comment; see [`Mark`].
     pub comment: String,
+    /// The packet marks that it takes, joined by commas; empty: all packets.
+    pub packet_marks: String,
+    /// Its queue types, `upload/download`.
+    pub kinds: String,
+    /// How many queues of the same print came before it: packets go to the first queue that takes them.
+    pub place: usize,
 }
 
 /// Reads a row of a print with the properties [`READING`]. Dynamic queues are passed over.
@@ -160,6 +174,7 @@ pub(super) fn reading(row: &Row<'_>) -> Result<Option<Reading>, String> {
         disabled: false,
         target: String::new(),
         shape: None,
+        packet_marks: String::new(),
     };
     let (mut bytes, mut packets) = (None, None);
     for (key, value) in row.attributes() {
@@ -168,6 +183,7 @@ pub(super) fn reading(row: &Row<'_>) -> Result<Option<Reading>, String> {
             b"name" => seen.name = text(value).into_owned(),
             b"comment" => seen.comment = text(value).into_owned(),
             b"target" => seen.target = text(value).into_owned(),
+            b"packet-marks" => seen.packet_marks = text(value).into_owned(),
             b"bytes" => bytes = pair(value),
             b"packets" => packets = pair(value),
             b"disabled" => seen.disabled = truth(value),
@@ -207,8 +223,19 @@ pub(super) fn queue(row: &Row<'_>) -> Result<Option<QueueRow>, String> {
         burst_seconds,
         disabled: row.get("disabled").is_some_and(truth),
         comment: property(row, "comment"),
+        packet_marks: property(row, "packet-marks"),
+        kinds: property(row, "queue"),
+        place: 0,
         name,
     }))
+}
+
+/// Queues in the router's order, as they were printed, knowing their places.
+pub(super) fn placed(mut queues: Vec<QueueRow>) -> Vec<QueueRow> {
+    for (place, row) in queues.iter_mut().enumerate() {
+        row.place = place;
+    }
+    queues
 }
 
 /// The limits in a row; absent ones are none.
@@ -285,7 +312,27 @@ pub(super) fn limits(command: Command, rate: Rate) -> Command {
         .set("burst-time", &format!("{seconds}s/{seconds}s"))
 }
 
+/// Queue types as RouterOS writes them, `upload/download`; one stands for both.
+pub(super) fn both_kinds(kinds: &str) -> String {
+    if kinds.contains('/') { kinds.to_owned() } else { format!("{kinds}/{kinds}") }
+}
+
 impl QueueRow {
+    /// Whether it counts and limits this address and nothing else.
+    pub fn is_for(&self, address: Ipv4Addr) -> bool {
+        single(&self.target) == Some(address)
+    }
+
+    /// The addresses among its targets; a prefix or an interface is none.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.target.split(',').filter_map(single)
+    }
+
+    /// Whether its types are these; one stands for both directions.
+    pub(super) fn is_of_kind(&self, wanted: &str) -> bool {
+        both_kinds(&self.kinds) == both_kinds(wanted)
+    }
+
     /// Whether its limits are these, numerically.
     pub(super) fn runs_at(&self, rate: Rate) -> bool {
         let Self { max_limit, burst_limit, burst_threshold, burst_seconds, .. } = *self;

@@ -1,7 +1,8 @@
-//! Taking a service off its router: secret, sessions, queue, in that order. What is gone is gone; foreign things stay.
+//! Taking a service off its router: secret, sessions, queues, in that order. What is gone is gone; foreign things stay.
 
 use super::{
     Error, Mark, Router,
+    cdn::cdn_queue_name,
     command::Command,
     queues::{self, queue},
     secrets::{self, secret},
@@ -9,7 +10,7 @@ use super::{
     wanted::settle,
 };
 
-/// Removes a service's secret, ends its sessions, removes its queue. The caller books the last reading before.
+/// Removes a service's secret, ends its sessions, removes its queue and its CDN queue. The caller books the last reading before.
 /// Already gone is success. Where the name also belongs to a foreign secret, its sessions are left alone.
 ///
 /// # Errors
@@ -17,7 +18,8 @@ use super::{
 pub async fn remove(router: &Router, username: &str, mark: &Mark) -> Result<(), Error> {
     settle(router, |router| async move {
         let named = Command::print(secrets::PRINT, secrets::ROW).any("name", username);
-        let queues = Command::print(queues::PRINT, queues::ROW).any("name", username);
+        let queues =
+            Command::print(queues::PRINT, queues::ROW).any("name", username).any("name", &cdn_queue_name(username));
         let (secrets, queues) = router.print_both((named, secret), (queues, queue)).await?;
         let ours: Vec<_> = secrets.iter().filter(|row| mark.owns(&row.comment)).map(|row| row.id.as_str()).collect();
         if !ours.is_empty() {

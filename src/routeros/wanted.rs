@@ -5,10 +5,11 @@
 //! is found by name and mark.
 
 use super::{
-    Error, Mark, Router, SecretRow, TRIES,
+    CdnQueue, Error, Mark, Router, SecretRow, TRIES,
+    cdn::{cdn_queue_name, settle_cdn},
     command::Command,
     facts::property,
-    queues::{self, QueueRow, queue},
+    queues::{self, QueueRow, both_kinds, placed, queue},
     secrets::{self, secret},
     value::single,
 };
@@ -36,6 +37,10 @@ pub struct Wanted {
     pub disabled: bool,
     /// The queue's limits.
     pub rate: Rate,
+    /// The queue's types, `upload/download` or one for both; `None` leaves them as they are.
+    pub queue_type: Option<String>,
+    /// The queue of CDN traffic, where it is counted apart; `None`: it has none.
+    pub cdn: Option<CdnQueue>,
     /// The service's mark.
     pub mark: Mark,
 }
@@ -106,13 +111,15 @@ where
 async fn once(router: &Router, wanted: &Wanted, done: &Done) -> Result<String, Error> {
     let name = wanted.username.as_str();
     let secrets = Command::print(secrets::PRINT, &format!("{},password", secrets::ROW)).any("name", name);
-    let queues = Command::print(queues::PRINT, queues::ROW).any("name", name);
+    let cdn_name = cdn_queue_name(name);
+    let queues = Command::print(queues::PRINT, queues::ROW).any("name", name).any("name", &cdn_name);
     let password = wanted.password.clone();
     let take = move |row: &super::wire::Row<'_>| {
         let same = row.get("password").is_some_and(|found| found == password.expose_secret().as_bytes());
         Ok(secret(row)?.map(|row| (row, same)))
     };
     let (secrets, queues) = router.print_both((secrets, take), (queues, queue)).await?;
+    let (cdn, queues): (Vec<_>, Vec<_>) = placed(queues).into_iter().partition(|row| row.name == cdn_name);
     let taken = |what| Error::NameTaken { router: router.name().to_owned(), what, name: name.to_owned() };
     if secrets.iter().any(|(row, _)| !wanted.mark.owns(&row.comment)) {
         return Err(taken("secret"));
@@ -121,12 +128,13 @@ async fn once(router: &Router, wanted: &Wanted, done: &Done) -> Result<String, E
         return Err(taken("queue"));
     }
     let id = settle_queue(router, wanted, queues.first(), done).await?;
+    settle_cdn(router, wanted, (&id, queues.first().map(|row| row.place)), &cdn, &done.changed).await?;
     settle_secret(router, wanted, &secrets, done).await?;
     Ok(id)
 }
 
 /// Notes what was made; a lost reply counts, since what is found afterwards can only have come from it.
-fn note<T>(made: Result<T, Error>, flags: &[&AtomicBool]) -> Result<T, Error> {
+pub(super) fn note<T>(made: Result<T, Error>, flags: &[&AtomicBool]) -> Result<T, Error> {
     if matches!(made, Ok(_) | Err(Error::OutcomeUnknown { .. })) {
         for flag in flags {
             flag.store(true, Relaxed);
@@ -147,7 +155,10 @@ async fn settle_queue(
             .set("name", &wanted.username)
             .set("target", &target)
             .set("comment", &wanted.mark.comment());
-        let command = queues::limits(command, wanted.rate);
+        let mut command = queues::limits(command, wanted.rate);
+        if let Some(kind) = &wanted.queue_type {
+            command = command.set("queue", &both_kinds(kind));
+        }
         let made = note(router.write(command).await, &[&done.queue, &done.changed])?;
         return match made {
             Some(id) => Ok(id),
@@ -165,6 +176,11 @@ async fn settle_queue(
     }
     if differ(!found.runs_at(wanted.rate)) {
         command = queues::limits(command, wanted.rate);
+    }
+    if let Some(kind) = &wanted.queue_type
+        && differ(!found.is_of_kind(kind))
+    {
+        command = command.set("queue", &both_kinds(kind));
     }
     if differ(found.comment != wanted.mark.comment()) {
         command = command.set("comment", &wanted.mark.comment());

@@ -29,6 +29,9 @@ pub struct Session {
     caller_id: String,
 }
 
+/// Somebody of whom no list knows (TEST-NET-1's last address).
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
+
 const SERVERS: [(&str, &str, &str); 2] = [
     ("pptp", "/interface/pptp-server", "/interface/pptp-server/server"),
     ("l2tp", "/interface/l2tp-server", "/interface/l2tp-server/server"),
@@ -217,6 +220,12 @@ impl World {
     /// Moves traffic over the customer's first session, in bytes: the interface counts it, and the queue that holds its
     /// address, unless FastTrack passes by the queues. False when the customer is not online.
     pub fn carry(&mut self, user: &str, down: u64, up: u64) -> bool {
+        self.carry_with(user, ELSEWHERE, down, up)
+    }
+
+    /// The same with somebody of that address: mangle may mark the packets, and the first queue whose target and packet
+    /// marks take them counts them, each direction for itself. Whom FastTrack takes past the queues, it takes past mangle.
+    pub fn carry_with(&mut self, user: &str, remote: Ipv4Addr, down: u64, up: u64) -> bool {
         let Some(place) = self.sessions.iter().position(|session| session.user == user) else { return false };
         let session = &mut self.sessions[place];
         session.carried.0 += down;
@@ -229,7 +238,11 @@ impl World {
             row.counters.count(down, up);
         }
         if !self.passes_by_queues() {
-            self.count_in_queues(queue, address, down, up);
+            for (from, to, counts) in [(remote, address, Counters::of(down, 0)), (address, remote, Counters::of(0, up))]
+            {
+                let mark = self.mangle(from, to, counts);
+                self.count_in_queues(queue, address, mark.as_deref(), counts);
+            }
         }
         let secret = self.table("/ppp/secret").named(user);
         let limit = |name| secret.and_then(|row| row.get(name)).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
@@ -246,17 +259,22 @@ impl World {
         self.quirks.fast_track || self.table("/ip/firewall/filter").rows().iter().any(tracks)
     }
 
-    /// A packet goes to the first queue, in strict order, whose target holds it, and from there down to its children.
-    fn count_in_queues(&mut self, dynamic: Option<u32>, address: Ipv4Addr, down: u64, up: u64) {
+    /// A packet goes to the first queue, in strict order, whose target holds it and whose packet marks are its own, and
+    /// from there down to its children.
+    fn count_in_queues(&mut self, dynamic: Option<u32>, address: Ipv4Addr, mark: Option<&str>, counts: Counters) {
+        if counts == Counters::default() {
+            return;
+        }
         let mut parent = "none".to_owned();
         loop {
             let fits = |row: &&mut Row| {
                 (dynamic == Some(row.number()) || row.targets(address))
                     && row.get("parent").unwrap_or("none") == parent
+                    && takes(row, mark)
                     && !row.is("disabled")
             };
             let Some(row) = self.table_mut("/queue/simple").rows_mut().iter_mut().find(fits) else { return };
-            row.counters.count(down, up);
+            row.counters.add(counts);
             let name = row.get("name").unwrap_or_default();
             if name == parent {
                 return;
@@ -275,6 +293,12 @@ impl World {
         let session = self.sessions.iter().find(|session| session.user == user)?;
         self.table("/interface").get(session.interface).map(|row| row.counters)
     }
+}
+
+/// Whether a queue takes packets with that mark: no packet marks are any.
+fn takes(queue: &Row, mark: Option<&str>) -> bool {
+    let marks = queue.get("packet-marks").unwrap_or_default();
+    marks.is_empty() || marks.split(',').any(|it| it == mark.unwrap_or("no-mark"))
 }
 
 /// `10.0.0.2-10.0.0.9`, `10.0.0.0/24` or `10.0.0.7`, both ends included.

@@ -77,6 +77,28 @@ const RULE: Menu = Menu {
     counts: Counts::Rule,
     ..PLAIN
 };
+const MANGLE: Kind = Kind::Choice(&[
+    "accept",
+    "add-dst-to-address-list",
+    "add-src-to-address-list",
+    "change-dscp",
+    "change-mss",
+    "change-ttl",
+    "clear-df",
+    "fasttrack-connection",
+    "jump",
+    "log",
+    "mark-connection",
+    "mark-packet",
+    "mark-routing",
+    "passthrough",
+    "return",
+    "route",
+    "set-priority",
+    "sniff-pc",
+    "sniff-tzsp",
+    "strip-ipv4-options",
+]);
 const PPTP_SERVER: &[(&str, Kind)] = &[
     ("enabled", Kind::Bool),
     ("default-profile", Kind::Row("/ppp/profile", &[])),
@@ -273,12 +295,30 @@ static MENUS: &[Menu] = &[
         ..PLAIN
     },
     Menu { path: "/ip/firewall/filter", ..RULE },
-    Menu { path: "/ip/firewall/mangle", ..RULE },
+    Menu {
+        path: "/ip/firewall/mangle",
+        defaults: &[
+            ("action", "accept"),
+            ("passthrough", "true"),
+            ("disabled", "false"),
+            ("dynamic", "false"),
+            ("invalid", "false"),
+        ],
+        kinds: &[
+            ("chain", Kind::Name),
+            ("action", MANGLE),
+            ("passthrough", Kind::Bool),
+            ("new-packet-mark", Kind::Name),
+            ("src-address-list", Kind::Name),
+            ("dst-address-list", Kind::Name),
+        ],
+        ..RULE
+    },
     Menu {
         path: "/ip/firewall/address-list",
         required: &["list", "address"],
         defaults: &[("dynamic", "false"), ("disabled", "false")],
-        kinds: &[("list", Kind::Name), ("address", Kind::Name), ("timeout", Kind::Duration)],
+        kinds: &[("list", Kind::Name), ("address", Kind::Listed), ("timeout", Kind::Duration)],
         ..PLAIN
     },
     Menu {

@@ -12,6 +12,7 @@ mod faults;
 mod ground;
 mod link;
 mod login;
+mod mangle;
 mod menus;
 mod query;
 mod schema;

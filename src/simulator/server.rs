@@ -255,6 +255,11 @@ impl Simulator {
         self.world(|world| world.carry(user, down, up))
     }
 
+    /// The same with somebody of that address, whom firewall lists may know. See [`World::carry_with`].
+    pub fn carry_with(&self, user: &str, remote: Ipv4Addr, down: u64, up: u64) -> bool {
+        self.world(|world| world.carry_with(user, remote, down, up))
+    }
+
     /// All the customer ever carried, (download, upload) in bytes; survives reboots and resets.
     pub fn carried(&self, user: &str) -> (u64, u64) {
         self.world(|world| world.carried(user))

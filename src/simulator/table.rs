@@ -25,6 +25,21 @@ impl Counters {
         self.packets_up += up.div_ceil(1400);
         self.packets_down += down.div_ceil(1400);
     }
+
+    /// Counts what another counter shows.
+    pub fn add(&mut self, other: Counters) {
+        self.up += other.up;
+        self.down += other.down;
+        self.packets_up += other.packets_up;
+        self.packets_down += other.packets_down;
+    }
+
+    /// Traffic in packets of 1,400 bytes.
+    pub fn of(down: u64, up: u64) -> Counters {
+        let mut counters = Counters::default();
+        counters.count(down, up);
+        counters
+    }
 }
 
 /// One item of a menu.

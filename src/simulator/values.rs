@@ -58,6 +58,8 @@ pub enum Kind {
     IpWithLength,
     /// IPv4 prefixes (a bare address becomes `/32`) or names of interfaces, with commas.
     Targets,
+    /// What an address list takes: a prefix (a `/32` is written bare), a range `10.0.0.1-10.0.0.9`, or a name of the DNS.
+    Listed,
     /// A span of time, written `1w2d3h4m5s`.
     Duration,
     /// One of these words.
@@ -103,6 +105,18 @@ pub fn read_rate(text: &str) -> Option<u64> {
 /// The two halves of `a/b`; one value stands for both.
 pub fn halves(text: &str) -> (&str, &str) {
     text.split_once('/').unwrap_or((text, text))
+}
+
+/// An entry of an address list as it is written back.
+fn listed(text: &str) -> Option<String> {
+    if let Some((address, length)) = read_net(text).map(network) {
+        return Some(if length == 32 { address.to_string() } else { format!("{address}/{length}") });
+    }
+    let range = text.split_once('-').is_some_and(|(first, last)| {
+        matches!((first.parse::<Ipv4Addr>(), last.parse::<Ipv4Addr>()), (Ok(first), Ok(last)) if first <= last)
+    });
+    let name = text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains(['/', ' ', ',']);
+    (range || name).then(|| text.to_owned())
 }
 
 /// Reads `1w2d3h4m5s`, `100ms` (as 0), `90`, `00:01:30`, `1d 00:00:00`, `none`; in seconds.
@@ -233,6 +247,7 @@ pub fn normalise(kind: Kind, property: &str, value: &str, exists: impl Fn(&str, 
             };
             Ok(value.split(',').map(one).collect::<Result<Vec<_>, _>>()?.join(","))
         }
+        Kind::Listed => listed(value).ok_or_else(invalid),
         Kind::Duration => read_duration(value).map(duration).ok_or_else(invalid),
         Kind::Choice(words) if words.contains(&value) => Ok(value.to_owned()),
         Kind::Row(menu, words) if words.contains(&value) || exists(menu, value) => Ok(value.to_owned()),
@@ -281,6 +296,10 @@ mod tests {
             (Kind::Rate, "1G", "1000000000"),
             (Kind::Bool, "yes", "true"),
             (Kind::Targets, "10.0.0.7,10.1.2.3/24,ether1", "10.0.0.7/32,10.1.2.0/24,ether1"),
+            (Kind::Listed, "10.1.2.3/24", "10.1.2.0/24"),
+            (Kind::Listed, "10.1.2.3/32", "10.1.2.3"),
+            (Kind::Listed, "10.1.2.3-10.1.2.9", "10.1.2.3-10.1.2.9"),
+            (Kind::Listed, "cdn.example.net", "cdn.example.net"),
             (Kind::IpOrPool, "vpn", "vpn"),
             (Kind::Pair, "8", "8/8"),
             (Kind::Int(10), "7", "7"),
@@ -295,6 +314,8 @@ mod tests {
             (Kind::Bool, "maybe"),
             (Kind::Ip, "10.0.0.256"),
             (Kind::Ip, ""),
+            (Kind::Listed, "10.1.2.0/33"),
+            (Kind::Listed, ""),
             (Kind::Targets, "nowhere"),
             (Kind::Targets, "10.0.0.1/33"),
             (Kind::Name, ""),

@@ -22,9 +22,13 @@ pub enum Kind {
     TopUp,
     /// A local day's traffic.
     Usage,
-    /// What staff found out later, such as traffic that had been put into quarantine.
+    /// What staff found out later, such as traffic that had been put into quarantine, or the balance that a service had
+    /// before it came here (see [`IMPORT`]).
     Correction,
 }
+
+/// What makes the entry of an imported balance unique: a [`Kind::Correction`], one a service.
+pub const IMPORT: &str = "import";
 
 impl Kind {
     /// Its name in the database.
@@ -76,6 +80,12 @@ pub async fn enter(
 pub async fn find(conn: &mut Conn, service_id: u64, kind: Kind, once: &str) -> Result<Option<i64>> {
     let sql = sql!("SELECT bytes FROM ledger WHERE service_id = ? AND kind = ? AND once = ?");
     conn.one(sql, params![service_id, kind.as_str(), once]).await?.map(|row| row.get("bytes")).transpose()
+}
+
+/// Whether a service has entries of a kind.
+pub async fn has(conn: &mut Conn, service_id: u64, kind: Kind) -> Result<bool> {
+    let sql = sql!("SELECT once FROM ledger WHERE service_id = ? AND kind = ? ORDER BY once LIMIT 1");
+    Ok(conn.one(sql, params![service_id, kind.as_str()]).await?.is_some())
 }
 
 /// Charges days' traffic to services and moves their balances, in a few round trips.

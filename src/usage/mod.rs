@@ -1,5 +1,6 @@
 //! What was used: two readings become a delta, a delta becomes days, days become charts; and the books of it.
 
+pub mod cdn;
 pub mod chart;
 pub mod counters;
 pub mod days;

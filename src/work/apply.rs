@@ -103,8 +103,8 @@ async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]
     let switched = only_switched && routeros::set_disabled(router, &account.username, &mark, !enabled).await?;
     // Not there to be switched off is off; everything else is brought in line as a whole.
     if !switched && (enabled || !only_switched) {
-        let rate = super::fair_use::rate_now(app, account).await?;
-        let wanted = super::wanted(app, account, rate)?;
+        let queues = super::fair_use::queues_of(app, account).await?;
+        let wanted = super::wanted(app, account, queues)?;
         routeros::ensure(router, &wanted).await?;
     }
     if changes.iter().any(|it| it.kick) {

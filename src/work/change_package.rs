@@ -1,7 +1,7 @@
 //! Change-package: new settings on the router. Address, counters and balance stay; sessions are ended only where the
 //! profile or the PPP service changed. The new settings are a fact of the books; the router's part may wait.
 
-use super::{Ask, apply, create, fair_use, fair_use::Held, settle, view};
+use super::{Ask, apply, create, fair_use, fair_use::Held, import, settle, view};
 use crate::{
     account::{
         Account,
@@ -44,8 +44,9 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         // The mark stays what it was made with; with another it would not be ours.
         let comment_prefix = account.settings.comment_prefix.clone();
         account.set_settings(&app.seal, Settings { comment_prefix, ..settings.clone() });
-        // A service that becomes metered has its cycle's packet to live on; one that was metered keeps what it has.
-        if !was_metered {
+        // A service that becomes metered has its cycle's packet to live on; one that was metered keeps what it has, and
+        // so does one that came with a balance.
+        if !import::stands_for_cycle(&mut tx, &account, now).await? && !was_metered {
             account.balance += create::grant(&mut tx, &account, now).await?;
         }
         account.save(&mut tx, now).await?;

@@ -4,7 +4,7 @@
 //! on disk with the reading it was decided on before the router hears of it; after a lost answer the smaller figure is
 //! charged; nothing is decided from a doubtful reading. Killed after any line, the next reading continues.
 
-use super::{apply, fair_use};
+use super::{apply, fair_use, marking};
 use crate::{
     app::App,
     meters::Meters,
@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use tokio::time::Instant;
 
+mod cdn;
 mod reset;
 mod sample;
 mod speeds;
@@ -64,6 +65,7 @@ pub async fn run(app: &App, server_id: u64, scope: Scope, until: Instant) -> Res
     // The turn is over before service locks are asked for: a hook that holds one may be waiting for this turn.
     if outcome.is_ok() {
         apply::server(app, server_id, until).await;
+        marking::run(app, server_id, until).await;
     }
     outcome
 }

@@ -4,7 +4,7 @@
 //! written, then the router's part made, then the account said to be made and its first packet granted. Killed between, the
 //! same create continues; on the router our own orphan is adopted and a foreign name refused.
 
-use super::{Ask, apply::MakeError, fair_use::Held, settle, view};
+use super::{Ask, apply::MakeError, fair_use::Held, import, settle, view};
 use crate::{
     account::{
         Account, State, addresses::AddressSpace, allotment, causes::Causes, fair_use, pending, settings::Settings,
@@ -89,8 +89,8 @@ fn remembered_space(server: &Server) -> Result<AddressSpace, Problem> {
 
 /// Makes the router's part; what the queue's counter begins with.
 async fn make(app: &App, router: &Router, account: &Account) -> Result<Counter, MakeError> {
-    let rate = super::fair_use::rate_now(app, account).await?;
-    let wanted = super::wanted(app, account, rate)?;
+    let queues = super::fair_use::queues_of(app, account).await?;
+    let wanted = super::wanted(app, account, queues)?;
     let ensured = routeros::ensure(router, &wanted).await?;
     if ensured.queue_created {
         return Ok(Counter::zero(ensured.queue_id));
@@ -353,7 +353,7 @@ async fn made(
     if !counters::has_baseline(tx, service_id).await? {
         counters::put(tx, server.told.id, &[(service_id, counter.clone())], now).await?;
     }
-    account.balance += grant(tx, &account, now).await?;
+    account.balance += first_grant(tx, &account, now).await?;
     account.save(tx, now).await?;
     pending::brought_in_line(tx, service_id).await?;
     // A packet below the threshold is how it was sold, not a crossing: no letter for it here.
@@ -366,6 +366,15 @@ async fn made(
     Ok(pending::count(tx, service_id).await? > 0)
 }
 
+/// The packet that an account begins its metered life with, as [`grant`] gives it: none where it came with a balance.
+pub(super) async fn first_grant(
+    tx: &mut crate::db::Tx,
+    account: &Account,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<i64, Problem> {
+    if import::stands_for_cycle(tx, account, now).await? { Ok(0) } else { grant(tx, account, now).await }
+}
+
 /// Grants the cycle's packet once per (service, due date); the bytes that it brought now.
 pub(super) async fn grant(
     tx: &mut crate::db::Tx,
@@ -373,7 +382,7 @@ pub(super) async fn grant(
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<i64, Problem> {
     let Some(packet) = account.settings.packet else { return Ok(0) };
-    let due = account.sold.next_due_date.map_or_else(|| "none".to_owned(), |date| date.to_string());
+    let due = account.cycle();
     let note = format!("packet of the cycle until {due}");
     let new = ledger::enter(tx, account.service_id, (Kind::Packet, &due), packet.signed(), &note, now).await?;
     Ok(if new { packet.signed() } else { 0 })

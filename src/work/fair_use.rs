@@ -12,13 +12,15 @@ pub(super) use held::Held;
 pub(super) use terms::Terms;
 pub use verbs::{Change, hook, intervene};
 
+use super::marking::Names;
 use crate::{
     account::{Account, fair_use, fair_use::FairUse},
     app::App,
     catalogue::plans,
     db::Conn,
-    plan::{Plan, burst::Rate, rules::Rule},
+    plan::{Plan, burst::Rate, rules::Rule, terms::Cdn},
     problem::Problem,
+    routeros::CdnQueue,
     units::Speed,
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -77,9 +79,40 @@ pub(super) async fn rate(conn: &mut Conn, account: &Account) -> Result<Rate, Pro
     Ok(fair_use::find(conn, account.service_id).await?.map_or(plain, |fair| fair.rate))
 }
 
-/// The same, outside a transaction.
-pub(super) async fn rate_now(app: &App, account: &Account) -> Result<Rate, Problem> {
-    rate(&mut app.db.read().await?, account).await
+/// What the router is to make of an account's queues.
+#[derive(Clone, Debug)]
+pub(super) struct Queues {
+    /// The own queue's limits.
+    pub(super) rate: Rate,
+    /// Its types; `None` leaves them as they are.
+    pub(super) kind: Option<String>,
+    /// The queue of CDN traffic, where the plan counts it apart.
+    pub(super) cdn: Option<CdnQueue>,
+}
+
+/// What its plan, if any, and its usage, if any is known, make of an account's queues.
+pub(super) fn queues(app: &App, account: &Account, plan: Option<&Plan>, fair: Option<&FairUse>) -> Queues {
+    let plan = plan.filter(|_| account.settings.plan.is_some());
+    let fair = fair.filter(|_| plan.is_some());
+    let cdn = |cdn: Cdn| CdnQueue {
+        packet_mark: Names::of(app).packet_mark(cdn.profile_id),
+        speed: fair.and_then(|fair| fair.cdn_speed).unwrap_or(cdn.speed),
+    };
+    let kind = plan.map(|plan| plan.place.queue_type.as_str()).filter(|kind| !kind.is_empty() && *kind != "simple");
+    Queues {
+        rate: fair.map_or(Rate::plain(account.settings.speed), |fair| fair.rate),
+        kind: kind.map(str::to_owned),
+        cdn: plan.and_then(|plan| plan.cdn).map(cdn),
+    }
+}
+
+/// The same, as stored.
+pub(super) async fn queues_of(app: &App, account: &Account) -> Result<Queues, Problem> {
+    let mut conn = app.db.read().await?;
+    let Some(plan) = account.settings.plan else { return Ok(queues(app, account, None, None)) };
+    let plan = plans::find(&mut conn, plan).await?.map(|stored| stored.plan);
+    let fair = fair_use::find(&mut conn, account.service_id).await?;
+    Ok(queues(app, account, plan.as_ref(), fair.as_ref()))
 }
 
 /// What a router's accounts on plans want to be known of it at a reading.

@@ -18,7 +18,9 @@ pub mod disconnect;
 pub mod doctor;
 pub mod fair_use;
 pub mod housekeeping;
+pub mod import;
 pub mod list_accounts;
+mod marking;
 pub mod metrics;
 pub mod netflow;
 pub mod options;
@@ -37,11 +39,12 @@ mod view;
 pub use crate::account::settings::NAMES as SETTINGS;
 pub use ask::Ask;
 
+use fair_use::Queues;
+
 use crate::{
     account::{Account, State, pending, settings::Settings},
     app::App,
     catalogue::plans as sold,
-    plan::burst::Rate,
     problem::{Code, Problem},
     router::{Server, Told},
     routeros::{Mark, Wanted},
@@ -77,8 +80,8 @@ fn mark(account: &Account) -> Mark {
     }
 }
 
-/// What the router should hold for an account, as it stands, with its queue set to that rate (see [`fair_use`]).
-fn wanted(app: &App, account: &Account, rate: Rate) -> Result<Wanted, Problem> {
+/// What the router should hold for an account, as it stands, with such queues (see [`fair_use`]).
+fn wanted(app: &App, account: &Account, queues: Queues) -> Result<Wanted, Problem> {
     Ok(Wanted {
         username: account.username.clone(),
         password: account.password(&app.seal)?,
@@ -86,7 +89,9 @@ fn wanted(app: &App, account: &Account, rate: Rate) -> Result<Wanted, Problem> {
         profile: account.settings.profile.clone(),
         address: account.address,
         disabled: !account.causes.is_enabled(),
-        rate,
+        queue_type: queues.kind,
+        cdn: queues.cdn,
+        rate: queues.rate,
         mark: mark(account),
     })
 }

@@ -10,7 +10,7 @@ pub(crate) mod words;
 
 use super::instant;
 use crate::{
-    account::{Account, roll, settings::Settings},
+    account::{Account, pending, roll, settings::Settings},
     app::App,
     catalogue::plans::{self, Stored},
     db::Tx,
@@ -151,6 +151,12 @@ async fn replaced(app: &App, tx: &mut Tx, id: u64, plan: &Plan) -> Result<Plan, 
     let now = app.clock.now();
     if !plans::replace(tx, id, plan, now).await? {
         return Err(taken(&plan.name));
+    }
+    // Everything else that routers hold of a plan is compared at every reading; types of queues are not read there.
+    if before.place.queue_type != plan.place.queue_type {
+        for (server_id, service_id) in roll::made_on_plan(tx, id).await? {
+            pending::decide(tx, (server_id, service_id), pending::Kind::Change, false, now).await?;
+        }
     }
     if before.speed != plan.speed {
         // Their routers' next readings decide upon each of them, see what its queue is set to, and set it.

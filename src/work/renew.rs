@@ -50,7 +50,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 
 /// What was left over goes, once per due date, and only if that date's packet is still to come.
 async fn expire(tx: &mut crate::db::Tx, account: &mut Account, now: DateTime<Utc>) -> Result<(), Problem> {
-    let due = account.sold.next_due_date.map_or_else(|| "none".to_owned(), |date| date.to_string());
+    let due = account.cycle();
     let granted = ledger::find(tx, account.service_id, Kind::Packet, &due).await?.is_some();
     if granted || !account.is_metered() || account.balance <= 0 {
         return Ok(());

@@ -21,7 +21,7 @@ use crate::{
     router::{Server, lease::Lease},
     routeros,
     usage::{
-        counters,
+        cdn, counters,
         reading::{self, Counter, Reboot},
     },
 };
@@ -129,5 +129,6 @@ pub(super) async fn end(tx: &mut Conn, service_id: u64, now: DateTime<Utc>) -> R
     account.save(tx, now).await?;
     allotment::free(tx, service_id).await?;
     counters::forget(tx, service_id).await?;
+    cdn::forget(tx, service_id).await?;
     Ok(())
 }

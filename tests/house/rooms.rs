@@ -121,6 +121,7 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
     ("actix_web", &["demo", "http"], "only the front door speaks HTTP, and the demo shows pages"),
     ("aes_gcm", &["seal"], "one place seals"),
     ("clap", &["cli", "demo", "main"], "the command line"),
+    ("csv", &["work"], "balances that another module kept"),
     ("governor", &["http"], "slows who knocks wrongly"),
     ("hmac", &["http"], "one profile of signatures"),
     ("indicatif", &["cli"], "progress is for terminals"),

@@ -20,7 +20,7 @@ use turnpike::{
 const RESET: &str = "/queue/simple/reset-counters";
 
 /// A future that is dropped instead of being polled once more.
-struct Killed<F> {
+pub struct Killed<F> {
     work: Option<Pin<Box<F>>>,
     polls: usize,
 }
@@ -42,7 +42,7 @@ impl<F: Future> Future for Killed<F> {
     }
 }
 
-fn killed<F: Future>(polls: usize, work: F) -> Killed<F> {
+pub fn killed<F: Future>(polls: usize, work: F) -> Killed<F> {
     Killed { work: Some(Box::pin(work)), polls }
 }
 

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers may fail it as its body may")]
 
+mod cdn;
 mod connections;
 mod logins;
 mod peer;

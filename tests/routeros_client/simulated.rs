@@ -17,8 +17,8 @@ use turnpike::{
     units::{Speed, Volume},
 };
 
-const VERSIONS: [&str; 4] = ["6.49.10", "7.9.2", "7.18.2", "7.24"];
-const NAME: &str = "7-41";
+pub const VERSIONS: [&str; 4] = ["6.49.10", "7.9.2", "7.18.2", "7.24"];
+pub const NAME: &str = "7-41";
 
 fn login(simulator: &Simulator) -> Login {
     Login {
@@ -39,7 +39,7 @@ fn brief() -> Limits {
     Limits { connect: short, login: short, write: short, print: short * 3, print_idle: short, extra_roots: None }
 }
 
-async fn start(options: Options) -> (Simulator, Router) {
+pub async fn start(options: Options) -> (Simulator, Router) {
     let simulator = Simulator::start(options).await.unwrap();
     let router = Routers::new(brief(), Handle::current()).get(1, login(&simulator));
     (simulator, router)
@@ -145,13 +145,13 @@ fn mishaps() -> Vec<(&'static str, Fault)> {
 }
 
 /// Plays each path with each mishap, many at once: most of the time is spent in waiting for silent routers.
-async fn each<F: AsyncFn(&str, &str, Fault)>(paths: &[&str], play: F) {
+pub async fn each<F: AsyncFn(&str, &str, Fault)>(paths: &[&str], play: F) {
     let play = &play;
     let plays = paths.iter().flat_map(|path| mishaps().into_iter().map(move |(name, fault)| play(path, name, fault)));
     stream::iter(plays).buffer_unordered(24).collect::<Vec<()>>().await;
 }
 
-fn first_of(path: &str) -> When {
+pub fn first_of(path: &str) -> When {
     When::Command { path: path.to_owned(), nth: 1 }
 }
 

@@ -26,6 +26,8 @@ pub fn wanted() -> Wanted {
         address: Ipv4Addr::new(10, 8, 0, 2),
         disabled: false,
         rate: Rate::plain(Speed::new(50_000, 10_000)),
+        queue_type: None,
+        cdn: None,
         mark: mark(),
     }
 }

@@ -202,3 +202,40 @@ async fn an_entry_of_an_address_list_runs_out() {
     simulator.pass(Duration::from_secs(1));
     assert_eq!(peer.lines(&count).await, ["!done =ret=0"]);
 }
+
+#[tokio::test]
+async fn packets_with_a_mark_go_to_the_queue_for_it_and_the_rest_to_the_next() {
+    let (simulator, mut peer) = router().await;
+    simulator.populate(1, |_| String::new());
+    let add = "/ip/firewall/address-list/add";
+    assert_eq!(peer.lines(&[add, "=list=cdn", "=address=203.0.113.9/24"]).await, ["!done =ret=*1"]);
+    peer.ask(&[add, "=list=cdn-accounts", "=address=10.64.0.1/32"]).await;
+    let shown = ["/ip/firewall/address-list/print", "=.proplist=list,address"];
+    let entries = ["!re =list=cdn =address=203.0.113.0/24", "!re =list=cdn-accounts =address=10.64.0.1", "!done"];
+    assert_eq!(peer.lines(&shown).await, entries);
+    let refused = ["!trap =category=1 =message=invalid value for argument address", "!done"];
+    assert_eq!(peer.lines(&[add, "=list=cdn", "=address=203.0.113.0/33"]).await, refused);
+    let again = ["!trap =message=failure: already have such entry", "!done"];
+    assert_eq!(peer.lines(&[add, "=list=cdn", "=address=203.0.113.1/24"]).await, again);
+    for (source, destination) in [("cdn-accounts", "cdn"), ("cdn", "cdn-accounts")] {
+        let ends = [format!("=src-address-list={source}"), format!("=dst-address-list={destination}")];
+        let mark = ["=chain=forward", "=action=mark-packet", "=new-packet-mark=cdn", &ends[0], &ends[1]];
+        peer.ask(&[&["/ip/firewall/mangle/add"], &mark[..]].concat()).await;
+    }
+    let unknown = ["!trap =category=1 =message=input does not match any value of action", "!done"];
+    assert_eq!(peer.lines(&["/ip/firewall/mangle/add", "=chain=forward", "=action=mark"]).await, unknown);
+    let queue_add = ["/queue/simple/add", "=name=cdn", "=target=10.64.0.1", "=packet-marks=cdn"];
+    peer.ask(&[&queue_add[..], &["=place-before=user00001"]].concat()).await;
+    simulator.connect("user00001", "secret", "l2tp", "").unwrap();
+    simulator.carry_with("user00001", [203, 0, 113, 7].into(), 3_000, 200);
+    simulator.carry("user00001", 50, 5);
+    assert_eq!((queue(&simulator, "cdn"), queue(&simulator, "user00001")), ((3_000, 200), (50, 5)));
+    let rules = ["/ip/firewall/mangle/print", "=.proplist=bytes,packets,passthrough"];
+    let counted =
+        ["!re =passthrough=true =bytes=200 =packets=1", "!re =passthrough=true =bytes=3000 =packets=3", "!done"];
+    assert_eq!(peer.lines(&rules).await, counted);
+    // Behind the queue that takes every mark it counts nothing.
+    peer.ask(&["/queue/simple/move", "=numbers=cdn"]).await;
+    simulator.carry_with("user00001", [203, 0, 113, 7].into(), 7, 1);
+    assert_eq!((queue(&simulator, "cdn"), queue(&simulator, "user00001")), ((3_000, 200), (57, 6)));
+}

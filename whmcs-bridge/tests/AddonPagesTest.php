@@ -33,7 +33,9 @@ final class AddonPagesTest extends BridgeTestCase
         $_GET = ['module' => 'turnpike', 'page' => 'accounts', 'q' => 'a&amp;b', 'odd' => ['x']];
         self::assertSame('<p>drawn &amp; shown</p>', $this->page()['html']);
         $body = $peer->requests()[0]['body'];
-        self::assertSame(['name' => 'grace', 'can_edit' => true, 'language' => 'german'], $body['admin']);
+        $all = ['view' => true, 'create' => true, 'edit' => true, 'delete' => true];
+        $admin = ['name' => 'grace', 'can_edit' => true, 'plans' => $all, 'language' => 'german'];
+        self::assertSame($admin, $body['admin']);
         self::assertSame(self::LINK, $body['link']);
         self::assertSame('GET', $body['method']);
         self::assertSame(['q' => 'a&b'], $body['query'], 'as it was typed, without what WHMCS needs itself');
@@ -77,6 +79,82 @@ final class AddonPagesTest extends BridgeTestCase
             'by number' => ['2', true],
             'others' => ['Full Administrator, 1', false],
         ];
+    }
+
+    /**
+     * @dataProvider planRights
+     * @param array<string, string> $settings
+     * @param list<bool> $may view, create, edit, delete
+     */
+    public function testWhatARoleMayDoWithPlansIsSettledApart(array $settings, array $may): void
+    {
+        $peer = $this->peer();
+        $peer->answer('admin/overview', self::drawn(''));
+        $this->page($settings);
+        $rights = array_combine(['view', 'create', 'edit', 'delete'], $may);
+        self::assertSame($rights, $peer->requests()[0]['body']['admin']['plans']);
+    }
+
+    /**
+     * @return array<string, array{array<string, string>, list<bool>}>
+     */
+    public function planRights(): array
+    {
+        return [
+            'nothing said' => [[], [true, true, true, true]],
+            'who only looks' => [['edit_roles' => '1'], [true, false, false, false]],
+            'apart' => [['edit_roles' => '1', 'plan_edit_roles' => 'sales &amp; support'], [true, false, true, false]],
+            'no deleting' => [['plan_delete_roles' => 'Full Administrator'], [true, true, true, false]],
+            'not even looking' => [['plan_view_roles' => '1'], [false, true, true, true]],
+        ];
+    }
+
+    /**
+     * @dataProvider refusals
+     * @param array<string, string> $settings
+     * @param array<string, string> $query
+     * @param array<string, string> $form
+     */
+    public function testWhatARoleMayNotDoIsNotForwarded(
+        array $settings,
+        string $page,
+        array $query,
+        array $form,
+        string $shown
+    ): void {
+        $peer = $this->peer();
+        $peer->answer('admin/' . $shown, self::drawn('looked at'));
+        $_GET = $query;
+        $this->send($page, $form, [], $settings);
+        $body = $peer->requests()[0]['body'];
+        self::assertSame(['GET', []], [$body['method'], $body['form']]);
+        self::assertSame('danger', $body['flash']['level']);
+        self::assertStringContainsString('Your role may not do this', $body['flash']['text']);
+    }
+
+    /**
+     * @return array<string, array{array<string, string>, string, array<string, string>, array<string, string>, string}>
+     */
+    public function refusals(): array
+    {
+        $delete = ['do' => 'delete'];
+        $save = ['do' => 'save', 'name' => 'Gold'];
+        return [
+            'delete' => [['plan_delete_roles' => '1'], 'plans', ['remove' => '7'], $delete, 'plans'],
+            'edit' => [['plan_edit_roles' => '1'], 'plans', ['plan' => '7'], $save, 'plans'],
+            'add' => [['plan_create_roles' => '1'], 'plans', ['add' => '1'], $save, 'plans'],
+            'duplicate' => [['plan_create_roles' => '1'], 'plans', ['copy' => '7'], ['do' => 'duplicate'], 'plans'],
+            'a rule' => [['edit_roles' => '1'], 'rules', ['rule' => '7'], $save, 'rules'],
+            'unseen' => [['plan_view_roles' => '1'], 'plans', ['plan' => '7'], $save, 'overview'],
+        ];
+    }
+
+    public function testPlansThatARoleMayNotSeeAreNotAskedFor(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('admin/overview', self::drawn('the overview'));
+        $_GET = ['page' => 'fup'];
+        self::assertSame('the overview', $this->page(['plan_view_roles' => '1'])['html']);
     }
 
     public function testAnAdministratorThatWhmcsDoesNotTellOfOnlyLooksWhereRolesAreNamed(): void
@@ -206,20 +284,21 @@ final class AddonPagesTest extends BridgeTestCase
     /**
      * @param array<string, string> $form
      * @param array<string, string|null> $change
+     * @param array<string, string> $vars
      * @return array{html: string, location: string}
      */
-    private function send(string $page, array $form, array $change = []): array
+    private function send(string $page, array $form, array $change = [], array $vars = []): array
     {
-        $_GET = ['page' => $page];
+        $_GET = ['page' => $page] + $_GET;
         $tokens = ['token' => generate_token('plain'),
             'turnpike_form' => \WHMCS\Module\Addon\Turnpike\PairingPage::ownToken()];
         $_POST = array_filter($change + $tokens, 'is_string') + $form;
         $_SERVER['REQUEST_METHOD'] = 'POST';
         try {
-            return $this->page();
+            return $this->page($vars);
         } finally {
             $_SERVER['REQUEST_METHOD'] = 'GET';
-            $_POST = [];
+            $_POST = $_GET = [];
         }
     }
 }

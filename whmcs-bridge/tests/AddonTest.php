@@ -33,7 +33,8 @@ final class AddonTest extends BridgeTestCase
         turnpike_upgrade(['version' => '0.0.9']);
         self::assertSame('success', turnpike_deactivate()['status']);
         self::assertSame(1, Capsule::table('mod_turnpike_mails')->count());
-        $fields = ['edit_roles', 'slowed_template', 'restored_template'];
+        $fields = ['edit_roles', 'plan_view_roles', 'plan_create_roles', 'plan_edit_roles', 'plan_delete_roles',
+            'slowed_template', 'restored_template'];
         self::assertSame($fields, array_keys(turnpike_config()['fields']));
     }
 

@@ -223,6 +223,11 @@ final class ClientAreaTest extends BridgeTestCase
         self::assertSame('en a', (new Lang('../../etc/passwd', $folder))->get('a'));
         $_SESSION['Language'] = 'klingon';
         self::assertSame('Username', Lang::ofClient([])->get('username'));
+        $_SESSION['Language'] = 'polish';
+        $peer = $this->peer();
+        $peer->answer('client-area', $this->answer());
+        turnpike_ClientArea(Kernel::params(41, self::SETTINGS));
+        self::assertSame('polish', $peer->requests()[0]['body']['client']['language'], 'for the words of the charts');
         array_map('unlink', array_merge((array) glob("$folder/*.php"), (array) glob("$folder/overrides/*.php")));
         rmdir("$folder/overrides");
         rmdir($folder);

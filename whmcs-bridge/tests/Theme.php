@@ -49,12 +49,12 @@ final class Theme
         return true;
     }
 
-    /** What a page may load and do; a bare one nothing. (jQuery 1.12 finds out what browsers can by inline handlers.) */
+    /** What a page may load and do; a bare one nothing. jQuery 1.12 tries inline handlers to know its browser. */
     public static function policy(): string
     {
         return self::isDressed()
-            ? "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; font-src 'self';"
-                . " img-src data:; form-action 'self'; base-uri 'none'"
+            ? "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline';"
+                . " font-src 'self'; img-src data:; form-action 'self'; base-uri 'none'"
             : "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'";
     }
 
@@ -77,10 +77,11 @@ final class Theme
         $facts = "<dl class=\"mb-0\"><dt>Status</dt><dd>$status</dd></dl>";
         $menu = self::menu($sidebar);
         if ($isOld) {
-            $main = "<div class=\"panel panel-default\"><div class=\"panel-body\">$facts</div></div>$above"
-                . '<ul class="nav nav-tabs"><li class="active"><a href="#tabOverview">Manage</a></li></ul>'
+            $tab = '<ul class="nav nav-tabs"><li class="active"><a href="#tabOverview">Manage</a></li></ul>'
                 . '<div class="tab-content product-details-tab-container" id="tabOverview">'
                 . "<div class=\"text-center module-client-area\">$inside</div></div>";
+            $main = "<div class=\"panel panel-default\"><div class=\"panel-body\">$facts</div></div>$above"
+                . ($inside === '' ? '' : $tab);
             $page = "<div class=\"container\">$crumbs<div class=\"row\"><div class=\"col-md-3\">$menu</div>"
                 . "<main class=\"col-md-9\"><h1>$name</h1>$main</main></div></div>";
             return self::page(true, "$name - Client area", $page);

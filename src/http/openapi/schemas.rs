@@ -68,7 +68,9 @@ pub fn sessions() -> Value {
 /// All that are referred to, by name.
 pub fn all(settings: &[&str], codes: &[Code]) -> Value {
     let mut schemas = Map::new();
-    for (name, schema) in requests(settings).into_iter().chain(answers()).chain(netflow()).chain(pages()) {
+    for (name, schema) in
+        requests(settings).into_iter().chain(answers()).chain(answers_of_hooks()).chain(netflow()).chain(pages())
+    {
         schemas.insert(name.to_owned(), schema);
     }
     schemas.insert("problem".to_owned(), problem(codes));
@@ -137,7 +139,6 @@ fn requests(settings: &[&str]) -> Vec<Named> {
 fn answers() -> Vec<Named> {
     let causes = || list(&word(&["billing", "quota", "admin"]));
     let volume = || object(&json!({"download_bytes": count(), "upload_bytes": count()}));
-    let skipped = || list(&object(&json!({"service_id": or_null(&count()), "reason": text()})));
     vec![
         (
             "account",
@@ -155,6 +156,12 @@ fn answers() -> Vec<Named> {
                 "last_reading_at": or_null(&instant()),
             })),
         ),
+    ]
+}
+
+fn answers_of_hooks() -> Vec<Named> {
+    let skipped = || list(&object(&json!({"service_id": or_null(&count()), "reason": text()})));
+    vec![
         (
             "router",
             object(&json!({

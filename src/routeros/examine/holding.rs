@@ -1,9 +1,9 @@
 //! All that a router holds, compared with what it should hold: by the same rules by which [`super::super::ensure`] mends.
 
 use crate::routeros::{
-    Error, QueueRow, Router, SecretRow, Wanted,
+    Error, QueueRow, Router, SecretRow, Wanted, cdn_queue_name,
     command::Command,
-    queues::{self, queue},
+    queues::{self, placed, queue},
     secrets::{self, secret},
     value::single,
     wire::Row,
@@ -43,7 +43,7 @@ pub enum Difference {
     Several(&'static str, usize),
     /// A property is not as it should be.
     Property {
-        /// "secret" or "queue".
+        /// "secret", "queue" or "CDN queue".
         object: &'static str,
         /// RouterOS's name of it.
         property: &'static str,
@@ -89,11 +89,13 @@ pub async fn holding(router: &Router, passwords: Passwords) -> Result<Holding, E
         Ok(Some(HeldSecret { row: held, same_password }))
     };
     let (secrets, queues) = router.print_both((all, take), (Command::print(queues::PRINT, queues::ROW), queue)).await?;
-    Ok(Holding { secrets, queues })
+    Ok(Holding { secrets, queues: placed(queues) })
 }
 
-/// In what the objects of an account's name differ from what is wanted; empty: in nothing.
+/// In what the objects of an account's name, and those of its CDN queue's, differ from what is wanted; empty: in nothing.
 pub fn differences(wanted: &Wanted, secrets: &[&HeldSecret], queues: &[&QueueRow]) -> Vec<Difference> {
+    let cdn_name = cdn_queue_name(&wanted.username);
+    let (cdn, queues): (Vec<&QueueRow>, Vec<&QueueRow>) = queues.iter().partition(|row| row.name == cdn_name);
     let mut found = Vec::new();
     let owned = |comment: &str| wanted.mark.owns(comment);
     if secrets.iter().any(|held| !owned(&held.row.comment)) {
@@ -115,7 +117,39 @@ pub fn differences(wanted: &Wanted, secrets: &[&HeldSecret], queues: &[&QueueRow
         None => found.push(Difference::Missing("queue")),
         Some(row) => of_queue(wanted, row, &mut found),
     }
+    let own = queues.iter().find(|row| owned(&row.comment));
+    of_cdn_queue(wanted, &cdn, own.map(|row| row.place), &mut found);
     found
+}
+
+fn of_cdn_queue(wanted: &Wanted, queues: &[&QueueRow], own: Option<usize>, found: &mut Vec<Difference>) {
+    const OBJECT: &str = "CDN queue";
+    let ours = queues.iter().find(|row| wanted.mark.owns(&row.comment));
+    let (cdn, row) = match (&wanted.cdn, ours) {
+        (None, None) => return,
+        (None, Some(row)) => {
+            let (is, should) = (row.name.clone(), "none".to_owned());
+            return found.push(Difference::Property { object: OBJECT, property: "name", is, should });
+        }
+        (Some(_), None) if !queues.is_empty() => return found.push(Difference::Foreign(OBJECT)),
+        (Some(_), None) => return found.push(Difference::Missing(OBJECT)),
+        (Some(cdn), Some(row)) => (cdn, row),
+    };
+    let (target, limit) = (format!("{}/32", wanted.address), super::super::Rates::from(cdn.speed).words());
+    let same_target = single(&row.target) == Some(wanted.address);
+    let place = |before| if before { "before the queue" } else { "behind the queue" }.to_owned();
+    for (property, is, should) in [
+        ("target", if same_target { target.clone() } else { row.target.clone() }, target),
+        ("max-limit", row.max_limit.words(), limit),
+        ("packet-marks", row.packet_marks.clone(), cdn.packet_mark.clone()),
+        ("comment", row.comment.clone(), wanted.mark.comment()),
+        ("disabled", if row.disabled { "yes" } else { "no" }.to_owned(), "no".to_owned()),
+        ("place", place(own.is_none_or(|own| row.place < own)), place(true)),
+    ] {
+        if is != should {
+            found.push(Difference::Property { object: OBJECT, property, is, should });
+        }
+    }
 }
 
 fn of_secret(wanted: &Wanted, held: &HeldSecret, found: &mut Vec<Difference>) {
@@ -150,6 +184,9 @@ fn of_queue(wanted: &Wanted, row: &QueueRow, found: &mut Vec<Difference>) {
         differ("max-limit", row.max_limit.words(), limit.words());
     } else if !row.runs_at(wanted.rate) {
         differ("burst-limit", row.burst_limit.words(), wanted.rate.to_string());
+    }
+    if let Some(kind) = wanted.queue_type.as_ref().filter(|kind| !row.is_of_kind(kind)) {
+        differ("queue", row.kinds.clone(), kind.clone());
     }
     if row.comment != wanted.mark.comment() {
         differ("comment", row.comment.clone(), wanted.mark.comment());

@@ -136,7 +136,7 @@ async fn look(app: &App, server: &Server, account: &Account) -> Result<Value, Pr
 
 /// Each way in which the router's objects are not as they should be.
 async fn drift(app: &App, account: &Account, found: &routeros::Found) -> Result<Vec<String>, Problem> {
-    let wanted = crate::work::wanted(app, account, crate::work::fair_use::rate_now(app, account).await?)?;
+    let wanted = crate::work::wanted(app, account, crate::work::fair_use::queues_of(app, account).await?)?;
     let mut drift = Vec::new();
     let mut differ = |what: &str, is: &str, should: &str| {
         if is != should {

@@ -1,9 +1,10 @@
 //! The accounts: found by name, number, address, client or e-mail; by state, cause and router; a page at a time.
 
-use super::{Flash, Name, Page, Request, draw, figures};
+use super::{Flash, Name, Page, Request, Right, draw, figures};
 use crate::{
-    account::roll::{self, Filter, Line, Shown},
+    account::roll::{self, Filter, Line, Shown, Stands},
     app::App,
+    catalogue::plans,
     problem::Problem,
     router::Server,
 };
@@ -19,6 +20,8 @@ pub(super) async fn show(app: &App, request: &Request, said: Option<Flash>) -> R
         text: query.get("q").trim().to_owned(),
         shown: Shown::parse(query.get("shown")),
         server_id: query.number("server")?,
+        plan_id: query.number("plan")?,
+        stands: Stands::parse(query.get("fup")),
     };
     let skip = query.get("from").parse::<u64>().unwrap_or(0).min(u64::from(u32::MAX));
     let mut conn = app.db.read().await?;
@@ -27,6 +30,8 @@ pub(super) async fn show(app: &App, request: &Request, said: Option<Flash>) -> R
     let more = lines.len() as u64 > ROWS;
     lines.truncate(usize::try_from(ROWS).unwrap_or(usize::MAX));
     let servers = Server::all(&mut conn).await?;
+    let plans = plans::all(&mut conn).await?;
+    let may_see = request.admin.may(Right::View);
     drop(conn);
     let own = json!({
         "accounts": lines.iter().map(|line| row(app, line)).collect::<Vec<_>>(),
@@ -35,12 +40,34 @@ pub(super) async fn show(app: &App, request: &Request, said: Option<Flash>) -> R
         "states": Shown::ALL.iter().map(|(it, name)| json!({"name": name, "text": words(*it)})).collect::<Vec<_>>(),
         "server": filter.server_id.unwrap_or(0),
         "servers": servers.iter().map(|it| json!({"id": it.told.id, "name": it.told.name})).collect::<Vec<_>>(),
+        "plan": filter.plan_id.unwrap_or(0),
+        "plans": plans.iter().filter(|_| may_see).map(|it| json!({"id": it.id, "name": it.plan.name})).collect::<Vec<_>>(),
+        "fup": filter.stands.map(Stands::spelled).unwrap_or_default(),
+        "stands": standings(),
         "first": skip + 1,
         "last": skip + lines.len() as u64,
         "back": (skip > 0).then(|| skip.saturating_sub(ROWS)),
         "next": more.then_some(skip + ROWS),
     });
     draw::page(app, request, (Name::Accounts, "accounts.html", "Accounts"), said, own).await
+}
+
+/// Where a plan may have brought an account, by spelling and words.
+fn standings() -> Vec<Value> {
+    let tiers = |what: &str, title: &str| {
+        (1..=6)
+            .map(|level| json!({"name": format!("{what}-{level}"), "text": format!("{title} tier {level}")}))
+            .collect::<Vec<_>>()
+    };
+    let mut all = vec![
+        json!({"name": "", "text": "Any"}),
+        json!({"name": "full", "text": "At full speed"}),
+        json!({"name": "slowed", "text": "Slowed"}),
+        json!({"name": "quota", "text": "Quota exceeded"}),
+    ];
+    all.extend(tiers("daily", "Daily"));
+    all.extend(tiers("monthly", "Monthly"));
+    all
 }
 
 fn words(shown: Shown) -> &'static str {

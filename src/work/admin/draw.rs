@@ -3,7 +3,7 @@
 //! Every text is escaped by the engine; what turns the reading direction round is left out of everything but the fields
 //! of forms, which say what is stored. A template that is wrong is found by its test, not by staff.
 
-use super::{Flash, Level, Name, Page, Request, figures, tabs};
+use super::{Flash, Level, Name, Page, Request, Right, figures, tabs};
 use crate::{app::App, problem::Problem};
 use minijinja::{
     AutoEscape, Environment, HtmlEscape, UndefinedBehavior, Value as Shown, escape_formatter, value::Serde,
@@ -11,7 +11,7 @@ use minijinja::{
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("admin.css", include_str!("../../../templates/admin/admin.css")),
     ("layout.html", include_str!("../../../templates/admin/layout.html")),
     ("macros.html", include_str!("../../../templates/admin/macros.html")),
@@ -19,6 +19,11 @@ const TEMPLATES: [(&str, &str); 13] = [
     ("routers.html", include_str!("../../../templates/admin/routers.html")),
     ("accounts.html", include_str!("../../../templates/admin/accounts.html")),
     ("account.html", include_str!("../../../templates/admin/account.html")),
+    ("plans.html", include_str!("../../../templates/admin/plans.html")),
+    ("plan.html", include_str!("../../../templates/admin/plan.html")),
+    ("fup.html", include_str!("../../../templates/admin/fup.html")),
+    ("rules.html", include_str!("../../../templates/admin/rules.html")),
+    ("rule.html", include_str!("../../../templates/admin/rule.html")),
     ("mails.html", include_str!("../../../templates/admin/mails.html")),
     ("mail.html", include_str!("../../../templates/admin/mail.html")),
     ("quarantine.html", include_str!("../../../templates/admin/quarantine.html")),
@@ -71,6 +76,12 @@ pub(super) async fn page(
             "token": request.token.iter().collect::<Vec<_>>(),
             "once": hex::encode(app.chance.bytes::<16>()),
             "can_edit": request.admin.can_edit,
+            "plans": {
+                "view": request.admin.may(Right::View),
+                "create": request.admin.may(Right::Create),
+                "edit": request.admin.may(Right::Edit),
+                "delete": request.admin.may(Right::Delete),
+            },
         },
         "admin": request.admin.name,
         "title": title,
@@ -118,9 +129,9 @@ mod tests {
             {
                 assert!(!source.contains(never), "{name} holds {never}");
             }
-            // The chart, which is drawn here.
+            // The pictures, which are drawn here.
             let safe = source.matches("safe").count();
-            assert_eq!(safe, usize::from(name == "account.html"), "{name}");
+            assert_eq!(safe, usize::from(["account.html", "plan.html"].contains(&name)), "{name}");
             let handlers = source.split_whitespace().filter(|word| word.starts_with("on") && word.contains('='));
             assert_eq!(handlers.count(), 0, "{name}");
         }

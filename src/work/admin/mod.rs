@@ -10,16 +10,21 @@ mod account;
 mod accounts;
 mod draw;
 mod figures;
+mod fup;
 mod mails;
 mod netflow;
 mod netflow_form;
 mod overview;
+mod plan_form;
+mod plan_picture;
+mod plans;
 mod quarantine;
 mod request;
 mod routers;
+mod rules;
 mod verbs;
 
-pub use request::{Admin, Fields, Flash, Level, Link, Method, Request, Tab, WhmcsService};
+pub use request::{Admin, Fields, Flash, Level, Link, Method, Request, Right, Tab, WhmcsService};
 
 use crate::{
     app::App,
@@ -52,6 +57,12 @@ pub enum Name {
     Routers,
     /// The accounts, and each one alone.
     Accounts,
+    /// What is sold.
+    Plans,
+    /// Who stands on which level.
+    Fup,
+    /// Multipliers by day and hour.
+    Rules,
     /// The letters, and each one alone.
     Mails,
     /// Traffic that cannot be true.
@@ -62,10 +73,13 @@ pub enum Name {
 
 impl Name {
     /// In the order of the tabs, with the tab's text.
-    pub const ALL: [(Self, &'static str, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str, &'static str); 9] = [
         (Self::Overview, "overview", "Overview"),
         (Self::Routers, "routers", "Routers"),
         (Self::Accounts, "accounts", "Accounts"),
+        (Self::Plans, "plans", "Plans"),
+        (Self::Fup, "fup", "FUP Counters"),
+        (Self::Rules, "rules", "Bandwidth Rules"),
         (Self::Mails, "mails", "Mails"),
         (Self::Quarantine, "quarantine", "Quarantine"),
         (Self::Netflow, "netflow", "NetFlow Manager"),
@@ -79,6 +93,13 @@ impl Name {
     /// Its name in an address.
     pub fn as_str(self) -> &'static str {
         Self::ALL.into_iter().find(|(page, ..)| *page == self).map_or("overview", |(_, name, _)| name)
+    }
+}
+
+impl Name {
+    /// Whether it is about plans, whose rights are settled apart.
+    fn is_about_plans(self) -> bool {
+        matches!(self, Self::Plans | Self::Fup | Self::Rules)
     }
 }
 
@@ -105,7 +126,7 @@ impl Done {
 /// Draws the page, or does what its form asks for.
 ///
 /// # Errors
-/// `method-not-allowed` for a change by whoever may only look; `database-unavailable` and `internal`. Every other
+/// `method-not-allowed` for what the person may not do; `database-unavailable` and `internal`. Every other
 /// problem is said on the page itself.
 pub async fn page(app: &App, name: Name, request: &Request) -> Result<Page, Problem> {
     let drawn = match request.method {
@@ -127,6 +148,9 @@ fn is_ours(problem: &Problem) -> bool {
 
 async fn shown(app: &App, name: Name, request: &Request, said: Option<Flash>) -> Result<Page, Problem> {
     let said = said.or_else(|| request.flash.clone());
+    if name.is_about_plans() {
+        allowed(request, Right::View, "look at plans")?;
+    }
     match name {
         Name::Overview => overview::show(app, request, said).await,
         Name::Routers => routers::show(app, request, said).await,
@@ -134,6 +158,9 @@ async fn shown(app: &App, name: Name, request: &Request, said: Option<Flash>) ->
             Some(id) => account::show(app, request, id, said).await,
             None => accounts::show(app, request, said).await,
         },
+        Name::Plans => plans::show(app, request, said).await,
+        Name::Fup => fup::show(app, request, said).await,
+        Name::Rules => rules::show(app, request, said).await,
         Name::Mails => match request.query.number("mail")? {
             Some(id) => mails::show_one(app, request, id, said).await,
             None => mails::show(app, request, said).await,
@@ -145,7 +172,7 @@ async fn shown(app: &App, name: Name, request: &Request, said: Option<Flash>) ->
 
 async fn changed(app: &App, name: Name, request: &Request) -> Result<Page, Problem> {
     let who = &request.admin.name;
-    if !request.admin.can_edit {
+    if !request.admin.can_edit && !name.is_about_plans() {
         let text = format!(
             "The administrator {who:?} may look at Turnpike's pages and change nothing; \
              the setting \"Roles that may change things\" of the addon says who may."
@@ -154,7 +181,9 @@ async fn changed(app: &App, name: Name, request: &Request) -> Result<Page, Probl
     }
     let what = request.form.get("do");
     let done = match name {
-        Name::Overview => Err(no_such_button()),
+        Name::Overview | Name::Fup => Err(no_such_button()),
+        Name::Plans => plans::press(app, request, what).await,
+        Name::Rules => rules::press(app, request, what).await,
         Name::Routers => routers::press(app, request, what).await,
         Name::Accounts => account::press(app, request, what).await,
         Name::Mails => mails::press(app, request, what).await,
@@ -179,6 +208,16 @@ async fn changed(app: &App, name: Name, request: &Request) -> Result<Page, Probl
     }
 }
 
+/// Refuses who may not do that with plans and bandwidth rules.
+fn allowed(request: &Request, right: Right, what: &str) -> Result<(), Problem> {
+    if request.admin.may(right) {
+        return Ok(());
+    }
+    let who = &request.admin.name;
+    let text = format!("The administrator {who:?} may not {what}; the addon's settings say which roles may.");
+    Err(Problem::new(Code::MethodNotAllowed, text))
+}
+
 fn no_such_button() -> Problem {
     Problem::malformed("do", "names nothing that this page can do; load the page again")
 }
@@ -188,7 +227,8 @@ async fn tabs(app: &App, request: &Request) -> Result<serde_json::Value, Problem
     let mut conn = app.db.read().await?;
     let dead = crate::mail::outbox::counts(&mut conn).await?.dead;
     let doubts = crate::usage::quarantine::waiting(&mut conn).await?;
-    let tabs = Name::ALL.into_iter().map(|(page, name, text)| {
+    let seen = |page: Name| !page.is_about_plans() || request.admin.may(Right::View);
+    let tabs = Name::ALL.into_iter().filter(|(page, ..)| seen(*page)).map(|(page, name, text)| {
         let waits = match page {
             Name::Mails => dead,
             Name::Quarantine => doubts,

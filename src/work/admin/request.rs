@@ -17,9 +17,47 @@ pub struct Admin {
     /// Whether changes are asked for rightly.
     #[serde(default)]
     pub can_edit: bool,
+    /// What this person may do with plans, where that is settled apart.
+    #[serde(default)]
+    plans: PlanRights,
     /// WHMCS's name of the administrator's language. The pages are English so far.
     #[serde(default)]
     pub language: String,
+}
+
+/// What may be done with plans and bandwidth rules; what is not said is as `can_edit` says, and looking is free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+struct PlanRights {
+    view: Option<bool>,
+    create: Option<bool>,
+    edit: Option<bool>,
+    delete: Option<bool>,
+}
+
+/// Something that may be done with plans and bandwidth rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Look at them.
+    View,
+    /// Add and duplicate.
+    Create,
+    /// Change.
+    Edit,
+    /// Remove.
+    Delete,
+}
+
+impl Admin {
+    /// Whether this person may do that with plans and bandwidth rules.
+    pub fn may(&self, right: Right) -> bool {
+        let said = match right {
+            Right::View => return self.plans.view.unwrap_or(true),
+            Right::Create => self.plans.create,
+            Right::Edit => self.plans.edit,
+            Right::Delete => self.plans.delete,
+        };
+        self.plans.view.unwrap_or(true) && said.unwrap_or(self.can_edit)
+    }
 }
 
 /// Looked at or sent.
@@ -264,6 +302,20 @@ mod tests {
         for wrong in [r#"{"x":["1"]}"#, r#"["x"]"#, "7", &format!(r#"{{"x":"{}"}}"#, "a".repeat(8_193))] {
             assert_eq!(Request::parse(body(wrong).as_bytes()).unwrap_err().code, crate::problem::Code::Malformed);
         }
+    }
+
+    #[test]
+    fn a_right_that_is_not_said_is_that_of_changing_things() {
+        let admin = |text: &str| serde_json::from_str::<Admin>(text).unwrap();
+        let rights = |it: &Admin| [Right::View, Right::Create, Right::Edit, Right::Delete].map(|right| it.may(right));
+        assert_eq!(rights(&admin("{}")), [true, false, false, false]);
+        assert_eq!(rights(&admin(r#"{"can_edit":true}"#)), [true; 4]);
+        let some = admin(r#"{"can_edit":true,"plans":{"view":true,"create":false,"delete":false}}"#);
+        assert_eq!(rights(&some), [true, false, true, false]);
+        let apart = admin(r#"{"can_edit":false,"plans":{"edit":true}}"#);
+        assert_eq!(rights(&apart), [true, false, true, false]);
+        let blind = admin(r#"{"can_edit":true,"plans":{"view":false,"edit":true}}"#);
+        assert_eq!(rights(&blind), [false; 4], "what is not seen is not changed");
     }
 
     #[test]

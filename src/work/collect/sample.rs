@@ -4,7 +4,7 @@
 //! An interval begins where the reading before it began and ends where this one ended, so that nothing seems faster than
 //! it was.
 
-use super::{Scope, Skipped, Tally, counter_of, line_rate, lost_lease};
+use super::{Scope, Skipped, Tally, cdn::CdnQueues, counter_of, line_rate, lost_lease};
 use crate::{
     account::{Account, pending, settings::Collect},
     app::App,
@@ -55,11 +55,11 @@ pub(super) struct Booked {
 }
 
 /// What is known of a router's counters.
-struct Past {
+pub(super) struct Past {
     baselines: HashMap<u64, Baseline>,
     intents: BTreeMap<u64, Intent>,
     /// Services whose settings may not be on the router yet.
-    changing: HashSet<u64>,
+    pub(super) changing: HashSet<u64>,
 }
 
 /// What one counter moved.
@@ -118,11 +118,14 @@ impl Sample<'_> {
             |(account, reading): (&Account, &Reading)| Some((account.service_id, reading.id.clone(), reading.shape?));
         let shapes: Vec<_> =
             accounts.iter().zip(&found).filter_map(|(account, reading)| to_set((account, (*reading)?))).collect();
-        booked.tally.bytes = books::book(app, tx, &server, (&mut accounts, &mut held), &moved, self.now).await?;
+        let with_queues: Vec<_> = accounts.iter().zip(found.iter().copied()).collect();
+        let cdn = CdnQueues::book(app, tx, self, (server_id, &with_queues, &past), &mut held).await?;
+        booked.tally.bytes = cdn.bytes;
+        booked.tally.bytes += books::book(app, tx, &server, (&mut accounts, &mut held), &moved, self.now).await?;
         let differs = |(id, queue, shape): (u64, String, Shape)| {
             held.rate(id).filter(|rate| !shape.runs_at(*rate)).map(|rate| (queue, rate))
         };
-        booked.to_set = shapes.into_iter().filter_map(differs).collect();
+        booked.to_set = shapes.into_iter().filter_map(differs).chain(cdn.to_set(&held)).collect();
         counters::store(tx, server_id, &next).await?;
         if had_intents || !past.intents.is_empty() {
             counters::set_intents(tx, server_id, &past.intents).await?;

@@ -1,6 +1,7 @@
 //! What is made of the answers: findings, each with the command that mends it.
 
 mod access;
+mod cdn;
 mod vpn;
 
 use super::{
@@ -120,6 +121,7 @@ pub(super) fn router(books: &Books, seen: &Seen, now: DateTime<Utc>, out: &mut F
     }
     access::judge(books, seen, now, out);
     vpn::judge(books, seen, out);
+    cdn::judge(seen, out);
     version(seen, out);
     if let Some(clock) = seen.clock.filter(|clock| (*clock - now).abs() > SKEW) {
         out.add(

@@ -6,7 +6,10 @@ use crate::{
     problem::{Code, Problem},
     routeros::{self, ApiUser, Error, Facts, FastTrack, Profile, Reading, Router, Service, VpnServer},
     units::Volume,
-    work::rebuild::{Comparison, compare},
+    work::{
+        marking::{self, Examined},
+        rebuild::{Comparison, compare},
+    },
 };
 use chrono::{DateTime, Utc};
 use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
@@ -40,6 +43,8 @@ pub(super) struct Seen {
     pub l2tp: Option<VpnServer>,
     pub pptp: Option<VpnServer>,
     pub comparison: Option<Comparison>,
+    /// How CDN tiers stand, where an account has some.
+    pub cdn: Option<Examined>,
     /// User names whose session moves while their queue does not.
     pub frozen: Vec<String>,
     /// What it would not say: the question, and its words.
@@ -88,6 +93,16 @@ pub(super) async fn run(app: &App, books: &Books, pause: Duration, until: Instan
         Ok(comparison) => seen.comparison = Some(comparison),
         Err(problem) if problem.code == Code::RouterRefused => {
             seen.refused.push(("secrets and queues", problem.detail));
+        }
+        Err(problem) => {
+            seen.ended = Some(Ended::Problem(problem));
+            return seen;
+        }
+    }
+    match marking::examine(app, &router, books.server.told.id).await {
+        Ok(cdn) => seen.cdn = cdn,
+        Err(problem) if problem.code == Code::RouterRefused => {
+            seen.refused.push(("its mangle rules and address lists", problem.detail));
         }
         Err(problem) => {
             seen.ended = Some(Ended::Problem(problem));
@@ -144,7 +159,7 @@ async fn frozen(router: &Router, books: &Books, pause: Duration) -> Result<Vec<S
         .filter(|account| {
             let name = account.username.as_str();
             let (Some(from), Some(to)) = (before.get(name), after.get(name)) else { return false };
-            let (Some(counted), Some(counts)) = (queues.get(name), now.get(name)) else { return false };
+            let (Some(counted), Some(counts)) = (counted(&queues, name), counted(&now, name)) else { return false };
             let moved = to.total().0.saturating_sub(from.total().0);
             let fell = counts.total() < counted.total();
             moved >= MOVED && !fell && (counts.total().0 - counted.total().0).saturating_mul(4) < moved
@@ -153,6 +168,13 @@ async fn frozen(router: &Router, books: &Books, pause: Duration) -> Result<Vec<S
         .collect();
     frozen.sort();
     Ok(frozen)
+}
+
+/// What an account's queues have counted: its own, and that of CDN traffic where it has one.
+fn counted(totals: &HashMap<&str, Volume>, username: &str) -> Option<Volume> {
+    let own = *totals.get(username)?;
+    let cdn = totals.get(routeros::cdn_queue_name(username).as_str());
+    Some(cdn.map_or(own, |cdn| own + *cdn))
 }
 
 fn totals(readings: &[Reading]) -> HashMap<&str, Volume> {

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     db::Conn,
     mail::PlanFacts,
-    plan::burst::Rate,
+    plan::{Plan, burst::Rate},
     problem::Problem,
     units::{Speed, Volume},
     usage::days,
@@ -74,6 +74,11 @@ impl Held {
             all.insert(account.service_id, One { stored, fair });
         }
         Self { terms: Some(terms), zone: app.config.zone, all }
+    }
+
+    /// The plan that the account is on.
+    pub(in crate::work) fn plan(&self, account: &Account) -> Option<&Plan> {
+        self.terms.as_ref()?.plan(account).map(|(_, plan)| plan)
     }
 
     /// The account's usage.

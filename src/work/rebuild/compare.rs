@@ -4,9 +4,13 @@
 //! repair leaves as it is; the other way round it would be missed.
 
 use crate::{
-    account::{Account, State, fair_use},
+    account::{
+        Account, State,
+        fair_use::{self, FairUse},
+    },
     app::App,
-    plan::burst::Rate,
+    catalogue::plans,
+    plan::Plan,
     problem::Problem,
     router::Server,
     routeros::{self, Difference, HeldSecret, Mark, QueueRow, Wanted},
@@ -100,11 +104,11 @@ pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> 
     let held = Held { secrets: held.secrets, queues: held.queues };
     let mut conn = app.db.read().await?;
     let accounts = Account::of_server(&mut conn, server.told.id).await?;
-    let rates: HashMap<u64, Rate> =
-        fair_use::of_server(&mut conn, server.told.id).await?.into_iter().map(|(id, fair)| (id, fair.rate)).collect();
+    let fair = fair_use::of_server(&mut conn, server.told.id).await?;
+    let plans: HashMap<u64, Plan> = plans::all(&mut conn).await?.into_iter().map(|it| (it.id, it.plan)).collect();
     let mut found = Comparison { accounts: accounts.len(), ..Comparison::default() };
     let mut known = HashSet::new();
-    drifts(app, (&accounts, &rates), &held, &mut known, &mut found)?;
+    drifts(app, (&accounts, &plans, &fair), &held, &mut known, &mut found)?;
     strays(&mut conn, server, &held, &known, &mut found).await?;
     Ok(found)
 }
@@ -112,7 +116,7 @@ pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> 
 /// Living accounts, each with the objects of its name.
 fn drifts<'a>(
     app: &App,
-    (accounts, rates): (&[Account], &HashMap<u64, Rate>),
+    (accounts, plans, fair): (&[Account], &HashMap<u64, Plan>, &HashMap<u64, FairUse>),
     held: &'a Held,
     known: &mut HashSet<(&'static str, &'a str)>,
     found: &mut Comparison,
@@ -125,16 +129,18 @@ fn drifts<'a>(
         queues.entry(&row.name).or_default().push(row);
     }
     for account in accounts {
-        let plain = Rate::plain(account.settings.speed);
-        let wanted = crate::work::wanted(app, account, rates.get(&account.service_id).copied().unwrap_or(plain))?;
+        let plan = account.settings.plan.and_then(|id| plans.get(&id));
+        let should = crate::work::fair_use::queues(app, account, plan, fair.get(&account.service_id));
+        let wanted = crate::work::wanted(app, account, should)?;
         let name = wanted.username.as_str();
         let secrets = secrets.get(name).map(Vec::as_slice).unwrap_or_default();
-        let queues = queues.get(name).map(Vec::as_slice).unwrap_or_default();
+        let cdn = queues.get(routeros::cdn_queue_name(name).as_str()).into_iter().flatten();
+        let queues: Vec<&QueueRow> = queues.get(name).into_iter().flatten().chain(cdn).copied().collect();
         known.extend(
             secrets.iter().filter(|it| wanted.mark.owns(&it.row.comment)).map(|it| ("secret", it.row.id.as_str())),
         );
         known.extend(queues.iter().filter(|it| wanted.mark.owns(&it.comment)).map(|it| ("queue", it.id.as_str())));
-        let differences = routeros::differences(&wanted, secrets, queues);
+        let differences = routeros::differences(&wanted, secrets, &queues);
         if !differences.is_empty() {
             found.drifts.push(drift(account.service_id, &wanted, &differences));
         }
@@ -154,6 +160,11 @@ fn drift(service_id: u64, wanted: &Wanted, differences: &[Difference]) -> Drift 
     }
 }
 
+/// Whether an object of that name may be the account's.
+fn is_named(account: &Account, name: &str) -> bool {
+    name == account.username || name == routeros::cdn_queue_name(&account.username)
+}
+
 /// Objects that no living account claimed: remains of ended services, strays, foreign ones.
 async fn strays(
     conn: &mut crate::db::Conn,
@@ -166,7 +177,7 @@ async fn strays(
     let of_secrets = held.secrets.iter().map(|it| ("secret", &it.row.id, &it.row.name, &it.row.comment));
     let of_queues = held.queues.iter().map(|it| ("queue", &it.id, &it.name, &it.comment));
     let mut accounts: HashMap<u64, Option<Account>> = HashMap::new();
-    let mut ended: BTreeMap<(u64, &str), Vec<&str>> = BTreeMap::new();
+    let mut ended: BTreeMap<(u64, String), Vec<&str>> = BTreeMap::new();
     for (object, id, name, comment) in of_secrets.chain(of_queues) {
         if known.contains(&(object, id.as_str())) {
             continue;
@@ -185,17 +196,18 @@ async fn strays(
             Some(account) if account.state == State::New => continue,
             Some(account) if account.server_id != server.told.id => Why::Elsewhere,
             Some(account) if account.state == State::Made => Why::OtherName,
-            Some(account) if account.username == *name && crate::work::mark(account).owns(comment) => {
-                ended.entry((service_id, name)).or_default().push(object);
+            Some(account) if is_named(account, name) && crate::work::mark(account).owns(comment) => {
+                let of = ended.entry((service_id, account.username.clone())).or_default();
+                of.push(if *name == account.username { object } else { "CDN queue" });
                 continue;
             }
             Some(_) => Why::Ended,
         };
         found.strays.push(Stray { object, name: name.clone(), service_id, why });
     }
-    let remains = |((service_id, name), objects): ((u64, &str), Vec<&str>)| Drift {
+    let remains = |((service_id, username), objects): ((u64, String), Vec<&str>)| Drift {
         service_id,
-        username: name.to_owned(),
+        username,
         differences: objects.iter().map(|it| format!("the {it} of an ended service is still there")).collect(),
         mend: Mend::Remove,
     };

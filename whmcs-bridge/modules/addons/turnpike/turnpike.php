@@ -37,6 +37,34 @@ function turnpike_config()
                 'Description' => 'Names or numbers of administrator roles, separated by commas; the other roles with'
                     . ' access only look. Empty: every role with access.',
             ],
+            'plan_view_roles' => [
+                'FriendlyName' => 'Roles that see plans',
+                'Type' => 'text',
+                'Size' => '50',
+                'Default' => '',
+                'Description' => 'Plans, FUP Counters and Bandwidth Rules. Empty: every role with access.',
+            ],
+            'plan_create_roles' => [
+                'FriendlyName' => 'Roles that add plans',
+                'Type' => 'text',
+                'Size' => '50',
+                'Default' => '',
+                'Description' => 'Add and duplicate. Empty: the roles that may change things.',
+            ],
+            'plan_edit_roles' => [
+                'FriendlyName' => 'Roles that edit plans',
+                'Type' => 'text',
+                'Size' => '50',
+                'Default' => '',
+                'Description' => 'Empty: the roles that may change things.',
+            ],
+            'plan_delete_roles' => [
+                'FriendlyName' => 'Roles that delete plans',
+                'Type' => 'text',
+                'Size' => '50',
+                'Default' => '',
+                'Description' => 'Empty: the roles that may change things.',
+            ],
             'slowed_template' => [
                 'FriendlyName' => 'Mail when a plan makes it slower',
                 'Type' => 'text',

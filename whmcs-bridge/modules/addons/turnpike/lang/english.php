@@ -34,3 +34,4 @@ $_ADDONLANG['page_down'] = 'Turnpike cannot be shown now; customers, mails and W
 $_ADDONLANG['page_again'] = 'Try again';
 $_ADDONLANG['page_expired'] = 'This form had expired, nothing was changed; please send it again.';
 $_ADDONLANG['page_done'] = 'Continue';
+$_ADDONLANG['not_allowed'] = 'Your role may not do this; the settings of the addon say which roles may.';

@@ -35,3 +35,4 @@ $_ADDONLANG['page_down'] = 'Nie można teraz pokazać Turnpike; klienci, wiadomo
 $_ADDONLANG['page_again'] = 'Spróbuj ponownie';
 $_ADDONLANG['page_expired'] = 'Ten formularz stracił ważność, nic nie zostało zmienione; wyślij go ponownie.';
 $_ADDONLANG['page_done'] = 'Dalej';
+$_ADDONLANG['not_allowed'] = 'Twoja rola na to nie pozwala; ustawienia dodatku mówią, które role mogą to robić.';

@@ -37,7 +37,8 @@ final class NetflowBox
                 $label = self::escaped($lang->get("netflow_$name"));
                 if ($name === 'password') {
                     $show = self::escaped($lang->get('show')) . "<span class=\"sr-only\"> $label</span>";
-                    $value = "<details><summary>$show</summary>$value</details>";
+                    $value = "<details>"
+                        . "<summary style=\"display:list-item;cursor:pointer\">$show</summary>$value</details>";
                 }
                 $rows .= "<dt>$label</dt><dd>$value</dd>";
             }

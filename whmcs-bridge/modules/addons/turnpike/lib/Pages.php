@@ -114,10 +114,16 @@ final class Pages
                 $flash = ['level' => 'warning', 'text' => $this->text('page_expired')];
             }
         }
+        [$admin, $rights] = $this->admin();
+        if (!$rights->allow($name, $query, $form)) {
+            $form = [];
+            $flash = ['level' => 'danger', 'text' => $this->text('not_allowed')];
+            $name = $rights->plans()['view'] ? $name : 'overview';
+        }
         $token = $this->token();
         $secrets = array_merge(array_values($token), [$form['password'] ?? '']);
         $body = [
-            'admin' => $this->admin(),
+            'admin' => $admin,
             'link' => $this->link,
             'token' => (object) $token,
             'method' => $form === [] ? 'GET' : 'POST',
@@ -169,14 +175,12 @@ final class Pages
     }
 
     /**
-     * Who asks, and whether this person's role may change things.
+     * Who asks, and what this person's role may do.
      *
-     * @return array{name: string, can_edit: bool, language: string}
+     * @return array{array<string, mixed>, Rights}
      */
     private function admin(): array
     {
-        $wanted = is_string($this->vars['edit_roles'] ?? null) ? Text::decode($this->vars['edit_roles']) : '';
-        $roles = array_filter(array_map('trim', explode(',', strtolower($wanted))), 'strlen');
         $name = '';
         $mine = [];
         try {
@@ -189,11 +193,13 @@ final class Pages
         } catch (\Throwable $cause) {
             ModuleLog::defect('Pages', $cause, []);
         }
-        return [
+        $rights = new Rights($this->vars, $mine);
+        return [[
             'name' => $name,
-            'can_edit' => $roles === [] || array_intersect($mine, $roles) !== [],
+            'can_edit' => $rights->canEdit(),
+            'plans' => $rights->plans(),
             'language' => is_string($_SESSION['adminlang'] ?? null) ? $_SESSION['adminlang'] : '',
-        ];
+        ], $rights];
     }
 
     /**

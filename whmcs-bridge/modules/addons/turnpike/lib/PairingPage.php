@@ -146,7 +146,8 @@ final class PairingPage
             . '<p>' . $this->t('how') . '</p>'
             . '<form method="post" action="' . self::html($this->link) . '">' . $token
             . '<input type="hidden" name="turnpike_form" value="' . self::html($own) . '">'
-            . '<div class="form-group" style="max-width:60em"><label for="turnpikePairingCode">' . $this->t('code') . '</label>'
+            . '<div class="form-group" style="max-width:60em">'
+            . '<label for="turnpikePairingCode">' . $this->t('code') . '</label>'
             . '<textarea class="form-control" id="turnpikePairingCode" name="pairing_code" rows="4" required'
             . ' autocomplete="off" spellcheck="false" placeholder="tp1_&hellip;"></textarea></div>'
             . '<button type="submit" class="btn btn-primary">' . $this->t('connect') . '</button></form>';

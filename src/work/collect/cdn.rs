@@ -1,0 +1,165 @@
+//! CDN queues at a reading: what they moved counts to the account's CDN tiers and stands in its history, and to nothing
+//! else: neither balance nor quota nor the plan's other tiers know of it.
+//!
+//! The same laws hold as for an account's own counter: the difference to a baseline that moves in this transaction, the
+//! smaller figure where there is doubt. Without a baseline nothing tells what is new, and nothing is counted. A queue that
+//! is not as the plan has it is made so by a pending change, like everything else on a router.
+
+use super::{
+    counter_of,
+    sample::{Past, Sample},
+};
+use crate::{
+    account::{
+        Account,
+        pending::{self, Kind},
+    },
+    app::App,
+    db::Tx,
+    plan::{burst::Rate, terms::Cdn},
+    problem::Problem,
+    routeros::{Reading, cdn_queue_name},
+    units::Volume,
+    usage::{
+        cdn::{self, Baseline},
+        days,
+        history::{self, Booking},
+        reading::{self, Counter, Reboot},
+    },
+    work::{fair_use::Held, marking::Names},
+};
+use std::collections::HashMap;
+
+/// The CDN queues of a reading.
+#[derive(Default)]
+pub(super) struct CdnQueues<'a> {
+    /// Of accounts whose plan counts CDN traffic apart, by service.
+    found: Vec<(u64, &'a Reading)>,
+    /// What they moved, bytes.
+    pub(super) bytes: u64,
+}
+
+impl<'a> CdnQueues<'a> {
+    /// Books what they moved, and decides changes where plan and router differ. Each account is given with its own queue.
+    pub(super) async fn book(
+        app: &App,
+        tx: &mut Tx,
+        sample: &'a Sample<'_>,
+        (server_id, accounts, past): (u64, &[(&Account, Option<&Reading>)], &Past),
+        held: &mut Held,
+    ) -> Result<Self, Problem> {
+        let mut all = Self::default();
+        let sold = |account: &Account| held.plan(account).and_then(|plan| plan.cdn);
+        let on_plan: Vec<(&Account, Option<&Reading>, Option<Cdn>)> = accounts
+            .iter()
+            .filter(|(account, _)| account.settings.plan.is_some())
+            .map(|(account, own)| (*account, *own, sold(account)))
+            .collect();
+        if on_plan.is_empty() {
+            return Ok(all);
+        }
+        let names = Names::of(app);
+        let by_name: HashMap<&str, (usize, &Reading)> =
+            sample.readings.iter().enumerate().map(|(place, it)| (it.name.as_str(), (place, it))).collect();
+        for (account, own, sold) in on_plan {
+            let mark = crate::work::mark(account);
+            let name = cdn_queue_name(&account.username);
+            let found = by_name.get(name.as_str()).filter(|(_, it)| mark.owns(&it.comment));
+            let own_place = own.and_then(|own| by_name.get(own.name.as_str())).map(|(place, _)| *place);
+            let fits = match (sold, found) {
+                (Some(cdn), Some((place, it))) => {
+                    all.found.push((account.service_id, *it));
+                    it.packet_marks == names.packet_mark(cdn.profile_id) && own_place.is_none_or(|own| *place < own)
+                }
+                (sold, found) => sold.is_none() && found.is_none(),
+            };
+            // Where its own queue is missing too, a person has been told.
+            if !fits && own.is_some() && !past.changing.contains(&account.service_id) {
+                pending::decide(tx, (server_id, account.service_id), Kind::Change, false, sample.now).await?;
+            }
+        }
+        all.count(app, tx, sample, server_id, held).await?;
+        Ok(all)
+    }
+
+    async fn count(
+        &mut self,
+        app: &App,
+        tx: &mut Tx,
+        sample: &Sample<'_>,
+        server_id: u64,
+        held: &mut Held,
+    ) -> Result<(), Problem> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        let baselines = cdn::baselines(tx, server_id).await?;
+        let (mut next, mut bookings) = (Vec::with_capacity(self.found.len()), Vec::new());
+        for (service_id, found) in &self.found {
+            let counter = counter_of(found);
+            if let Some(before) = baselines.get(service_id) {
+                let volume = moved(app, sample, (*service_id, found), &counter, before);
+                self.bytes = self.bytes.saturating_add(volume.total().0);
+                bookings.extend(share(app, sample, (*service_id, before), volume, held));
+            }
+            let (uptime_seconds, booked_at) = (sample.uptime_seconds, sample.began);
+            next.push((*service_id, Baseline { counter, uptime_seconds, booked_at }));
+        }
+        history::add(tx, &bookings).await?;
+        cdn::store(tx, server_id, &next).await?;
+        Ok(())
+    }
+
+    /// Queues, by id, that are not set to what has been decided.
+    pub(super) fn to_set(&self, held: &Held) -> Vec<(String, Rate)> {
+        let differs = |(service_id, found): &(u64, &Reading)| {
+            let rate = Rate::plain(held.get(*service_id)?.cdn_speed?);
+            (!found.shape?.runs_at(rate)).then(|| (found.id.clone(), rate))
+        };
+        self.found.iter().filter_map(differs).collect()
+    }
+}
+
+/// What a queue moved since it was booked; nothing where that is more than it can.
+fn moved(
+    app: &App,
+    sample: &Sample<'_>,
+    (service_id, found): (u64, &Reading),
+    counter: &Counter,
+    before: &Baseline,
+) -> Volume {
+    let reboot = reading::rebooted(before.uptime_seconds, before.booked_at, sample.uptime_seconds, sample.began);
+    let delta = reading::delta(&before.counter, counter, reboot);
+    if delta.restarted || reboot != Reboot::No {
+        tracing::info!(service.id = service_id, "the CDN queue's counter began again since it was read last");
+    }
+    let line = found.shape.map(|shape| shape.fastest()).unwrap_or_default();
+    let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
+    if reading::plausible(delta.volume, line, sample.now - before.booked_at, factor) {
+        return delta.volume;
+    }
+    let bytes = delta.volume.total().0;
+    tracing::warn!(service.id = service_id, bytes, "more CDN traffic than the queue lets pass; it is not counted");
+    Volume::ZERO
+}
+
+/// Counts what was moved to the day's and the cycle's CDN traffic; its bookings, of which nothing is counted elsewhere.
+fn share(
+    app: &App,
+    sample: &Sample<'_>,
+    (service_id, before): (u64, &Baseline),
+    volume: Volume,
+    held: &mut Held,
+) -> Vec<Booking> {
+    let Some(fair) = held.get_mut(service_id).filter(|_| !volume.is_zero()) else { return Vec::new() };
+    let edges = [fair.day_began_at, fair.cycle_began_at];
+    let mut bookings: Vec<Booking> = Vec::new();
+    for piece in days::pieces(volume, before.booked_at, sample.now, &edges, app.config.zone) {
+        fair.count_cdn(piece.at, piece.volume.total());
+        match bookings.last_mut().filter(|it| it.day == piece.day) {
+            Some(same) => same.raw += piece.volume,
+            None => bookings.push(Booking { service_id, day: piece.day, raw: piece.volume, counted: Volume::ZERO }),
+        }
+    }
+    bookings
+}

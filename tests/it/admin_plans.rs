@@ -1,0 +1,298 @@
+//! The pages about plans, their counters and bandwidth rules.
+
+use crate::{
+    admin_pages::{ask, text_of},
+    world::TestApp,
+};
+use serde_json::{Value, json};
+use turnpike::simulator::{Fault, When};
+
+/// A plan's form, as a browser sends it.
+fn filled(name: &str) -> Value {
+    json!({
+        "do": "save", "name": name, "price": "9.90", "download_speed": "2M", "upload_speed": "1M", "quota_action": "block",
+        "monthly_fup1_threshold": "80 GB", "monthly_fup1_download_speed": "1M", "monthly_fup1_upload_speed": "512k",
+        "expiry_value": "1", "expiry_unit": "months", "queue_type": "simple", "pool_name": "", "nas_id": "",
+    })
+}
+
+fn filled_with(name: &str, more: Value) -> Value {
+    let mut form = filled(name);
+    form.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    form
+}
+
+/// The page asked for by somebody with these rights.
+async fn as_other(app: &TestApp, page: &str, admin: Value, query: Value, form: Option<Value>) -> crate::world::Answer {
+    let mut body = ask(&query);
+    body["admin"] = admin;
+    if let Some(form) = form {
+        body["method"] = json!("POST");
+        body["form"] = form;
+    }
+    app.send("POST", &format!("/v1/admin/{page}"), &body).await
+}
+
+async fn add(app: &TestApp, form: &Value) -> u64 {
+    let (location, said) = app.pressed("plans", &json!({"add": "1"}), form).await;
+    assert!(location.ends_with("page=plans") && said.contains("is added"), "{said}");
+    let all = app.plans("GET", "", &json!({})).await.ok();
+    let made = all["plans"].as_array().unwrap().iter().find(|it| it["name"] == form["name"]).unwrap().clone();
+    made["id"].as_u64().unwrap()
+}
+
+/// The names in the table, in its order.
+fn rows(html: &str) -> Vec<String> {
+    html.split("title=\"Duplicate\"><bdi>").skip(1).map(|it| it.split('<').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_added_shown_edited_duplicated_and_removed() {
+    let app = TestApp::new().await;
+    assert!(app.admin("plans", &json!({})).await.contains("There is no plan yet"));
+    let id = add(&app, &filled("2 Mbps")).await;
+    let query = json!({"plan": id.to_string()});
+    let html = app.admin("plans", &query).await;
+    for shown in ["value=\"2M\"", "value=\"80 GB\"", "value=\"512k\"", "value=\"9.9\"", "<svg", "1024k"] {
+        let absent = shown == "1024k";
+        assert_eq!(html.contains(shown), !absent, "{shown}: {html}");
+    }
+    let changed = filled_with(
+        "2 Mbps",
+        json!({"time_based_speed_enabled": "on", "time_from": "00:00", "time_to": "06:00",
+        "download_ratio": "100", "upload_ratio": "100", "description": "a\r\nb"}),
+    );
+    let (_, said) = app.pressed("plans", &query, &changed).await;
+    assert_eq!(said, "The plan 2 Mbps is saved.");
+    let stored = app.plans("GET", &format!("/{id}"), &json!({})).await.ok();
+    assert_eq!((&stored["time_to"], &stored["description"]), (&json!("06:00"), &json!("a\nb")));
+
+    let asked = app.admin("plans", &json!({"copy": id.to_string()})).await;
+    assert!(asked.contains("role=\"dialog\"") && asked.contains("value=\"2 Mbps (Copy)\""), "{asked}");
+    let (location, said) =
+        app.pressed("plans", &json!({"copy": id.to_string()}), &json!({"do": "duplicate", "name": "4 Mbps"})).await;
+    assert!(location.contains("page=plans&plan=") && said.contains("everything is cloned"), "{location}: {said}");
+    let taken =
+        app.press("plans", &json!({"copy": id.to_string()}), &json!({"do": "duplicate", "name": "4 MBPS"})).await;
+    let html = text_of(&taken["html"]);
+    assert!(taken["status"] == 422 && html.contains("value=\"4 MBPS\"") && html.contains("is taken"), "{html}");
+
+    let html = app.admin("plans", &json!({"remove": id.to_string()})).await;
+    assert!(html.contains("Yes, delete it"), "{html}");
+    let (_, said) = app.pressed("plans", &json!({"remove": id.to_string()}), &json!({"do": "delete"})).await;
+    assert_eq!(said, "The plan is removed.");
+    let (_, said) = app.pressed("plans", &json!({"remove": id.to_string()}), &json!({"do": "delete"})).await;
+    assert_eq!(said, "The plan was removed before.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_stands_at_its_field_and_everything_typed_stays() {
+    let app = TestApp::new().await;
+    let typed =
+        filled_with("<b>Gold</b>\u{202e}", json!({"price": "9,90", "daily_quota": "3 gb", "soft_fup_enabled": "on"}));
+    let answer = app.press("plans", &json!({"add": "1"}), &typed).await;
+    assert_eq!((&answer["status"], &answer["location"]), (&json!(422), &Value::Null));
+    let html = text_of(&answer["html"]);
+    let field = html.split("name=\"price\"").nth(1).unwrap().split("</div>").next().unwrap();
+    assert!(field.contains("value=\"9,90\"") && field.contains("aria-invalid=\"true\""), "{field}");
+    assert!(field.contains("This field must be a price"), "{field}");
+    for kept in ["value=\"3 gb\"", "value=\"80 GB\"", "value=\"2M\"", "&lt;b&gt;Gold"] {
+        assert!(html.contains(kept), "{kept} is gone");
+    }
+    let switch = html.split("name=\"soft_fup_enabled\"").nth(1).unwrap().split('>').next().unwrap();
+    assert!(switch.contains("checked"), "{switch}");
+    let tier = filled_with("Gold", json!({"monthly_fup1_download_speed": "3M"}));
+    let html = text_of(&app.press("plans", &json!({"add": "1"}), &tier).await["html"]);
+    let cell = html.split("name=\"monthly_fup1_download_speed\"").nth(1).unwrap().split("</td>").next().unwrap();
+    assert!(cell.contains("is faster than the full speed"), "{cell}");
+    assert_eq!(app.plans("GET", "", &json!({})).await.ok()["plans"], json!([]), "nothing was saved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sorting_is_numeric_and_remembered_for_each_administrator() {
+    let app = TestApp::new().await;
+    for (name, speed, price) in [("Ten", "10M", "9"), ("Two", "2M", "20"), ("Eight", "8M", "100")] {
+        let form = filled_with(name, json!({"download_speed": speed, "price": price, "monthly_fup1_threshold": ""}));
+        add(&app, &form).await;
+    }
+    let by_name = ["Eight", "Ten", "Two"];
+    assert_eq!(rows(&app.admin("plans", &json!({})).await), by_name, "as in drop-downs");
+    let html = app.admin("plans", &json!({"sort": "speed"})).await;
+    assert_eq!(rows(&html), ["Two", "Eight", "Ten"]);
+    assert!(html.contains("aria-sort=\"ascending\"") && html.contains("sort=speed&amp;dir=desc"), "{html}");
+    assert_eq!(rows(&app.admin("plans", &json!({})).await), ["Two", "Eight", "Ten"], "remembered");
+    assert_eq!(rows(&app.admin("plans", &json!({"sort": "price", "dir": "desc"})).await), ["Eight", "Two", "Ten"]);
+    assert_eq!(rows(&app.admin("plans", &json!({})).await), ["Eight", "Two", "Ten"]);
+    let other = as_other(&app, "plans", json!({"name": "Ada", "can_edit": true}), json!({}), None).await.ok();
+    assert_eq!(rows(&text_of(&other["html"])), by_name, "another administrator's is another's");
+    let odd = app.admin("plans", &json!({"sort": "'; DROP TABLE plan"})).await;
+    assert_eq!(rows(&odd), ["Eight", "Two", "Ten"]);
+    let long =
+        as_other(&app, "plans", json!({"name": "x".repeat(500), "can_edit": true}), json!({"sort": "name"}), None);
+    assert_eq!(rows(&text_of(&long.await.ok()["html"])), by_name);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_in_use_is_not_deleted_and_says_how_many_are_on_it() {
+    let app = TestApp::new().await;
+    let id = add(&app, &filled("Gold")).await;
+    let on = json!({"settings": {"plan": "Gold", "download_mbps": "", "upload_mbps": ""}});
+    app.hook("create", &app.body_with(41, &on)).await.ok();
+    let asked = app.admin("plans", &json!({"remove": id.to_string()})).await;
+    assert!(asked.contains("1 subscriber is on it") && !asked.contains("Yes, delete it"), "{asked}");
+    let refused = app.press("plans", &json!({"remove": id.to_string()}), &json!({"do": "delete"})).await;
+    assert_eq!(refused["status"], 409);
+    assert!(text_of(&refused["html"]).contains("cannot be removed: 1 subscriber is on it"));
+    let accounts = app.admin("accounts", &json!({"plan": id.to_string()})).await;
+    assert!(accounts.contains("7-41"), "{accounts}");
+    let none = app.admin("accounts", &json!({"plan": "999"})).await;
+    assert!(none.contains("No account is like that"), "{none}");
+    let (_, said) = app.pressed("plans", &json!({"plan": id.to_string()}), &filled("Silver")).await;
+    assert!(said.contains("Products in WHMCS that name the plan Gold must be changed to Silver"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_routers_pools_are_offered_and_the_saved_one_stays() {
+    let app = TestApp::new().await;
+    app.hook("create", &app.body(41)).await.ok();
+    app.foreign("/ip/pool", &[("name", "vpn"), ("ranges", "10.9.0.2-10.9.0.99")]);
+    let id = add(&app, &filled_with("Gold", json!({"pool_name": "old-pool"}))).await;
+    let query = json!({"plan": id.to_string()});
+    let html = app.admin("plans", &query).await;
+    assert!(html.contains(">old-pool (current)</option>") && html.contains("Choose a router"), "{html}");
+    // Asked for while typing: nothing is saved by it.
+    let typed = filled_with("Unsaved", json!({"nas_id": "3", "pool_name": "old-pool", "pools": "1"}));
+    let looked = app.press("plans", &query, &typed).await;
+    let html = text_of(&looked["html"]);
+    assert!(html.contains("<option value=\"vpn\">vpn</option>") && html.contains(">old-pool (current)<"), "{html}");
+    assert!(html.contains("value=\"Unsaved\"") && html.contains("<option value=\"3\" selected>core-1<"), "{html}");
+    assert_eq!(app.plans("GET", &format!("/{id}"), &json!({})).await.ok()["name"], "Gold");
+    app.pressed("plans", &query, &filled_with("Gold", json!({"nas_id": "3", "pool_name": "vpn"}))).await;
+    app.router.fault_at(When::Always, Fault::Hang);
+    let html = app.admin("plans", &query).await;
+    assert!(html.contains("<option value=\"vpn\" selected>vpn (current)</option>"), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_answers_on_the_plans_page() {
+    let app = TestApp::new().await;
+    let id = add(&app, &filled("Gold")).await.to_string();
+    let html = app.admin("plans", &json!({"plan": id, "simulate": "1", "monthly_bytes": "80 GB", "at": "21:30"})).await;
+    for shown in [
+        "Monthly tier 1: 80 GB or more were used.",
+        "512k/1000k",
+        "2026-11-20 21:30",
+        "value=\"21:30\"",
+        "2026-11-21 00:05",
+    ] {
+        assert!(html.contains(shown), "{shown} is missing: {html}");
+    }
+    let wrong = app.admin("plans", &json!({"plan": id, "simulate": "1", "monthly_bytes": "\"><script>"})).await;
+    assert!(wrong.contains("This must be bytes, or traffic such as") && !wrong.contains("<script"), "{wrong}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_are_held_to_whatever_is_sent() {
+    let app = TestApp::new().await;
+    let id = add(&app, &filled("Gold")).await.to_string();
+    let rights = |view: bool, create: bool, edit: bool, delete: bool| json!({"name": "Ada", "can_edit": true, "plans": {"view": view, "create": create, "edit": edit, "delete": delete}});
+    let looks = rights(true, false, false, false);
+    let rule = json!({"name": "Night", "download_percent": 200, "upload_percent": 200});
+    let rule = app.send("POST", "/v1/bandwidth-rules", &rule).await.body["id"].to_string();
+    let html = text_of(&as_other(&app, "plans", looks.clone(), json!({}), None).await.ok()["html"]);
+    for button in ["Add a plan", "Delete", "copy=", "Edit"] {
+        assert!(!html.contains(button), "{button} is offered: {html}");
+    }
+    assert!(html.contains("View<"), "{html}");
+    let form = text_of(&as_other(&app, "plans", looks.clone(), json!({"plan": id}), None).await.ok()["html"]);
+    assert!(form.contains("<fieldset disabled>") && !form.contains(">Save</button> <a"), "{form}");
+    for (page, query, form) in [
+        ("plans", json!({"add": "1"}), filled("New")),
+        ("plans", json!({"plan": id}), filled("Other")),
+        ("plans", json!({"copy": id}), json!({"do": "duplicate", "name": "New"})),
+        ("plans", json!({"remove": id}), json!({"do": "delete"})),
+        ("rules", json!({"add": "1"}), json!({"do": "save", "name": "x"})),
+        ("rules", json!({"rule": rule}), json!({"do": "delete"})),
+    ] {
+        let refused = as_other(&app, page, looks.clone(), query, Some(form.clone())).await;
+        assert!(refused.status == 405 || refused.body["status"] == 405, "{page} {form}: {}", refused.body);
+    }
+    // A right that is not the button's does not press it.
+    let refused =
+        as_other(&app, "plans", rights(true, true, false, true), json!({"plan": id}), Some(filled("Other"))).await;
+    assert!(refused.status == 405 || refused.body["status"] == 405, "{}", refused.body);
+    let blind = rights(false, true, true, true);
+    for page in ["plans", "fup", "rules"] {
+        let refused = as_other(&app, page, blind.clone(), json!({}), None).await;
+        assert_eq!((refused.status, refused.code()), (405, "method-not-allowed"), "{page}");
+    }
+    let overview = text_of(&as_other(&app, "overview", blind, json!({}), None).await.ok()["html"]);
+    assert!(!overview.contains("page=plans") && !overview.contains("page=rules"), "{overview}");
+    let all = app.plans("GET", "", &json!({})).await.ok();
+    assert_eq!((all["plans"].as_array().unwrap().len(), &all["plans"][0]["name"]), (1, &json!("Gold")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_lead_to_the_accounts_behind_them() {
+    let app = TestApp::new().await;
+    let id = add(&app, &filled("Gold")).await;
+    add(&app, &filled_with("Open", json!({"monthly_fup1_threshold": ""}))).await;
+    for (service, plan) in [(41, "Gold"), (42, "Gold"), (43, "Open")] {
+        let on = json!({"settings": {"plan": plan, "download_mbps": "", "upload_mbps": ""}});
+        app.hook("create", &app.body_with(service, &on)).await.ok();
+    }
+    let html = app.admin("fup", &json!({})).await;
+    let figure = |title: &str| {
+        let after = html.split(title).nth(1).unwrap();
+        after
+            .split("tp-figure\">")
+            .nth(1)
+            .unwrap()
+            .trim_start_matches(|it: char| !it.is_ascii_digit())
+            .chars()
+            .next()
+            .unwrap()
+    };
+    assert_eq!((figure(">On plans<"), figure(">Unlimited (")), ('3', '1'));
+    assert!(html.contains(&format!("accounts&amp;plan={id}")) && html.contains("from 80 GB"), "{html}");
+    let slowed = app.admin("accounts", &json!({"fup": "slowed"})).await;
+    assert!(slowed.contains("No account is like that"), "{slowed}");
+    let odd = app.admin("accounts", &json!({"fup": "' OR 1=1"})).await;
+    assert!(odd.contains("7-41") && odd.contains("7-43"), "{odd}");
+    let full = app.admin("accounts", &json!({"fup": "full", "plan": id.to_string()})).await;
+    assert!(full.contains("7-41") && !full.contains("7-43"), "{full}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bandwidth_rules_are_kept_on_their_page() {
+    let app = TestApp::new().await;
+    let id = add(&app, &filled("Gold")).await;
+    let mut form = json!({"do": "save", "enabled": "on", "name": "Happy hour", "day_fri": "on", "day_sat": "on",
+        "time_from": "22:00", "time_to": "2:00", "download_percent": "150", "upload_percent": "100", "priority": "3"});
+    form[format!("plan_{id}")] = json!("on");
+    let (_, said) = app.pressed("rules", &json!({"add": "1"}), &form).await;
+    assert_eq!(said, "The bandwidth rule Happy hour is added; it counts from the next poll on.");
+    let html = app.admin("rules", &json!({})).await;
+    for shown in ["Happy hour", "Fri, Sat", "22:00–02:00", "Gold", "150 %", ">waits<"] {
+        assert!(html.contains(shown), "{shown} is missing: {html}");
+    }
+    let rules = app.send("GET", "/v1/bandwidth-rules", &json!({})).await.ok();
+    let rule = rules["rules"][0]["id"].to_string();
+    form["time_to"] = json!("25:00");
+    let wrong = app.press("rules", &json!({"rule": rule}), &form).await;
+    let html = text_of(&wrong["html"]);
+    assert!(
+        wrong["status"] == 422 && html.contains("value=\"25:00\"") && html.contains("must be a time of day"),
+        "{html}"
+    );
+    assert!(
+        html.contains("name=\"day_fri\" value=\"on\" checked")
+            && !html.contains("name=\"day_mon\" value=\"on\" checked")
+    );
+    let none = json!({"do": "save", "name": "x", "download_percent": "1", "upload_percent": "1"});
+    let wrong = app.press("rules", &json!({"add": "1"}), &none).await;
+    assert!(text_of(&wrong["html"]).contains("must be one at least"));
+    let (_, said) = app.pressed("rules", &json!({"rule": rule}), &json!({"do": "delete"})).await;
+    assert_eq!(said, "The bandwidth rule is removed.");
+    assert!(app.admin("rules", &json!({})).await.contains("There is no rule"));
+}

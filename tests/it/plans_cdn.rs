@@ -1,0 +1,278 @@
+//! CDN traffic counted apart by the router itself, and what it takes on the router: queues, lists, rules; nothing of it where
+//! no plan wants it.
+
+use crate::world::{GB, MB, TestApp};
+use chrono::Duration;
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use turnpike::{
+    account::fair_use::{self, FairUse},
+    catalogue::cdn::{self, Profile},
+    simulator::{Fault, When},
+    work::doctor,
+};
+
+const LISTS: &str = "/ip/firewall/address-list";
+const RULES: &str = "/ip/firewall/mangle";
+const QUEUES: &str = "/queue/simple";
+const REMOTE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+
+impl TestApp {
+    /// A CDN profile of these subnets; its number.
+    async fn cdn(&self, name: &str, subnets: &str) -> u64 {
+        let (profile, mut tx) = (Profile::parse(name, subnets).unwrap(), self.app.db.begin().await.unwrap());
+        let id = cdn::add(&mut tx, &profile, self.clock.now()).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    async fn change_cdn(&self, id: u64, name: &str, subnets: &str) {
+        let (profile, mut tx) = (Profile::parse(name, subnets).unwrap(), self.app.db.begin().await.unwrap());
+        assert!(cdn::replace(&mut tx, id, &profile, self.clock.now()).await.unwrap());
+        tx.commit().await.unwrap();
+    }
+
+    /// A service made on the plan, its customer online; the user name.
+    async fn subscribe(&self, service_id: u64, plan: &str) -> String {
+        let over = json!({"settings": {"plan": plan, "download_mbps": "", "upload_mbps": ""}});
+        let made = self.hook("create", &self.body_with(service_id, &over)).await.ok();
+        self.dial(&made);
+        made["service"]["username"].as_str().unwrap().to_owned()
+    }
+
+    async fn used(&self, service_id: u64) -> FairUse {
+        fair_use::find(&mut self.app.db.read().await.unwrap(), service_id).await.unwrap().unwrap()
+    }
+
+    async fn minute(&self) {
+        self.pass(Duration::minutes(1));
+        self.step().await;
+    }
+
+    /// The entries of our lists and of `vip`: list (without the installation's tag), address; in order.
+    fn listed(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.router.world(|world| {
+            let of = |row: &turnpike::simulator::Row| {
+                let list = row.get("list").unwrap();
+                let list = list.split_once("-cdn-").map_or(list.to_owned(), |(_, rest)| format!("cdn-{rest}"));
+                format!("{list} {}", row.get("address").unwrap())
+            };
+            world.table(LISTS).rows().iter().map(of).collect()
+        });
+        all.sort();
+        all
+    }
+
+    fn rows(&self, menu: &str) -> usize {
+        self.router.world(|world| world.table(menu).rows().len())
+    }
+}
+
+/// 10M/2M, and CDN traffic at 50M/10M until 1 GB a day or 3 GB a cycle.
+fn gold(profile: u64) -> Value {
+    json!({
+        "name": "Gold", "price": "9.90", "download_speed": "10M", "upload_speed": "2M",
+        "fup1_threshold": "2 GB", "fup1_download_speed": "4M", "fup1_upload_speed": "1M",
+        "cdn_fup_enabled": true, "cdn_profile_id": profile, "cdn_download_speed": "50M", "cdn_upload_speed": "10M",
+        "cdn_fup1_threshold": "1 GB", "cdn_fup1_download_speed": "5M", "cdn_fup1_upload_speed": "1M",
+        "monthly_cdn_fup1_threshold": "3 GB", "monthly_cdn_fup1_download_speed": "2M",
+        "monthly_cdn_fup1_upload_speed": "1M",
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cdn_traffic_is_counted_apart_to_the_byte_and_its_tiers_slow_nothing_else() {
+    let app = TestApp::new().await;
+    let profile = app.cdn("Akamai", "203.0.113.0/24 198.51.100.9").await;
+    app.plan(&gold(profile)).await;
+    let name = app.subscribe(41, "Gold").await;
+    let cdn_name = format!("{name}-cdn");
+    assert_eq!(app.queue(&cdn_name, "max-limit").as_deref(), Some("10000000/50000000"));
+    app.minute().await;
+    let address = app.router.world(|world| world.get("/ppp/secret", &name, "remote-address")).unwrap();
+    let cdn_lists = ["cdn-1 198.51.100.9", "cdn-1 203.0.113.0/24", &format!("cdn-1-accounts {address}")];
+    assert_eq!(app.listed(), cdn_lists);
+    assert_eq!(app.rows(RULES), 2);
+
+    let before = app.balance(41).await;
+    app.router.carry_with(&name, REMOTE, 700 * MB, 13);
+    app.router.carry_with(&name, [198, 51, 100, 9].into(), 11, 5);
+    app.router.carry(&name, 300 * MB, 17);
+    app.minute().await;
+    let used = app.used(41).await;
+    assert_eq!((used.cdn_daily.0, used.cdn_monthly.0), (700 * MB + 29, 700 * MB + 29));
+    assert_eq!(used.daily.total().0, 300 * MB + 17);
+    assert_eq!(before - app.balance(41).await, i64::try_from(300 * MB + 17).unwrap(), "the balance pays for the rest");
+    let speeds = || (app.queue(&cdn_name, "max-limit").unwrap(), app.queue(&name, "max-limit").unwrap());
+    assert_eq!(speeds(), ("10000000/50000000".to_owned(), "2000000/10000000".to_owned()));
+
+    app.router.carry_with(&name, REMOTE, 400 * MB, 0);
+    app.minute().await;
+    assert_eq!(app.used(41).await.cdn_daily_level, 1);
+    assert_eq!(speeds(), ("1000000/5000000".to_owned(), "2000000/10000000".to_owned()));
+    assert!(app.router.is_online(&name), "nobody is disconnected for a speed");
+    // A collection resets the account's own counter, and this one goes on.
+    app.collect().await;
+    app.router.carry_with(&name, REMOTE, 7, 1);
+    app.minute().await;
+    assert_eq!(app.used(41).await.cdn_daily.0, 1_100 * MB + 37);
+    app.router.carry(&name, 2 * GB, 0);
+    app.minute().await;
+    assert_eq!(speeds(), ("1000000/5000000".to_owned(), "1000000/4000000".to_owned()));
+    // The day begins again: so do its CDN counter and speed; the cycle's go on.
+    app.pass(Duration::hours(13));
+    app.step().await;
+    let used = app.used(41).await;
+    assert_eq!((used.cdn_daily.0, used.cdn_monthly.0), (0, 1_100 * MB + 37));
+    assert_eq!(speeds().0, "10000000/50000000");
+    app.router.carry_with(&name, REMOTE, 2 * GB, 0);
+    app.minute().await;
+    assert_eq!(speeds().0, "1000000/2000000", "the cycle's tier is the slower one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_rules_follow_profile_and_plan_by_difference_and_leave_foreign_ones_alone() {
+    let app = TestApp::new().await;
+    app.foreign(RULES, &[("chain", "forward"), ("action", "mark-packet"), ("new-packet-mark", "voip")]);
+    app.foreign(LISTS, &[("list", "vip"), ("address", "192.0.2.1")]);
+    let profile = app.cdn("Akamai", "203.0.113.0/24 198.51.100.0/24").await;
+    let mut plan = gold(profile);
+    plan["address_list_in"] = json!("vip");
+    plan["address_list_out"] = json!("vip");
+    let id = app.plan(&plan).await;
+    let name = app.subscribe(41, "Gold").await;
+    app.minute().await;
+    let address = app.router.world(|world| world.get("/ppp/secret", &name, "remote-address")).unwrap();
+    let (accounts, vip) = (format!("cdn-1-accounts {address}"), format!("vip {address}"));
+    let all = ["cdn-1 198.51.100.0/24", "cdn-1 203.0.113.0/24", &accounts, &vip, "vip 192.0.2.1"];
+    let mut sorted = all.to_vec();
+    sorted.sort_unstable();
+    assert_eq!(app.listed(), sorted);
+
+    // Nothing changed: the router is not even asked.
+    app.router.clear_journal();
+    app.minute().await;
+    assert_eq!(app.commands("/ip/firewall/address-list/print") + app.commands("/ip/firewall/mangle/print"), 0);
+    // One subnet for another: one entry goes, one comes.
+    app.change_cdn(profile, "Akamai", "203.0.113.0/24 192.0.2.128/25").await;
+    app.router.clear_journal();
+    app.minute().await;
+    assert_eq!(app.writes(), ["/ip/firewall/address-list/remove", "/ip/firewall/address-list/add"]);
+    // Somebody's edits are found within the hour.
+    app.router.world(|world| {
+        let ours = world.table(RULES).rows().last().unwrap().id();
+        world.put(RULES, &ours, "disabled", "true");
+        let id = world.table(LISTS).rows().iter().find(|it| it.get("address") == Some("203.0.113.0/24")).unwrap().id();
+        world.remove_row(LISTS, &id)
+    });
+    app.pass(Duration::minutes(61));
+    app.step().await;
+    let rule_off = app.router.world(|world| world.table(RULES).rows().iter().any(|it| it.is("disabled")));
+    assert!(!rule_off && app.listed().contains(&"cdn-1 203.0.113.0/24".to_owned()));
+    // The plan wants it no more: everything of ours goes, the queue with it.
+    let plain = json!({"name": "Gold", "price": "9.90", "download_speed": "10M", "upload_speed": "2M"});
+    app.plans("PUT", &format!("/{id}"), &plain).await.ok();
+    app.minute().await;
+    assert_eq!((app.listed(), app.rows(RULES)), (vec!["vip 192.0.2.1".to_owned()], 1));
+    assert_eq!(app.rows(QUEUES), 1);
+    app.router.clear_journal();
+    app.pass(Duration::hours(2));
+    app.step().await;
+    assert_eq!(app.commands("/ip/firewall/address-list/print"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_cdn_tiers_the_router_never_hears_of_lists_and_rules() {
+    let app = TestApp::new().await;
+    app.cdn("Akamai", "203.0.113.0/24").await;
+    app.plan(&json!({"name": "Plain", "price": "0", "download_speed": "10M", "upload_speed": "2M"})).await;
+    let name = app.subscribe(41, "Plain").await;
+    app.create(42).await;
+    app.router.carry_with(&name, REMOTE, 5 * MB, 0);
+    app.minute().await;
+    app.collect().await;
+    app.hook("terminate", &app.body(42)).await.ok();
+    let firewall = app.router.journal().into_iter().filter(|it| it.path.starts_with("/ip/firewall")).count();
+    assert_eq!((firewall, app.rows(QUEUES), app.rows(LISTS)), (0, 1, 0));
+    assert_eq!(app.used(41).await.cdn_daily.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminated_account_leaves_nothing_and_a_late_tier_finds_its_queue() {
+    let app = TestApp::new().await;
+    let profile = app.cdn("Akamai", "203.0.113.0/24").await;
+    let id = app.plan(&json!({"name": "Gold", "price": "9.90", "download_speed": "10M", "upload_speed": "2M"})).await;
+    let name = app.subscribe(41, "Gold").await;
+    app.minute().await;
+    assert_eq!(app.rows(QUEUES), 1);
+    // CDN tiers come to the plan of a customer who is online: the queue is made, and counts.
+    app.plans("PUT", &format!("/{id}"), &gold(profile)).await.ok();
+    app.minute().await;
+    app.minute().await;
+    app.router.carry_with(&name, REMOTE, 5 * MB, 3);
+    app.minute().await;
+    assert_eq!(app.used(41).await.cdn_daily.0, 5 * MB + 3);
+    // The plan takes another profile: the queue takes its mark.
+    let other = app.cdn("Fastly", "198.51.100.0/24").await;
+    app.plans("PUT", &format!("/{id}"), &gold(other)).await.ok();
+    app.minute().await;
+    assert!(app.queue(&format!("{name}-cdn"), "packet-marks").unwrap().ends_with("-cdn-2"));
+    assert_eq!(app.listed()[0], "cdn-2 198.51.100.0/24");
+    app.hook("terminate", &app.body(41)).await.ok();
+    assert_eq!(app.rows(QUEUES), 0);
+    app.subscribe(42, "Gold").await;
+    app.minute().await;
+    assert_eq!((app.rows(QUEUES), app.rows(LISTS), app.rows(RULES)), (2, 2, 2), "the other account's alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reboots_and_lost_replies_count_nothing_twice_and_leave_nothing_twice() {
+    let app = TestApp::new().await;
+    let profile = app.cdn("Akamai", "203.0.113.0/24 198.51.100.0/24").await;
+    app.plan(&gold(profile)).await;
+    let name = app.subscribe(41, "Gold").await;
+    for (path, nth) in [("/ip/firewall/address-list/add", 1), ("/ip/firewall/mangle/add", 2)] {
+        let when = When::Command { path: path.to_owned(), nth };
+        app.router.fault_at(when, Fault::ApplyAndLoseReply);
+        app.minute().await;
+    }
+    for _ in 0..3 {
+        app.minute().await;
+    }
+    assert_eq!((app.rows(LISTS), app.rows(RULES), app.rows(QUEUES)), (3, 2, 2));
+    app.router.carry_with(&name, REMOTE, 100 * MB, 1);
+    app.minute().await;
+    let (counted, password) = (app.used(41).await.cdn_daily.0, app.secret(&name, "password").unwrap());
+    assert_eq!(counted, 100 * MB + 1);
+    app.router.reboot();
+    app.router.connect(&name, &password, "l2tp", "198.51.100.7").unwrap();
+    app.router.carry_with(&name, REMOTE, 150 * MB, 2);
+    app.minute().await;
+    app.minute().await;
+    assert_eq!(app.used(41).await.cdn_daily.0, 250 * MB + 3, "what was counted after the reboot, once");
+    assert_eq!((app.rows(LISTS), app.rows(RULES), app.rows(QUEUES)), (3, 2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_what_cdn_tiers_cost_and_what_keeps_them_from_counting() {
+    let app = TestApp::new().await;
+    let profile = app.cdn("Akamai", "").await;
+    app.plan(&gold(profile)).await;
+    let name = app.subscribe(41, "Gold").await;
+    app.minute().await;
+    let codes = async || {
+        let found = doctor::examine(&app.app, None, std::time::Duration::ZERO).await.unwrap();
+        found.into_iter().map(|it| it.code).filter(|code| code.starts_with("cdn")).collect::<Vec<_>>()
+    };
+    assert_eq!(codes().await, ["cdn-list-empty", "cdn-cost"]);
+    app.change_cdn(profile, "Akamai", "203.0.113.0/24").await;
+    app.minute().await;
+    assert_eq!(codes().await, ["cdn-cost"]);
+    app.foreign(RULES, &[("chain", "forward"), ("action", "mark-packet"), ("new-packet-mark", "voip")]);
+    app.foreign("/ip/firewall/filter", &[("chain", "forward"), ("action", "fasttrack-connection")]);
+    assert_eq!(codes().await, ["cdn-fasttrack", "cdn-foreign-marks", "cdn-cost"]);
+    let ours = app.router.world(|world| world.table(RULES).rows()[0].id());
+    app.router.world(|world| world.remove_row(RULES, &ours));
+    assert_eq!(codes().await, ["cdn-fasttrack", "cdn-rules-missing", "cdn-foreign-marks", "cdn-cost"]);
+    assert!(app.queue(&format!("{name}-cdn"), "bytes").is_some());
+}
