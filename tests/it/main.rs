@@ -37,6 +37,8 @@ mod jobs_due;
 mod netflow;
 mod openapi;
 mod plans_api;
+mod plans_page;
+mod plans_engine;
 mod plans_cdn;
 mod plans_engine;
 mod rebuild;
