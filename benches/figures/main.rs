@@ -1,4 +1,4 @@
-//! Benchmarks: `cargo bench --bench figures -- collection|hooks|footprint [N]`. Each prints ratios of one run against a
+//! Benchmarks: `cargo bench --bench figures -- collection|plans|hooks|footprint [N]`. Each prints ratios of one run against a
 //! stated floor or peer; nothing is asserted (see `docs/benchmarks.md`).
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a benchmark prints its figures and breaks off loudly")]
 
@@ -6,6 +6,7 @@ mod collection;
 mod footprint;
 mod ground;
 mod hooks;
+mod plans;
 
 #[tokio::main]
 async fn main() {
@@ -13,8 +14,9 @@ async fn main() {
     let count = words.iter().find_map(|word| word.parse().ok()).unwrap_or(20_000);
     match words.first().map(String::as_str) {
         Some("collection") => collection::run(count).await,
+        Some("plans") => plans::run(count).await,
         Some("hooks") => hooks::run().await,
         Some("footprint") => footprint::run(count).await,
-        _ => println!("say which: collection, hooks or footprint, and how many accounts"),
+        _ => println!("say which: collection, plans, hooks or footprint, and how many accounts"),
     }
 }

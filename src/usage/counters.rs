@@ -71,6 +71,12 @@ pub async fn baselines(conn: &mut Conn, server_id: u64) -> Result<HashMap<u64, B
     rows.iter().map(read).collect()
 }
 
+/// When a service's counter was booked last; `None` where it never was.
+pub async fn booked_at(conn: &mut Conn, service_id: u64) -> Result<Option<DateTime<Utc>>> {
+    let sql = sql!("SELECT booked_at FROM counter WHERE service_id = ?");
+    conn.one(sql, params![service_id]).await?.map(|row| row.get("booked_at")).transpose()
+}
+
 /// Whether the service has a baseline.
 pub async fn has_baseline(conn: &mut Conn, service_id: u64) -> Result<bool> {
     Ok(conn.one(sql!("SELECT service_id FROM counter WHERE service_id = ?"), params![service_id]).await?.is_some())

@@ -2,6 +2,8 @@
 //!
 //! Law 7: unknown is said as unknown, with the instant it was last known; a silent router is neither offline nor missing.
 
+mod plan;
+
 use super::Ask;
 use crate::{
     account::{Account, Sold, State},
@@ -48,6 +50,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let connection = connection(app, &account, &looked).await?;
     let netflow = netflow_of(app, service_id, status).await?;
     let mut conn = app.db.read().await?;
+    let plan = plan::shown(app, &mut conn, &account).await?;
     let today = app.today();
     let first = today.checked_sub_days(Days::new(u64::from(account.settings.history_days) - 1)).unwrap_or(today);
     let days = history::days(&mut conn, service_id, first).await?;
@@ -67,6 +70,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
             "months_svg": chart::months_svg(&months, today, gb, &words),
         },
         "netflow": netflow,
+        "plan": plan,
     }))
 }
 
@@ -97,6 +101,7 @@ fn nothing_known(state: &str, netflow: Option<&Value>) -> Value {
     json!({
         "state": state, "information": null, "connection": null, "traffic": null,
         "statistics": {"days": [], "months": []}, "charts": {"days_svg": "", "months_svg": ""}, "netflow": netflow,
+        "plan": null,
     })
 }
 

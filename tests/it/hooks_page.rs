@@ -28,7 +28,7 @@ async fn an_active_page_has_its_exact_shape() {
     let page = app.client_area(41).await;
     let mut top = keys(&page);
     top.sort_unstable();
-    assert_eq!(top, ["charts", "connection", "information", "netflow", "state", "statistics", "traffic"]);
+    assert_eq!(top, ["charts", "connection", "information", "netflow", "plan", "state", "statistics", "traffic"]);
     assert_eq!(page["state"], "active");
     assert_eq!(
         page["information"],

@@ -33,7 +33,8 @@ final class AddonTest extends BridgeTestCase
         turnpike_upgrade(['version' => '0.0.9']);
         self::assertSame('success', turnpike_deactivate()['status']);
         self::assertSame(1, Capsule::table('mod_turnpike_mails')->count());
-        $fields = ['edit_roles', 'plan_view_roles', 'plan_create_roles', 'plan_edit_roles', 'plan_delete_roles'];
+        $fields = ['edit_roles', 'plan_view_roles', 'plan_create_roles', 'plan_edit_roles', 'plan_delete_roles',
+            'slowed_template', 'restored_template'];
         self::assertSame($fields, array_keys(turnpike_config()['fields']));
     }
 
@@ -281,7 +282,7 @@ final class AddonTest extends BridgeTestCase
     public function testTheHooksFileDoesNothingButNameItsHooks(): void
     {
         $known = ['AfterCronJob', 'ClientAreaPrimarySidebar', 'ClientAreaProductDetailsOutput', 'EmailPreSend',
-            'EmailTplMergeFields', 'AdminHomeWidgets', 'PreModuleCreate', 'ServiceDelete'];
+            'EmailTplMergeFields', 'AdminHomeWidgets', 'PreModuleCreate', 'ServiceDelete', 'InvoicePaid'];
         self::assertSame($known, array_keys(Kernel::$hooks), 'none that runs on every page of both areas');
         self::assertSame([], Limits::$set);
     }

@@ -65,19 +65,19 @@ final class AdminTest extends BridgeTestCase
         $_SESSION['adminid'] = 1;
         $peer = $this->peer();
         $service = ['username' => 'kunde', 'password' => self::SERVICE_PASSWORD, 'dedicated_address' => '10.8.0.2'];
-        foreach (['disconnect', 'create', 'admin-block', 'admin-unblock'] as $hook) {
+        foreach (['disconnect', 'create', 'admin-block', 'admin-unblock', 'fup-reset'] as $hook) {
             $peer->answer($hook, ['account' => [], 'service' => $service]);
         }
         $peer->answer('usage-update', ['services' => [], 'skipped' => []]);
         foreach (turnpike_AdminCustomButtonArray() as $function) {
             self::assertSame('success', ('turnpike_' . $function)(Kernel::params(41)), $function);
         }
-        $hooks = ['disconnect', 'usage-update', 'create', 'admin-block', 'admin-unblock'];
+        $hooks = ['disconnect', 'usage-update', 'create', 'admin-block', 'admin-unblock', 'fup-reset'];
         self::assertSame($hooks, array_column($peer->requests(), 'hook'));
         self::assertSame(['reason' => 'by Grace & Co Hopper in WHMCS'], $peer->requests()[3]['body']['hook']);
         unset($_SESSION['adminid']);
         self::assertSame('success', turnpike_Block(Kernel::params(41)));
-        self::assertSame(['reason' => 'by staff in WHMCS'], $peer->requests()[5]['body']['hook']);
+        self::assertSame(['reason' => 'by staff in WHMCS'], $peer->requests()[6]['body']['hook']);
         self::assertSame('10.8.0.2', $this->row(41)->dedicatedip, 're-applied');
     }
 

@@ -88,7 +88,7 @@ final class FunctionsTest extends BridgeTestCase
             ['id' => 7, 'name' => 'Ada & Co Byron', 'email' => 'ada@example.net', 'language' => 'english'],
             $body['client']
         );
-        self::assertSame(Settings::NAMES, array_keys($body['settings']));
+        self::assertSame(array_merge(Settings::NAMES, array_keys(Settings::LETTERS)), array_keys($body['settings']));
         self::assertSame('Gold & Silver', $body['settings']['plan']);
         self::assertSame(self::PSK, $body['settings']['l2tp_psk']);
         self::assertSame('', $body['settings']['threshold_gb']);
@@ -132,12 +132,12 @@ final class FunctionsTest extends BridgeTestCase
         $peer = $this->peer();
         $peer->answer('test-connection', ['router' => [], 'warnings' => ['its clock is off by 90 s']]);
         turnpike_TestConnection([
-            'serverip' => '192.0.2.9', 'serverhostname' => 'new.example.net', 'serverusername' => 'u',
+            'serverip' => '198.51.100.9', 'serverhostname' => 'new.example.net', 'serverusername' => 'u',
             'serverpassword' => 'p&amp;w', 'serveraccesshash' => '', 'serversecure' => '', 'serverport' => '18728',
         ]);
         $server = $peer->requests()[0]['body']['server'];
         self::assertSame(0, $server['id']);
-        self::assertSame(['new.example.net', '192.0.2.9', 18728, 'p&w', []], [
+        self::assertSame(['new.example.net', '198.51.100.9', 18728, 'p&w', []], [
             $server['hostname'], $server['address'], $server['port'], $server['password'], $server['addresses'],
         ]);
         self::assertStringContainsString('its clock is off by 90 s', implode(Kernel::$activity));
@@ -278,7 +278,7 @@ final class FunctionsTest extends BridgeTestCase
         $peer = $this->peer();
         $peer->answer('options', ['profiles' => [], 'plans' => [], 'warning' => 'core-1 does not answer.']);
         try {
-            turnpike_LoadProfiles(['serverip' => '192.0.2.1'] + Kernel::serverParams(3));
+            turnpike_LoadProfiles(['serverip' => '198.51.100.1'] + Kernel::serverParams(3));
             self::fail('an exception is how WHMCS is told');
         } catch (\Exception $told) {
             self::assertStringContainsString('core-1 does not answer.', $told->getMessage());
@@ -287,7 +287,44 @@ final class FunctionsTest extends BridgeTestCase
         self::assertArrayNotHasKey('server', $peer->requests()[1]['body']);
         $this->pairWithNobody();
         $this->expectExceptionMessageMatches('/^Turnpike does not answer at http.*\[unreachable /');
-        turnpike_LoadPlans(['serverip' => '192.0.2.2'] + Kernel::serverParams(3));
+        turnpike_LoadPlans(['serverip' => '198.51.100.2'] + Kernel::serverParams(3));
+    }
+
+    public function testASavedPlanStaysInTheListWhoeverIsSilent(): void
+    {
+        Capsule::table('tblproducts')->where('id', 2)->update(['configoption1' => Kernel::typed('Gold & Co')]);
+        Capsule::table('tblproducts')->where('id', 9)->update(['configoption1' => 'of another module']);
+        $none = ['' => 'No plan: the fields below count'];
+        $peer = $this->peer();
+        $peer->answer('options', ['plans' => ['Silver']]);
+        $asked = Kernel::serverParams(3);
+        $gone = ['Gold & Co' => 'Gold & Co (there is no such plan any more)'];
+        $expected = $none + ['Silver' => 'Silver'] + $gone;
+        self::assertSame($expected, turnpike_LoadPlans(['serverip' => '198.51.100.3'] + $asked));
+        $peer->answer('options', ['plans' => ['Gold & Co']]);
+        $offered = $none + ['Gold & Co' => 'Gold & Co'];
+        self::assertSame($offered, turnpike_LoadPlans(['serverip' => '198.51.100.4'] + $asked));
+        $this->pairWithNobody();
+        $saved = $none + ['Gold & Co' => 'Gold & Co (saved; Turnpike does not answer)'];
+        self::assertSame($saved, turnpike_LoadPlans(['serverip' => '198.51.100.5'] + $asked));
+    }
+
+    public function testTheLettersOfPlansAreTheAddonsSettingsOrAnOptions(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('renew', ['account' => []]);
+        $letters = function (array $options = []) use ($peer): array {
+            self::assertSame('success', Kernel::command('Renew', 41, [], ['configoptions' => $options]));
+            $body = $peer->requests()[count($peer->requests()) - 1]['body'];
+            $settings = $body['settings'];
+            return [$settings['slowed_template'], $settings['restored_template'], $body['options']];
+        };
+        self::assertSame(['slowed', 'restored', []], $letters(), 'until somebody saved something else');
+        Capsule::table('tbladdonmodules')->insert([
+            ['module' => 'turnpike', 'setting' => 'slowed_template', 'value' => Kernel::typed(' Slow & steady ')],
+            ['module' => 'turnpike', 'setting' => 'restored_template', 'value' => ''],
+        ]);
+        self::assertSame(['Slow & steady', '', ['slowed_template' => 'Mine']], $letters(['slowed_template' => 'Mine']));
     }
 
     public function testUsageIsWrittenByPrimaryKeyForThatServerAloneAndSkippedServicesKeepTheirs(): void

@@ -122,7 +122,7 @@ final class HouseTest extends TestCase
     {
         $code = (string) file_get_contents(Kernel::MODULES . '/servers/turnpike/turnpike.php');
         $functions = (new NodeFinder())->findInstanceOf(self::parse($code), Node\Stmt\Function_::class);
-        self::assertCount(25, $functions);
+        self::assertCount(26, $functions);
         foreach ($functions as $function) {
             self::assertCount(1, $function->stmts, (string) $function->name);
             self::assertInstanceOf(Node\Stmt\Return_::class, $function->stmts[0]);

@@ -13,6 +13,9 @@ use WHMCS\Module\Server\Turnpike\Facts;
  */
 final class MailTest extends BridgeTestCase
 {
+    private const NAMES = ['VPN Welcome', 'VPN Traffic Low', 'VPN Traffic Used Up', 'VPN Speed Reduced',
+        'VPN Full Speed Again'];
+
     private const NETFLOW_PASSWORD = 'flow&<pass>"1';
 
     protected function setUp(): void
@@ -28,14 +31,14 @@ final class MailTest extends BridgeTestCase
 
     public function testActivationCreatesTheTemplatesThatAreMissingAndNeverTouchesOneAgain(): void
     {
-        $names = [Templates::WELCOME, Templates::THRESHOLD, Templates::SUSPENSION];
+        $names = self::NAMES;
         self::assertSame($names, Capsule::table('tblemailtemplates')->pluck('name')->all());
         self::assertSame(['product'], Capsule::table('tblemailtemplates')->distinct()->pluck('type')->all());
         Capsule::table('tblemailtemplates')->where('name', Templates::WELCOME)->update(['message' => 'mine']);
         Capsule::table('tblemailtemplates')->where('name', Templates::SUSPENSION)->delete();
         turnpike_activate();
         turnpike_upgrade();
-        self::assertSame(3, Capsule::table('tblemailtemplates')->count());
+        self::assertSame(count(self::NAMES), Capsule::table('tblemailtemplates')->count());
         $welcome = Capsule::table('tblemailtemplates')->where('name', Templates::WELCOME);
         self::assertSame('mine', $welcome->value('message'));
     }
@@ -46,10 +49,10 @@ final class MailTest extends BridgeTestCase
         self::assertSame(0, $polish->count());
         Capsule::table('tblemailtemplates')->insert(['type' => 'general', 'name' => 'Signup', 'language' => 'polish']);
         turnpike_activate();
-        self::assertSame(3, $polish->count());
+        self::assertSame(count(self::NAMES), $polish->count());
         self::assertStringContainsString('Dzień dobry', (string) $polish->value('message'));
         turnpike_activate();
-        self::assertSame(3, $polish->count());
+        self::assertSame(count(self::NAMES), $polish->count());
     }
 
     /**
@@ -64,13 +67,16 @@ final class MailTest extends BridgeTestCase
             'vpn_download' => '10 Mbit/s', 'vpn_upload' => '5 Mbit/s', 'vpn_instruction_url' => 'https://example.net/m',
             'netflow_enabled' => true, 'netflow_url' => 'https://flow.example.net/', 'netflow_username' => 'ada',
             'netflow_password' => 'f<w', 'netflow_group' => 'g', 'netflow_ip_address' => '192.0.2.1'];
+        $ofPlans = ['plan_name', 'current_download_speed', 'current_upload_speed', 'full_download_speed',
+            'full_upload_speed', 'speed_reason', 'blocking_quota', 'used_today_gb', 'used_cycle_gb', 'resets_at'];
+        $fields += array_fill_keys($ofPlans, '');
         $texts = require Kernel::MODULES . "/addons/turnpike/mails/$language.php";
-        self::assertSame([Templates::WELCOME, Templates::THRESHOLD, Templates::SUSPENSION], array_keys($texts));
+        self::assertSame(self::NAMES, array_keys($texts));
         foreach ($texts as $name => $text) {
             foreach ($text as $part => $template) {
                 preg_match_all('/\{([^}]*)\}/', $template, $tags);
                 foreach ($tags[1] as $tag) {
-                    $form = '/^(\$[a-z_0-9]+(\|escape)?|if \$[a-z_0-9]+|\/if)$/';
+                    $form = '/^(\$[a-z_0-9]+(\|escape)?|(else)?if \$[a-z_0-9]+( == \'[a-z_]+\')?|else|\/if)$/';
                     self::assertMatchesRegularExpression($form, $tag, $name);
                 }
                 foreach ([$fields, array_fill_keys(array_keys($fields), '')] as $given) {
@@ -79,6 +85,23 @@ final class MailTest extends BridgeTestCase
                     self::assertStringNotContainsString('<w', $rendered);
                 }
             }
+        }
+        $fields = ['plan_name' => 'Gold & Co', 'current_download_speed' => '4 Mbit/s',
+            'resets_at' => '2026-11-21 00:05'] + $fields;
+        $told = [];
+        foreach (['daily', 'monthly', 'quota_daily', 'quota_monthly', 'quota_time'] as $reason) {
+            $given = ['speed_reason' => $reason] + $fields;
+            $slowed = $this->renderMail($smarty, $texts[Templates::SLOWED]['message'], $given);
+            $told[] = $slowed;
+            self::assertStringContainsString('4 Mbit/s', $slowed);
+            self::assertStringContainsString('2026-11-21 00:05', $slowed);
+        }
+        self::assertCount(5, array_unique($told), 'each reason has words of its own');
+        foreach (['daily', 'monthly', 'time'] as $quota) {
+            $given = ['blocking_quota' => $quota] + $fields;
+            $spent = $this->renderMail($smarty, $texts[Templates::SUSPENSION]['message'], $given);
+            self::assertStringContainsString('2026-11-21 00:05', $spent);
+            self::assertStringNotContainsString('4.2000', $spent, 'no balance where a quota is what is full');
         }
         $welcome = $this->renderMail($smarty, $texts[Templates::WELCOME]['message'], $fields);
         foreach (['vpn1.example.net', 'k&lt;y', '7-41', 'p&lt;w', 'f&lt;w', 'https://flow.example.net/'] as $shown) {

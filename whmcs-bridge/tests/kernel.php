@@ -248,6 +248,9 @@ namespace {
     /** @return array<string, mixed> */
     function localAPI(string $command, array $values, string $admin = ''): array
     {
+        if ($command === 'CreateInvoice') {
+            return Kernel::invoice($values);
+        }
         if ($command !== 'SendEmail') {
             return ['result' => 'error', 'message' => "Command $command is not here"];
         }
@@ -296,6 +299,8 @@ namespace Turnpike\Tests {
         public static $mails = [];
         /** @var callable|null runs in the middle of SendEmail, which then fails */
         public static $mailFails;
+        /** @var callable|null runs in the middle of CreateInvoice; false from it makes that fail */
+        public static $invoicing;
         /** @var string[] notices, warnings and deprecations inside modules/ */
         public static $notices = [];
         /** @var string[] WHMCS's Module Queue: failed commands */
@@ -314,7 +319,7 @@ namespace Turnpike\Tests {
         public static function boot(string $file = ':memory:'): void
         {
             self::$hooks = self::$moduleLog = self::$activity = self::$mails = self::$notices = self::$queue = [];
-            self::$mailFails = null;
+            self::$mailFails = self::$invoicing = null;
             self::$encodes = true;
             $_SESSION = $_POST = $_GET = [];
             $_SERVER['REQUEST_METHOD'] = 'GET';
@@ -379,7 +384,7 @@ namespace Turnpike\Tests {
                 'tblhosting' => 'userid server packageid:int; domain username dedicatedip domainstatus billingcycle'
                     . ' suspendreason lastupdate nextduedate:string; password notes:text; diskusage disklimit bwusage'
                     . ' bwlimit:int',
-                'tblproducts' => "servergroup:int; name type servertype:string; $options:text",
+                'tblproducts' => "servergroup tax:int; name type servertype:string; $options:text",
                 'tblservers' => 'disabled port:int; name type hostname ipaddress username secure:string; password'
                     . ' accesshash assignedips:text',
                 'tbladdonmodules' => 'module setting:string; value:text',
@@ -387,10 +392,14 @@ namespace Turnpike\Tests {
                 'tblemailtemplates' => 'type name subject language:string; message:text; custom disabled:int',
                 'tbladmins' => 'firstname lastname username:string; roleid:int',
                 'tbladminroles' => 'name:string',
-                'tblclients' => 'firstname lastname email language:string',
+                'tblclients' => 'currency:int; firstname lastname email language:string',
+                'tblcurrencies' => 'default:int; code prefix suffix rate:string',
+                'tblinvoices' => 'userid:int; status date duedate paymentmethod:string',
+                'tblinvoiceitems' => 'invoiceid userid relid taxed:int; type amount:string; description:text',
             ];
             Capsule::schema()->dropIfExists('mod_turnpike_mails');
             Capsule::schema()->dropIfExists('mod_turnpike_facts');
+            Capsule::schema()->dropIfExists('mod_turnpike_resets');
             foreach ($tables as $name => $columns) {
                 // making a table takes a server long; what an earlier version of this file left there is made anew
                 if (self::$isMade && $url !== '' && Capsule::schema()->hasTable($name)) {
@@ -412,6 +421,38 @@ namespace Turnpike\Tests {
             }
             self::$isMade = true;
             Capsule::table('tblconfiguration')->insert(['setting' => 'Version', 'value' => '8.13.1-release.1']);
+        }
+
+        /**
+         * `CreateInvoice`, as documented: one invoice, numbered items.
+         *
+         * @param array<string, mixed> $values
+         * @return array<string, mixed>
+         */
+        public static function invoice(array $values): array
+        {
+            if (!Capsule::table('tblclients')->where('id', $values['userid'] ?? 0)->exists()) {
+                return ['result' => 'error', 'message' => 'Client ID Not Found'];
+            }
+            if (self::$invoicing !== null && (self::$invoicing)($values) === false) {
+                return ['result' => 'error', 'message' => 'Invalid Payment Method'];
+            }
+            $id = Capsule::table('tblinvoices')->insertGetId(['userid' => $values['userid'],
+                'status' => $values['status'], 'date' => $values['date'], 'duedate' => $values['duedate']]);
+            for ($n = 1; isset($values["itemdescription$n"]); $n++) {
+                Capsule::table('tblinvoiceitems')->insert([
+                    'invoiceid' => $id, 'userid' => $values['userid'], 'taxed' => (int) $values["itemtaxed$n"],
+                    'amount' => $values["itemamount$n"], 'description' => self::typed($values["itemdescription$n"]),
+                ]);
+            }
+            return ['result' => 'success', 'invoiceid' => $id, 'status' => $values['status']];
+        }
+
+        /** A payment has arrived: the invoice is Paid, then the hook runs. */
+        public static function pay(int $invoiceId): void
+        {
+            Capsule::table('tblinvoices')->where('id', $invoiceId)->update(['status' => 'Paid']);
+            run_hook('InvoicePaid', ['invoiceid' => $invoiceId]);
         }
 
         /** A value as a form would have stored it. */

@@ -219,7 +219,11 @@ fn page_of_the_client() -> Value {
     let moved = |what: &str, when: Value| {
         let mut members = json!({"download_bytes": count(), "upload_bytes": count()});
         members[what] = when;
-        list(&object(&members))
+        let mut row = object(&members);
+        // only where a plan counts less
+        row["properties"]["counted_download_bytes"] = count();
+        row["properties"]["counted_upload_bytes"] = count();
+        list(&row)
     };
     object(&json!({
         "state": word(&["active", "blocked", "inactive", "missing"]),
@@ -241,6 +245,45 @@ fn page_of_the_client() -> Value {
         }))),
         "charts": or_null(&object(&json!({"days_svg": text(), "months_svg": text()}))),
         "netflow": or_null(&named("netflow_client")),
+        "plan": or_null(&plan_of_the_client()),
+    }))
+}
+
+fn plan_of_the_client() -> Value {
+    let speed = || object(&json!({"download_kbps": count(), "upload_kbps": count()}));
+    let step = object(&json!({"threshold_bytes": count(), "download_kbps": count(), "upload_kbps": count()}));
+    let counter = |more: &Value| {
+        let mut members = json!({
+            "used_bytes": count(), "download_bytes": count(), "upload_bytes": count(), "began_at": instant(),
+            "next_threshold_bytes": or_null(&count()), "next_download_kbps": or_null(&count()), "quota_bytes": or_null(&count()),
+            "tiers": list(&step),
+        });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            members[name] = value.clone();
+        }
+        object(&members)
+    };
+    object(&json!({
+        "name": text(), "full": speed(), "current": speed(), "rate": text(), "slowed": truth(),
+        "level": object(&json!({"daily": count(), "monthly": count()})),
+        "why": object(&json!({
+            "code": word(&["full", "daily", "monthly", "quota"]), "level": or_null(&count()),
+            "quota": or_null(&word(&["daily", "monthly", "time"])), "blocked": truth(),
+        })),
+        "today": counter(&json!({"resets_at": or_null(&instant())})),
+        "cycle": counter(&json!({"resets_on": or_null(&day()), "bonus_bytes": count()})),
+        "time": or_null(&object(&json!({"used_minutes": count(), "quota_minutes": count()}))),
+        "free_hours": or_null(&object(&json!({
+            "on_now": truth(), "from": text(), "to": text(), "download_ratio": count(), "upload_ratio": count(),
+            "ends_at": or_null(&instant()), "begins_at": or_null(&instant()),
+        }))),
+        "rule": or_null(&object(&json!({"name": text(), "download_percent": count(), "upload_percent": count()}))),
+        "cdn": or_null(&object(&json!({
+            "daily_level": count(), "monthly_level": count(), "download_kbps": count(), "upload_kbps": count(),
+            "used_today_bytes": count(), "used_cycle_bytes": count(),
+        }))),
+        "reset": object(&json!({"price": text(), "offered": truth()})),
+        "time_zone": text(), "as_of": or_null(&instant()),
     }))
 }
 

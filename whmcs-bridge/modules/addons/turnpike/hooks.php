@@ -2,7 +2,7 @@
 
 /**
  * Turnpike's hooks. WHMCS loads this file on every page, so nothing is done here but naming them, nothing here can
- * end a page, and none of them uses the network outside the cron and module commands.
+ * end a page, and none of them uses the network outside the cron, module commands and the payment of a reset.
  */
 
 declare(strict_types=1);
@@ -13,7 +13,7 @@ if (!defined('WHMCS')) {
 
 foreach (
     ['AfterCronJob', 'ClientAreaPrimarySidebar', 'ClientAreaProductDetailsOutput', 'EmailPreSend',
-        'EmailTplMergeFields', 'AdminHomeWidgets', 'PreModuleCreate', 'ServiceDelete'] as $turnpikePoint
+        'EmailTplMergeFields', 'AdminHomeWidgets', 'PreModuleCreate', 'ServiceDelete', 'InvoicePaid'] as $turnpikePoint
 ) {
     add_hook($turnpikePoint, 1, static function ($given = null) use ($turnpikePoint) {
         try {

@@ -65,6 +65,21 @@ function turnpike_config()
                 'Default' => '',
                 'Description' => 'Empty: the roles that may change things.',
             ],
+            'slowed_template' => [
+                'FriendlyName' => 'Mail when a plan makes it slower',
+                'Type' => 'text',
+                'Size' => '25',
+                'Default' => 'slowed',
+                'Description' => 'Name of the template, for all products; built in: slowed; empty = no mail. A'
+                    . ' configurable option named slowed_template is for one product.',
+            ],
+            'restored_template' => [
+                'FriendlyName' => 'Mail when the full speed is back',
+                'Type' => 'text',
+                'Size' => '25',
+                'Default' => 'restored',
+                'Description' => 'The same; built in: restored; empty = no mail.',
+            ],
         ],
     ];
 }

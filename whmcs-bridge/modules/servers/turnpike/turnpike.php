@@ -126,6 +126,11 @@ function turnpike_Unblock($params = [])
     return Module::button('admin-unblock', $params);
 }
 
+function turnpike_ResetDay($params = [])
+{
+    return Module::button('fup-reset', $params);
+}
+
 function turnpike_AdminServicesTabFields($params = [])
 {
     return AdminTab::fields($params);

@@ -11,6 +11,7 @@ use WHMCS\Module\Server\Turnpike\Module;
 use WHMCS\Module\Server\Turnpike\ModuleLog;
 use WHMCS\Module\Server\Turnpike\Pairing;
 use WHMCS\Module\Server\Turnpike\Params;
+use WHMCS\Module\Server\Turnpike\Resets;
 use WHMCS\Module\Server\Turnpike\Sidecar;
 use WHMCS\Module\Server\Turnpike\SidecarError;
 use WHMCS\Module\Server\Turnpike\Text;
@@ -29,6 +30,8 @@ final class Cron
         try {
             Outbox::install();
             Facts::install();
+            Resets::install();
+            Resets::deliver(false);
             $told = Outbox::pending();
             $body = ['whmcs' => Params::whmcs(), 'hook' => $told];
             $answer = (new Sidecar(Pairing::stored()))->hook('cron', $body, Sidecar::USAGE_MS);

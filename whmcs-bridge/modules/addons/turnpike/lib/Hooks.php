@@ -10,6 +10,7 @@ use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Lang;
 use WHMCS\Module\Server\Turnpike\Module;
 use WHMCS\Module\Server\Turnpike\ModuleLog;
+use WHMCS\Module\Server\Turnpike\Resets;
 
 /**
  * What each hook does. Whatever goes wrong in here is logged and leaves WHMCS's page, mail or command as it would be
@@ -43,12 +44,21 @@ final class Hooks
                 case 'PreModuleCreate':
                     self::beforeCreate($vars['params'] ?? null);
                     return null;
+                case 'InvoicePaid':
+                    $invoice = (int) ($vars['invoiceid'] ?? 0);
+                    if (Resets::paid($invoice)) {
+                        Resets::deliver(true, $invoice);
+                    }
+                    return null;
                 case 'ServiceDelete':
                     Facts::forget((int) ($vars['serviceid'] ?? 0));
                     return null;
             }
         } catch (\Throwable $cause) {
             ModuleLog::defect($point, $cause, []);
+            if ($point === 'InvoicePaid') {
+                Module::note('a payment could not be looked at (' . get_class($cause) . '); the next cron run does');
+            }
             if ($point === 'AfterCronJob') {
                 Module::note('the cron run failed (' . get_class($cause) . '); the Module Log says more');
             }

@@ -24,6 +24,11 @@ final class Mails
     /** Only with mails that Turnpike hands out. */
     private const HANDED = ['notification_traffic_remainder', 'next_due_date', 'username'];
 
+    /** Only with those of a service on a plan; empty with all others, so that one template serves both. */
+    private const PLAN = ['plan_name', 'current_download_speed', 'current_upload_speed', 'full_download_speed',
+        'full_upload_speed', 'speed_reason', 'fup_level', 'blocking_quota', 'used_today_gb', 'used_cycle_gb',
+        'resets_at'];
+
     /**
      * `EmailPreSend`: what to add to a mail. What the mail brings along itself stays as it is.
      *
@@ -45,7 +50,7 @@ final class Mails
         $isDead = in_array(self::status($serviceId), ['Terminated', 'Cancelled', 'Fraud'], true);
         $fields = is_array($netflow) && !$isDead ? $netflow : ['netflow_enabled' => false];
         if (Effects::isOurs($serviceId)) {
-            $fields += self::vpn($serviceId, $facts);
+            $fields += self::vpn($serviceId, $facts) + array_fill_keys(self::PLAN, '');
         }
         $brought = is_array($vars['mergefields'] ?? null) ? $vars['mergefields'] : [];
         return array_filter($fields, static function (string $name) use ($brought): bool {
@@ -66,7 +71,7 @@ final class Mails
         }
         $lang = Lang::ofAdmin();
         $listed = [];
-        foreach (array_merge(self::VPN, self::HANDED, Netflow::FIELDS) as $name) {
+        foreach (array_merge(self::VPN, self::HANDED, self::PLAN, Netflow::FIELDS) as $name) {
             $listed[$name] = $lang->get("merge_$name");
         }
         return $listed;

@@ -7,9 +7,10 @@ namespace WHMCS\Module\Addon\Turnpike;
 use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Module;
 use WHMCS\Module\Server\Turnpike\ModuleLog;
+use WHMCS\Module\Server\Turnpike\Resets;
 
 /**
- * Activation and upgrade: our two tables and the e-mail templates, each only where it is missing.
+ * Activation and upgrade: our tables and the e-mail templates, each only where it is missing.
  */
 final class Setup
 {
@@ -22,14 +23,15 @@ final class Setup
         try {
             Outbox::install();
             Facts::install();
+            Resets::install();
         } catch (\Throwable $cause) {
             ModuleLog::defect('activate', $cause, []);
-            Module::note('the tables mod_turnpike_mails and mod_turnpike_facts could not be created: '
-                . get_class($cause));
+            Module::note('the tables mod_turnpike_mails, mod_turnpike_facts and mod_turnpike_resets could not be'
+                . ' created: ' . get_class($cause));
             return [
                 'status' => 'error',
-                'description' => 'The tables mod_turnpike_mails and mod_turnpike_facts could not be created. May the'
-                    . ' WHMCS database user create tables? Correct that and activate again.',
+                'description' => 'The tables mod_turnpike_mails, mod_turnpike_facts and mod_turnpike_resets could'
+                    . ' not be created. May the WHMCS database user create tables? Correct that and activate again.',
             ];
         }
         try {

@@ -10,16 +10,19 @@ use WHMCS\Database\Capsule;
  * The product e-mail templates that come with Turnpike. Created on activation where they are missing, and from then on
  * the owner's: never changed, never deleted.
  *
- * They stay within WHMCS's Smarty policy for mails: `if`, `escape` and plain variables alone.
+ * They stay within WHMCS's Smarty policy for mails: `if` and its kin, `escape` and plain variables alone.
  */
 final class Templates
 {
     public const WELCOME = 'VPN Welcome';
     public const THRESHOLD = 'VPN Traffic Low';
     public const SUSPENSION = 'VPN Traffic Used Up';
+    public const SLOWED = 'VPN Speed Reduced';
+    public const RESTORED = 'VPN Full Speed Again';
 
     /** The letters that Turnpike has built in, and what they are called in WHMCS. */
-    private const BUILT_IN = ['threshold' => self::THRESHOLD, 'suspension' => self::SUSPENSION];
+    private const BUILT_IN = ['threshold' => self::THRESHOLD, 'suspension' => self::SUSPENSION,
+        'slowed' => self::SLOWED, 'restored' => self::RESTORED];
 
     /** Creates those that are missing; a translation only where WHMCS sends mails in that language already. */
     public static function install(): void

@@ -58,12 +58,48 @@ HTML
         'subject' => 'Your VPN traffic is used up - {$service_username}',
         'message' => <<<'HTML'
 <p>Dear {$client_name},</p>
-<p>the traffic of your VPN account {$service_username|escape} is used up, so the VPN is paused.</p>
+<p>{if $blocking_quota}the {if $blocking_quota == 'time'}time online of today{elseif $blocking_quota == 'daily'}traffic
+of today{else}traffic of this cycle{/if} of your VPN account {$service_username|escape} is used up, so the VPN is
+paused.</p>
+{if $resets_at}<p>It comes back by itself: {$resets_at|escape}.</p>{/if}{else}the traffic of your VPN account
+{$service_username|escape} is used up, so the VPN is paused.</p>
 <p>Traffic left: {$traffic_balance_gb|escape} GB<br>
 Packet: {$traffic_billingcycle_gb|escape} GB per billing cycle{if $next_due_date}<br>
 Next packet: {$next_due_date|escape}{/if}</p>
 <p>It comes back by itself as soon as a packet covers what was used, or as soon as you buy more traffic. Username and
-password stay the same.</p>
+password stay the same.</p>{/if}
+<p>{$signature}</p>
+
+HTML
+    ],
+    'VPN Speed Reduced' => [
+        'subject' => 'Your VPN speed is reduced - {$service_username}',
+        'message' => <<<'HTML'
+<p>Dear {$client_name},</p>
+<p>your VPN account {$service_username|escape} still works, but slower:
+{if $speed_reason == 'monthly'}this cycle's traffic has passed a step of your plan {$plan_name|escape}.
+{elseif $speed_reason == 'quota_daily'}the traffic of today is used up.
+{elseif $speed_reason == 'quota_monthly'}the traffic of this cycle is used up.
+{elseif $speed_reason == 'quota_time'}the time online of today is used up.
+{else}today's traffic has passed a step of your plan {$plan_name|escape}.{/if}</p>
+<p>Speed now: {if $current_download_speed}{$current_download_speed|escape}{else}unlimited{/if} download,
+{if $current_upload_speed}{$current_upload_speed|escape}{else}unlimited{/if} upload<br>
+Full speed: {if $full_download_speed}{$full_download_speed|escape}{else}unlimited{/if} download,
+{if $full_upload_speed}{$full_upload_speed|escape}{else}unlimited{/if} upload<br>
+Used today: {$used_today_gb|escape} GB, this cycle: {$used_cycle_gb|escape} GB</p>
+{if $resets_at}<p>It is counted from zero again on {$resets_at|escape}. There is nothing that you have to do.</p>{/if}
+<p>{$signature}</p>
+
+HTML
+    ],
+    'VPN Full Speed Again' => [
+        'subject' => 'Your VPN has its full speed again - {$service_username}',
+        'message' => <<<'HTML'
+<p>Dear {$client_name},</p>
+<p>your VPN account {$service_username|escape} goes at the full speed of your plan {$plan_name|escape} again.</p>
+<p>Speed now: {if $current_download_speed}{$current_download_speed|escape}{else}unlimited{/if} download,
+{if $current_upload_speed}{$current_upload_speed|escape}{else}unlimited{/if} upload<br>
+Used today: {$used_today_gb|escape} GB, this cycle: {$used_cycle_gb|escape} GB</p>
 <p>{$signature}</p>
 
 HTML

@@ -58,12 +58,48 @@ HTML
         'subject' => 'Transfer VPN został wyczerpany - {$service_username}',
         'message' => <<<'HTML'
 <p>Dzień dobry {$client_name},</p>
-<p>transfer konta VPN {$service_username|escape} został wyczerpany, dlatego VPN jest wstrzymany.</p>
+<p>{if $blocking_quota}{if $blocking_quota == 'time'}dzisiejszy czas połączenia{elseif $blocking_quota == 'daily'}
+dzisiejszy transfer{else}transfer tego okresu{/if} konta VPN {$service_username|escape} został wyczerpany, dlatego VPN
+jest wstrzymany.</p>
+{if $resets_at}<p>VPN wróci sam: {$resets_at|escape}.</p>{/if}{else}transfer konta VPN {$service_username|escape}
+został wyczerpany, dlatego VPN jest wstrzymany.</p>
 <p>Pozostały transfer: {$traffic_balance_gb|escape} GB<br>
 Pakiet: {$traffic_billingcycle_gb|escape} GB na okres rozliczeniowy{if $next_due_date}<br>
 Następny pakiet: {$next_due_date|escape}{/if}</p>
 <p>VPN wróci sam, gdy pakiet pokryje zużyty transfer albo gdy dokupisz transfer. Nazwa użytkownika i hasło pozostają
-bez zmian.</p>
+bez zmian.</p>{/if}
+<p>{$signature}</p>
+
+HTML
+    ],
+    'VPN Speed Reduced' => [
+        'subject' => 'Prędkość VPN została obniżona - {$service_username}',
+        'message' => <<<'HTML'
+<p>Dzień dobry {$client_name},</p>
+<p>konto VPN {$service_username|escape} nadal działa, ale wolniej:
+{if $speed_reason == 'monthly'}transfer tego okresu przekroczył próg planu {$plan_name|escape}.
+{elseif $speed_reason == 'quota_daily'}dzisiejszy transfer został wyczerpany.
+{elseif $speed_reason == 'quota_monthly'}transfer tego okresu został wyczerpany.
+{elseif $speed_reason == 'quota_time'}dzisiejszy czas połączenia został wyczerpany.
+{else}dzisiejszy transfer przekroczył próg planu {$plan_name|escape}.{/if}</p>
+<p>Prędkość teraz: pobieranie {if $current_download_speed}{$current_download_speed|escape}{else}bez limitu{/if},
+wysyłanie {if $current_upload_speed}{$current_upload_speed|escape}{else}bez limitu{/if}<br>
+Pełna prędkość: pobieranie {if $full_download_speed}{$full_download_speed|escape}{else}bez limitu{/if},
+wysyłanie {if $full_upload_speed}{$full_upload_speed|escape}{else}bez limitu{/if}<br>
+Zużyto dzisiaj: {$used_today_gb|escape} GB, w tym okresie: {$used_cycle_gb|escape} GB</p>
+{if $resets_at}<p>Liczenie od zera zacznie się {$resets_at|escape}. Nie trzeba nic robić.</p>{/if}
+<p>{$signature}</p>
+
+HTML
+    ],
+    'VPN Full Speed Again' => [
+        'subject' => 'VPN znów działa z pełną prędkością - {$service_username}',
+        'message' => <<<'HTML'
+<p>Dzień dobry {$client_name},</p>
+<p>konto VPN {$service_username|escape} znów działa z pełną prędkością planu {$plan_name|escape}.</p>
+<p>Prędkość teraz: pobieranie {if $current_download_speed}{$current_download_speed|escape}{else}bez limitu{/if},
+wysyłanie {if $current_upload_speed}{$current_upload_speed|escape}{else}bez limitu{/if}<br>
+Zużyto dzisiaj: {$used_today_gb|escape} GB, w tym okresie: {$used_cycle_gb|escape} GB</p>
 <p>{$signature}</p>
 
 HTML

@@ -87,7 +87,7 @@ final class AdminTab
     public static function buttons(): array
     {
         $buttons = [];
-        foreach (['ResetConnection', 'CollectNow', 'Reapply', 'Block', 'Unblock'] as $function) {
+        foreach (['ResetConnection', 'CollectNow', 'Reapply', 'Block', 'Unblock', 'ResetDay'] as $function) {
             $name = strtolower($function);
             $buttons[Lang::ofAdmin()->get("button_$name")] = $function;
         }

@@ -4,8 +4,10 @@ declare(strict_types=1);
 
 namespace WHMCS\Module\Server\Turnpike;
 
+use WHMCS\Database\Capsule;
+
 /**
- * The two things that customers may do to their account, from a fixed list, by POST only.
+ * The few things that customers may do to their account, from a fixed list, by POST only.
  *
  * A form carries a key that the session knows and that counts once. It proves that the form is ours (an address alone
  * does nothing), and a second press, or a page loaded again, finds it used and does nothing. WHMCS calls this only for
@@ -15,6 +17,7 @@ final class ClientActions
 {
     public const DISCONNECT = 'disconnect';
     public const NEW_PASSWORD = 'new_password';
+    public const RESET_DAY = 'reset_day';
 
     private const PASSWORD_LENGTH = 16;
 
@@ -34,13 +37,16 @@ final class ClientActions
             return [];
         }
         $id = (int) ($params['serviceid'] ?? 0);
-        $known = in_array($action, [self::DISCONNECT, self::NEW_PASSWORD], true);
+        $known = in_array($action, [self::DISCONNECT, self::NEW_PASSWORD, self::RESET_DAY], true);
         $state = $known ? self::take($id, $_POST['turnpike_once'] ?? null) : 'unknown';
         if ($state === 'used') {
             return ['level' => 'info', 'says' => $lang->get('action_done_before')];
         }
         if ($state !== 'good' || (function_exists('check_token') && check_token('WHMCS.default') === false)) {
             return ['level' => 'warning', 'says' => $lang->get('action_expired')];
+        }
+        if ($action === self::RESET_DAY) {
+            return self::resetDay($params, $lang);
         }
         return $action === self::DISCONNECT ? self::disconnect($params, $lang) : self::newPassword($params, $lang);
     }
@@ -127,6 +133,53 @@ final class ClientActions
                 $params,
                 $lang->get($isOpen ? 'password_in_doubt' : 'password_unchanged')
             );
+        }
+    }
+
+    /**
+     * What a reset costs this customer.
+     *
+     * @param array<mixed> $plan an answer's `plan`
+     * @return Money|null null when none is offered now
+     */
+    public static function resetPrice(int $serviceId, array $plan): ?Money
+    {
+        $reset = is_array($plan['reset'] ?? null) ? $plan['reset'] : [];
+        if (($reset['offered'] ?? null) !== true) {
+            return null;
+        }
+        $client = (int) Capsule::table('tblhosting')->where('id', $serviceId)->value('userid');
+        return Money::ofClient($reset['price'] ?? null, $client);
+    }
+
+    /**
+     * Orders a reset of the day's usage, at the price that Turnpike says now.
+     *
+     * @param array<mixed> $params
+     * @return array{level: string, says: string}
+     */
+    private static function resetDay(array $params, Lang $lang): array
+    {
+        $id = (int) $params['serviceid'];
+        try {
+            $open = Resets::open($id);
+            if ($open['state'] === '') {
+                $answer = Module::sidecar()->hook('client-area', Params::body($params), Sidecar::PAGE_MS);
+                $plan = $answer->part('plan');
+                $price = self::resetPrice($id, $plan);
+                if ($price === null) {
+                    return ['level' => 'info', 'says' => $lang->get('reset_not_offered')];
+                }
+                $client = (int) Capsule::table('tblhosting')->where('id', $id)->value('userid');
+                $username = Text::decode($params['username'] ?? '');
+                $what = $lang->get('reset_item', Text::sentence($plan['name'] ?? ''), $username);
+                $open = Resets::order($id, $client, $price, $what);
+            }
+            $state = $open['state'];
+            $level = in_array($state, ['paid', 'done'], true) ? 'success' : 'info';
+            return ['level' => $level, 'says' => $lang->get("reset_said_$state")];
+        } catch (\Throwable $cause) {
+            return self::failed('reset', $cause, $params, $lang->get('reset_failed'));
         }
     }
 

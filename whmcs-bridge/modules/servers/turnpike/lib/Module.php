@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace WHMCS\Module\Server\Turnpike;
 
+use WHMCS\Database\Capsule;
+
 /**
  * One method a function of the server module. Each maps WHMCS's call to a hook of Turnpike's and the answer to what
  * WHMCS documents for that function, and lets nothing escape: WHMCS would print an exception with every password of
@@ -49,7 +51,8 @@ final class Module
     }
 
     /**
-     * The plans for the product's drop-down; the first one stands for none.
+     * The plans for the product's drop-down; the first one stands for none. What a product has saved is never taken out
+     * of the list that shows it: saving the product would then change its plan.
      *
      * @param mixed $params
      * @return array<string, string>
@@ -57,10 +60,45 @@ final class Module
      */
     public static function loadPlans($params): array
     {
-        return self::load('LoadPlans', $params, static function (Answer $answer): array {
-            $plans = $answer->texts('plans');
-            return ['' => Lang::ofAdmin()->get('no_plan')] + array_combine($plans, $plans);
-        });
+        $lang = Lang::ofAdmin();
+        $none = ['' => $lang->get('no_plan')];
+        $saved = self::savedPlans();
+        $isSilent = false;
+        try {
+            $offered = self::load('LoadPlans', $params, static function (Answer $answer): array {
+                $plans = $answer->texts('plans');
+                return array_combine($plans, $plans);
+            });
+        } catch (\Exception $silent) {
+            if ($saved === []) {
+                throw $silent;
+            }
+            $isSilent = true;
+            $offered = [];
+        }
+        foreach (array_diff($saved, array_keys($offered)) as $plan) {
+            $offered[$plan] = $lang->get($isSilent ? 'plan_saved' : 'plan_gone', $plan);
+        }
+        return $none + $offered;
+    }
+
+    /**
+     * The plans that our products name.
+     *
+     * @return string[]
+     */
+    private static function savedPlans(): array
+    {
+        try {
+            $field = 'configoption' . (array_search('plan', Settings::NAMES, true) + 1);
+            $named = Capsule::table('tblproducts')->where('servertype', 'turnpike')->distinct()->pluck($field)->all();
+            $named = array_map([Text::class, 'decode'], $named);
+            sort($named);
+            return array_values(array_filter(array_unique($named), 'strlen'));
+        } catch (\Throwable $cause) {
+            ModuleLog::defect('LoadPlans', $cause, []);
+            return [];
+        }
     }
 
     /**
@@ -226,7 +264,12 @@ final class Module
             return self::createAccount($params);
         }
         try {
-            return self::command($hook, $params, $hook === 'disconnect' ? [] : ['reason' => AdminTab::reason()]);
+            $arguments = $hook === 'disconnect' ? [] : ['reason' => AdminTab::reason()];
+            if ($hook === 'fup-reset') {
+                $key = 'whmcs-' . bin2hex(random_bytes(16));
+                $arguments = ['what' => 'daily', 'key' => $key, 'note' => AdminTab::reason()];
+            }
+            return self::command($hook, $params, $arguments);
         } catch (\Throwable $cause) {
             return self::error($hook, $cause, $params)->forAdmin();
         }

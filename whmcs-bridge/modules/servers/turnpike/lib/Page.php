@@ -102,6 +102,8 @@ final class Page
             return $this->output('statistics', ['view' => 'statistics', 'charts' => $charts]);
         }
         $information = $answer->part('information');
+        $gigabyte = Figures::gigabyte($answer->part('traffic')['bytes_per_gb'] ?? null);
+        $plan = new PlanBox($answer->part('plan'), $this->lang, $gigabyte);
         $text = static function (string $name) use ($information): string {
             return is_string($information[$name] ?? null) ? $information[$name] : '';
         };
@@ -120,7 +122,9 @@ final class Page
             'connection' => $this->connection($answer->part('connection')),
             'traffic' => $this->traffic($answer->part('traffic')),
             'netflow' => $this->netflow($answer->part('netflow')),
-            'blocked' => $this->blocked($state, $answer->part('traffic')),
+            'blocked' => $this->blocked($state, $answer->part('traffic'), $plan->blocked()),
+            'plan' => $plan->shown(),
+            'reset' => $this->reset($answer->part('plan')),
             'actions' => true,
         ]);
     }
@@ -149,6 +153,8 @@ final class Page
                     'blocked' => [],
                     'traffic' => [],
                     'netflow' => [],
+                    'plan' => [],
+                    'reset' => [],
                     'actions' => false,
                     'said' => $this->said,
                     'form' => [
@@ -242,14 +248,18 @@ final class Page
      *
      * @param mixed $state
      * @param array<mixed> $traffic
+     * @param array<string, string> $byPlan what the plan says of it, where it is the plan that blocks
      * @return array<string, string>
      */
-    private function blocked($state, array $traffic): array
+    private function blocked($state, array $traffic, array $byPlan): array
     {
         if ($state !== 'blocked') {
             return [];
         }
         $cause = $traffic['blocked_by'] ?? '';
+        if ($cause === 'quota' && $byPlan !== []) {
+            return $byPlan;
+        }
         $cause = in_array($cause, ['quota', 'billing'], true) ? $cause : 'admin';
         $day = $traffic['next_cycle_date'] ?? null;
         $ends = $this->lang->get("blocked_{$cause}_ends");
@@ -262,6 +272,35 @@ final class Page
             'ends' => $ends,
             'url' => $links[$cause],
             'link' => $links[$cause] === '' ? '' : $this->lang->get("blocked_{$cause}_link"),
+        ];
+    }
+
+    /**
+     * The reset of the day's usage: one that is on its way, or the offer of one.
+     *
+     * @param array<mixed> $plan
+     * @return array<string, string>
+     */
+    private function reset(array $plan): array
+    {
+        $id = (int) ($this->params['serviceid'] ?? 0);
+        $open = Resets::open($id);
+        $state = $open['state'];
+        if ($state !== '') {
+            $isOrdered = $state === 'ordered';
+            return [
+                'says' => $this->lang->get("reset_$state"),
+                'url' => $isOrdered ? "viewinvoice.php?id=$open[invoice]" : '',
+                'link' => $isOrdered ? $this->lang->get('reset_pay') : '',
+                'offer' => '',
+            ];
+        }
+        $price = ClientActions::resetPrice($id, $plan);
+        return $price === null ? [] : [
+            'says' => $this->lang->get('reset_help'),
+            'url' => '',
+            'link' => '',
+            'offer' => $this->lang->get('reset_offer', $price->shown()),
         ];
     }
 

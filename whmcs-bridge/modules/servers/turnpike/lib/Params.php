@@ -21,7 +21,7 @@ final class Params
         $body = [
             'whmcs' => self::whmcs($params),
             'server' => self::server($params),
-            'settings' => Settings::values($params),
+            'settings' => Settings::values($params) + Settings::letters(),
             'options' => (object) Settings::options($params['configoptions'] ?? []),
             'hook' => (object) $hook,
         ];

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace WHMCS\Module\Server\Turnpike;
 
+use WHMCS\Database\Capsule;
+
 /**
  * The product's settings.
  *
@@ -39,8 +41,14 @@ final class Settings
         'comment_prefix',
     ];
 
-    /** Configurable options under these names are sent; others are none of ours. */
-    private const MORE_OPTIONS = ['traffic_gb'];
+    /**
+     * WHMCS gives a product 24 fields, and they are taken. These two are the addon's instead, for all products; a
+     * configurable option of the name is for one.
+     */
+    public const LETTERS = ['slowed_template' => 'slowed', 'restored_template' => 'restored'];
+
+    /** Configurable options under these names are sent too; others are none of ours. */
+    private const MORE_OPTIONS = ['traffic_gb', 'slowed_template', 'restored_template'];
 
     /** What differs from a plain text field. */
     private const FIELDS = [
@@ -100,6 +108,22 @@ final class Settings
             $values[$name] = Text::decode($params['configoption' . ($index + 1)] ?? '');
         }
         return $values;
+    }
+
+    /**
+     * The letters that the addon's settings name; until those were saved once, the built-in ones.
+     *
+     * @return array<string, string>
+     */
+    public static function letters(): array
+    {
+        $saved = Capsule::table('tbladdonmodules')->where('module', 'turnpike')
+            ->whereIn('setting', array_keys(self::LETTERS))->pluck('value', 'setting')->all();
+        $named = [];
+        foreach (self::LETTERS as $name => $builtIn) {
+            $named[$name] = trim(Text::decode($saved[$name] ?? $builtIn));
+        }
+        return $named;
     }
 
     /**

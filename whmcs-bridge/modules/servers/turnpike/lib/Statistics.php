@@ -28,13 +28,16 @@ final class Statistics
         $found = [];
         foreach (self::KINDS as $kind => [$label, $form]) {
             $figures = self::figures($answer->part('statistics')[$kind] ?? null, $label, $form);
+            $isCounted = false;
             $rows = [];
-            foreach (array_reverse($figures) as [$name, $download, $upload]) {
+            foreach (array_reverse($figures) as [$name, $download, $upload, $countedDown, $countedUp]) {
+                $isCounted = $isCounted || [$download, $upload] !== [$countedDown, $countedUp];
                 $rows[] = [
                     'label' => $name,
                     'download' => Figures::gigabytes($download, $gigabyte),
                     'upload' => Figures::gigabytes($upload, $gigabyte),
                     'total' => Figures::gigabytes($download + $upload, $gigabyte),
+                    'counted' => Figures::gigabytes($countedDown + $countedUp, $gigabyte),
                 ];
             }
             $found[$kind] = [
@@ -42,8 +45,9 @@ final class Statistics
                 'title' => $lang->get("statistics_$kind"),
                 'label' => $lang->get("column_$label"),
                 'rows' => $rows,
+                'counted' => $isCounted,
                 'svg' => $rows === [] ? '' : Svg::checked($charts["{$kind}_svg"] ?? ''),
-                'file' => $rows === [] ? '' : self::file($label, $figures),
+                'file' => $rows === [] ? '' : self::file($label, $figures, $isCounted),
                 'file_name' => "traffic-$serviceId-$kind.csv",
             ];
         }
@@ -52,7 +56,7 @@ final class Statistics
 
     /**
      * @param mixed $rows
-     * @return array<int, array{string, int, int}> label, download and upload in bytes
+     * @return array<int, array{string, int, int, int, int}> label, download and upload in bytes, what counts of each
      */
     private static function figures($rows, string $label, string $form): array
     {
@@ -60,10 +64,13 @@ final class Statistics
         foreach (is_array($rows) ? $rows : [] as $row) {
             $name = is_array($row) ? ($row[$label] ?? null) : null;
             if (is_string($name) && preg_match($form, $name) === 1) {
-                $bytes = static function (string $way) use ($row): int {
-                    return is_int($row[$way] ?? null) ? max(0, $row[$way]) : 0;
+                $bytes = static function (string $way, int $otherwise = 0) use ($row): int {
+                    return is_int($row[$way] ?? null) ? max(0, $row[$way]) : $otherwise;
                 };
-                $figures[] = [$name, $bytes('download_bytes'), $bytes('upload_bytes')];
+                $download = $bytes('download_bytes');
+                $upload = $bytes('upload_bytes');
+                $figures[] = [$name, $download, $upload, $bytes('counted_download_bytes', $download),
+                    $bytes('counted_upload_bytes', $upload)];
             }
         }
         return $figures;
@@ -72,13 +79,14 @@ final class Statistics
     /**
      * Comma-separated values (RFC 4180) in bytes. Every cell is a date or a number, so none can be a formula.
      *
-     * @param array<int, array{string, int, int}> $figures
+     * @param array<int, array{string, int, int, int, int}> $figures
      */
-    private static function file(string $label, array $figures): string
+    private static function file(string $label, array $figures, bool $isCounted): string
     {
-        $lines = ["$label,download_bytes,upload_bytes"];
+        $lines = ["$label,download_bytes,upload_bytes"
+            . ($isCounted ? ',counted_download_bytes,counted_upload_bytes' : '')];
         foreach ($figures as $row) {
-            $lines[] = implode(',', $row);
+            $lines[] = implode(',', $isCounted ? $row : array_slice($row, 0, 3));
         }
         return 'data:text/csv;charset=utf-8;base64,' . base64_encode(implode("\r\n", $lines) . "\r\n");
     }

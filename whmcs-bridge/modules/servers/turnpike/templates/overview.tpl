@@ -24,6 +24,57 @@
     </div>
     {/if}
 
+    {if $turnpike.plan}
+    <section class="card panel panel-default" aria-labelledby="turnpikePlan">
+        <div class="card-header panel-heading"><h3 class="card-title panel-title" id="turnpikePlan">{$turnpikeLang.plan|escape}: {$turnpike.plan.name|escape}</h3></div>
+        <div class="card-body panel-body">
+            <p class="turnpike-why{if $turnpike.plan.slowed} turnpike-slowed{/if}">{$turnpike.plan.why|escape}</p>
+            <dl>
+                {foreach $turnpike.plan.speeds as $speed}
+                <dt>{$turnpikeLang.plan_speed_now|escape}, {$speed.label|escape}</dt>
+                <dd>
+                    <strong>{$speed.says|escape}</strong>
+                    {if isset($speed.percent)}
+                    <svg class="turnpike-meter{if $turnpike.plan.slowed} turnpike-meter-slowed{/if}" width="100%" height="12" role="img" aria-label="{$speed.says|escape}"><rect class="turnpike-meter-track" width="100%" height="12" rx="3"></rect><rect class="turnpike-meter-fill" width="{$speed.percent|escape}%" height="12" rx="3"></rect></svg>
+                    {/if}
+                </dd>
+                {/foreach}
+                {foreach $turnpike.plan.meters as $meter}
+                <dt>{$meter.label|escape}</dt>
+                <dd>
+                    <strong>{$meter.used|escape}</strong>
+                    {if isset($meter.percent)}
+                    <svg class="turnpike-meter" width="100%" height="18" role="img" aria-label="{$meter.label|escape}: {$meter.used|escape}. {$meter.next|escape}"><rect class="turnpike-meter-track" y="3" width="100%" height="12" rx="3"></rect><rect class="turnpike-meter-fill" y="3" width="{$meter.percent|escape}%" height="12" rx="3"></rect>{foreach $meter.marks as $mark}<rect class="{if $mark.next}turnpike-meter-next{else}turnpike-meter-mark{/if}" x="{$mark.at|escape}%" width="{if $mark.next}3{else}1{/if}" height="18"></rect>{/foreach}</svg>
+                    {/if}
+                    {if $meter.next}<small class="text-muted turnpike-line">{$meter.next|escape}</small>{/if}
+                    {if $meter.bonus}<small class="text-muted turnpike-line">{$meter.bonus|escape}</small>{/if}
+                    {if $meter.resets}<small class="text-muted turnpike-line">{$meter.resets|escape}</small>{/if}
+                </dd>
+                {/foreach}
+                {foreach $turnpike.plan.rows as $row}
+                <dt>{$row.label|escape}</dt>
+                <dd>{$row.value|escape}</dd>
+                {/foreach}
+            </dl>
+            {if $turnpike.reset}
+            {if $turnpike.reset.offer}
+            <details class="turnpike-action">
+                <summary>{$turnpike.reset.offer|escape} &hellip;</summary>
+                <p>{$turnpike.reset.says|escape}</p>
+                <form method="post" action="{$turnpike.form.url|escape}">
+                    <input type="hidden" name="token" value="{$turnpike.form.token|escape}">
+                    <input type="hidden" name="turnpike_once" value="{$turnpike.form.key|escape}">
+                    <button class="btn btn-default" type="submit" name="turnpike_action" value="reset_day">{$turnpike.reset.offer|escape}</button>
+                </form>
+            </details>
+            {else}
+            <p class="turnpike-action">{$turnpike.reset.says|escape} {if $turnpike.reset.url}<a href="{$turnpike.reset.url|escape}">{$turnpike.reset.link|escape}</a>{/if}</p>
+            {/if}
+            {/if}
+        </div>
+    </section>
+    {/if}
+
     <section class="card panel panel-default" aria-labelledby="turnpikeInformation">
         <div class="card-header panel-heading"><h3 class="card-title panel-title" id="turnpikeInformation">{$turnpikeLang.service_information|escape}</h3></div>
         <div class="card-body panel-body">

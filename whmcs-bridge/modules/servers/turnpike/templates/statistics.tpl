@@ -15,13 +15,14 @@
         <div class="card-body panel-body">
             {if $chart.rows}
             {if $chart.svg}<div class="turnpike-figure">{$chart.svg}</div>{/if}
+            {if $chart.counted}<p class="text-muted">{$turnpikeLang.counted_help|escape}</p>{/if}
             <details class="turnpike-table"{if !$chart.svg} open{/if}>
                 <summary>{$turnpikeLang.figures|escape}</summary>
                 <table class="table table-sm table-condensed">
-                    <thead><tr><th scope="col">{$chart.label|escape}</th><th scope="col">{$turnpikeLang.download|escape}</th><th scope="col">{$turnpikeLang.upload|escape}</th><th scope="col">{$turnpikeLang.total|escape}</th></tr></thead>
+                    <thead><tr><th scope="col">{$chart.label|escape}</th><th scope="col">{$turnpikeLang.download|escape}</th><th scope="col">{$turnpikeLang.upload|escape}</th><th scope="col">{$turnpikeLang.total|escape}</th>{if $chart.counted}<th scope="col">{$turnpikeLang.counted|escape}</th>{/if}</tr></thead>
                     <tbody>
                         {foreach $chart.rows as $row}
-                        <tr><td>{$row.label|escape}</td><td>{$row.download|escape}</td><td>{$row.upload|escape}</td><td>{$row.total|escape}</td></tr>
+                        <tr><td>{$row.label|escape}</td><td>{$row.download|escape}</td><td>{$row.upload|escape}</td><td>{$row.total|escape}</td>{if $chart.counted}<td>{$row.counted|escape}</td>{/if}</tr>
                         {/foreach}
                     </tbody>
                 </table>

@@ -1,0 +1,262 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Turnpike;
+
+use WHMCS\Database\Capsule;
+
+/**
+ * Resets of a day's usage that customers buy: one invoice each, and once it is paid, one reset.
+ *
+ * Table `mod_turnpike_resets`. A row is written before the invoice is made, and says before Turnpike is asked that it
+ * was paid. So two presses make one invoice, and a payment while Turnpike is away is not lost: each cron run asks
+ * again, with the same key, until Turnpike has said yes. What was paid is for the day on which it is done.
+ */
+final class Resets
+{
+    public const TABLE = 'mod_turnpike_resets';
+
+    /** After this long, an invoice still `making` belongs to a request that died. */
+    private const DEAD_SECONDS = 120;
+
+    /** So many are asked for in one cron run. */
+    private const AT_ONCE = 50;
+
+    /** Refusals that pass. */
+    private const PASSING = ['busy', 'clock-skew', 'nonce-reused', 'slow-down', 'no-such-hook'];
+
+    /** Creates the table where it is missing. */
+    public static function install(): void
+    {
+        if (!Capsule::schema()->hasTable(self::TABLE)) {
+            Capsule::schema()->create(self::TABLE, static function ($table): void {
+                $table->increments('id');
+                $table->integer('service_id');
+                $table->integer('number');
+                // making, ordered, paid, done, void (the invoice is gone), failed (Turnpike will not)
+                $table->string('state', 10);
+                $table->integer('invoice_id');
+                $table->integer('item_id');
+                $table->integer('at');
+                $table->unique(['service_id', 'number']);
+                $table->index('invoice_id');
+                $table->index('state');
+            });
+        }
+    }
+
+    /**
+     * How the service's last order stands.
+     *
+     * @return array{state: string, invoice: int} state `making`, `ordered`, `paid` or '' where none is open
+     */
+    public static function open(int $serviceId): array
+    {
+        // before the addon is activated or upgraded there is no table, and nothing was ordered
+        $row = Capsule::schema()->hasTable(self::TABLE) ? self::last($serviceId) : null;
+        $state = $row->state ?? '';
+        if ($state === 'ordered') {
+            $state = self::look($row);
+        } elseif ($state === 'making' && (int) $row->at < time() - self::DEAD_SECONDS) {
+            $state = '';
+        }
+        $isOpen = in_array($state, ['making', 'ordered', 'paid'], true);
+        return ['state' => $isOpen ? $state : '', 'invoice' => $isOpen ? (int) $row->invoice_id : 0];
+    }
+
+    /**
+     * Makes the invoice, unless one is open.
+     *
+     * @param string $what the invoice line, without its mark
+     * @return array{state: string, invoice: int} as `open`; `making` when another press is about to
+     * @throws \Throwable when WHMCS made none
+     */
+    public static function order(int $serviceId, int $clientId, Money $price, string $what): array
+    {
+        self::install();
+        $open = self::open($serviceId);
+        $row = self::last($serviceId);
+        if (in_array($open['state'], ['ordered', 'paid'], true)) {
+            return $open;
+        }
+        $now = time();
+        if (($row->state ?? '') === 'making') {
+            $number = (int) $row->number;
+            // of a request that died, whoever sets the time first goes on with it
+            $isMine = $open['state'] === '' && Capsule::table(self::TABLE)
+                ->where('id', $row->id)->where('at', $row->at)->update(['at' => $now]) === 1;
+        } else {
+            $number = (int) ($row->number ?? 0) + 1;
+            $isMine = Capsule::table(self::TABLE)->insertOrIgnore(['service_id' => $serviceId, 'number' => $number,
+                'state' => 'making', 'invoice_id' => 0, 'item_id' => 0, 'at' => $now]) === 1;
+        }
+        if (!$isMine) {
+            return ['state' => 'making', 'invoice' => 0];
+        }
+        return self::make($serviceId, $number, $clientId, $price, $what);
+    }
+
+    /** The invoice was paid; resets that were ordered with it are due. */
+    public static function paid(int $invoiceId): bool
+    {
+        if ($invoiceId <= 0 || !Capsule::schema()->hasTable(self::TABLE)) {
+            return false;
+        }
+        return Capsule::table(self::TABLE)->where('invoice_id', $invoiceId)->whereIn('state', ['ordered', 'void'])
+            ->update(['state' => 'paid']) > 0;
+    }
+
+    /**
+     * Has Turnpike do what is due; what it cannot be asked now stays due.
+     *
+     * @param bool $someoneWaits one try of a page's time, none while Turnpike was silent a moment ago
+     * @param int $invoiceId only what was ordered with it; 0: everything
+     */
+    public static function deliver(bool $someoneWaits, int $invoiceId = 0): void
+    {
+        if (!Capsule::schema()->hasTable(self::TABLE)) {
+            return;
+        }
+        if ($invoiceId === 0) {
+            self::missed();
+        }
+        $due = Capsule::table(self::TABLE)->where('state', 'paid');
+        $due = $invoiceId > 0 ? $due->where('invoice_id', $invoiceId) : $due;
+        foreach ($due->orderBy('id')->limit(self::AT_ONCE)->get() as $row) {
+            try {
+                self::ask($row, $someoneWaits);
+            } catch (SidecarError $error) {
+                if (!self::isFinal($error)) {
+                    if ($someoneWaits) {
+                        Module::note("the reset that the customer of service $row->service_id has paid is done as soon"
+                            . ' as Turnpike answers: ' . $error->forAdmin());
+                    }
+                    return;
+                }
+                self::settle($row, 'failed');
+                Module::note("the reset that the customer of service $row->service_id has paid (invoice"
+                    . " $row->invoice_id) cannot be done; refund it: " . $error->forAdmin());
+                continue;
+            }
+            self::settle($row, 'done');
+        }
+    }
+
+    /** The mark by which the line is found again. */
+    private static function mark(int $serviceId, int $number): string
+    {
+        return "[R$serviceId-$number]";
+    }
+
+    /**
+     * @return array{state: string, invoice: int}
+     * @throws \Throwable
+     */
+    private static function make(int $serviceId, int $number, int $clientId, Money $price, string $what): array
+    {
+        $mine = Capsule::table(self::TABLE)->where('service_id', $serviceId)->where('number', $number);
+        $mark = self::mark($serviceId, $number);
+        $item = self::item($clientId, $mark);
+        if ($item === null) {
+            $product = Capsule::table('tblhosting')->where('id', $serviceId)->value('packageid');
+            $made = localAPI('CreateInvoice', [
+                'userid' => $clientId,
+                'status' => 'Unpaid',
+                'sendinvoice' => true,
+                'date' => date('Y-m-d'),
+                'duedate' => date('Y-m-d'),
+                'itemdescription1' => "$what $mark",
+                'itemamount1' => $price->amount(),
+                'itemtaxed1' => (int) Capsule::table('tblproducts')->where('id', $product)->value('tax') === 1,
+            ]);
+            $item = self::item($clientId, $mark);
+            if (!is_array($made) || ($made['result'] ?? '') !== 'success' || $item === null) {
+                $why = Text::sentence(is_array($made) ? ($made['message'] ?? '') : '');
+                $mine->update(['state' => 'void']);
+                throw new SidecarError('invoice-failed', 'WHMCS made no invoice for the reset of service '
+                    . "$serviceId: " . ($why === '' ? 'it gave no reason' : $why));
+            }
+        }
+        // paid at once from credit: its hook ran before this row knew the invoice
+        $mine->update(['invoice_id' => $item->invoiceid, 'item_id' => $item->id, 'state' => 'ordered']);
+        $open = self::open($serviceId);
+        if ($open['state'] === 'paid') {
+            self::deliver(true, $open['invoice']);
+            $open = self::open($serviceId);
+        }
+        return $open['state'] === '' ? ['state' => 'done', 'invoice' => (int) $item->invoiceid] : $open;
+    }
+
+    private static function item(int $clientId, string $mark): ?\stdClass
+    {
+        return Capsule::table('tblinvoiceitems')->where('userid', $clientId)
+            ->where('description', 'like', '%' . $mark)->orderBy('id')->first();
+    }
+
+    private static function last(int $serviceId): ?\stdClass
+    {
+        return Capsule::table(self::TABLE)->where('service_id', $serviceId)->orderByDesc('number')->first();
+    }
+
+    /** What has become of an invoice that was open: a hook that was missed is made up for. */
+    private static function look(\stdClass $row): string
+    {
+        $status = (string) Capsule::table('tblinvoices')->where('id', $row->invoice_id)->value('status');
+        $states = ['' => 'void', 'Cancelled' => 'void', 'Refunded' => 'void', 'Paid' => 'paid'];
+        $state = $states[$status] ?? 'ordered';
+        if ($state !== 'ordered') {
+            self::settle($row, $state);
+        }
+        return $state;
+    }
+
+    private static function missed(): void
+    {
+        $table = self::TABLE;
+        $rows = Capsule::table($table)->leftJoin('tblinvoices', 'tblinvoices.id', '=', "$table.invoice_id")
+            ->where("$table.state", 'ordered')->where(static function ($closed): void {
+                $ended = ['Paid', 'Cancelled', 'Refunded'];
+                $closed->whereNull('tblinvoices.id')->orWhereIn('tblinvoices.status', $ended);
+            });
+        foreach ($rows->orderBy("$table.id")->get(["$table.*"]) as $row) {
+            self::look($row);
+        }
+    }
+
+    private static function settle(\stdClass $row, string $state): void
+    {
+        Capsule::table(self::TABLE)->where('id', $row->id)->where('state', $row->state)->update(['state' => $state]);
+    }
+
+    /**
+     * @throws SidecarError
+     */
+    private static function ask(\stdClass $row, bool $someoneWaits): void
+    {
+        $server = (int) Capsule::table('tblhosting')->where('id', $row->service_id)->value('server');
+        $body = [
+            'whmcs' => Params::whmcs(),
+            'server' => Params::server(['serverid' => $server]),
+            'service' => ['id' => (int) $row->service_id],
+            'hook' => [
+                'what' => 'daily',
+                'key' => "invoice-$row->invoice_id-$row->item_id",
+                'note' => "paid with invoice $row->invoice_id",
+            ],
+        ];
+        if ($someoneWaits) {
+            Module::sidecar()->page('fup-reset', $body);
+        } else {
+            Module::sidecar()->hook('fup-reset', $body, Sidecar::LIFECYCLE_MS);
+        }
+    }
+
+    /** Whether Turnpike itself said no, and will again. */
+    private static function isFinal(SidecarError $error): bool
+    {
+        $status = $error->member('status');
+        return $error->isVerified() && is_int($status) && $status >= 400 && $status < 500
+            && !in_array($error->kind(), self::PASSING, true);
+    }
+}
