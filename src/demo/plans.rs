@@ -3,6 +3,10 @@
 use super::stage::Stage;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use turnpike::{
+    catalogue::cdn::{self, Profile},
+    in_tx,
+};
 
 /// The plan that Charles is on.
 pub const CHARLES: &str = "Home 20";
@@ -32,12 +36,15 @@ fn all() -> [Value; 3] {
     ]
 }
 
-/// Puts them up for sale, and a rule that makes the weekends faster.
+/// Puts them up for sale, with a CDN profile for the form to offer and a rule that makes the weekends faster.
 pub async fn offer(stage: &Stage) -> Result<()> {
     for plan in all() {
         let made = stage.ask("/v1/plans", &plan).await?;
         ensure!(made.status == 201, "a plan cannot be made: {}", made.detail());
     }
+    let profile = Profile::parse("Video and mirrors", "192.0.2.0/25, 203.0.113.128/25")?;
+    let now = stage.clock.now();
+    in_tx!(stage.app.db, tx => cdn::add(&mut tx, &profile, now).await)?;
     let rule = json!({
         "name": "Weekend nights", "days": ["fri", "sat"], "time_from": "22:00", "time_to": "02:00",
         "download_percent": 150, "upload_percent": 150,
