@@ -5,10 +5,10 @@
 
 mod schemas;
 
-use super::{Door, HOOKS, answer, netflow};
+use super::{Door, HOOKS, answer, netflow, plans, rules};
 use crate::{
     problem::Code,
-    work::{SETTINGS, admin},
+    work::{self, SETTINGS, admin},
 };
 use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
@@ -33,8 +33,8 @@ pub fn document() -> Value {
     for (name, _) in HOOKS {
         paths.insert(format!("/v1/hooks/{name}"), json!({"post": hook(name)}));
     }
-    for (path, operations) in netflow_paths() {
-        paths.insert(path.to_owned(), operations);
+    for place in places() {
+        paths.insert(place.path.to_owned(), operations(&place));
     }
     for (_, name, _) in admin::Name::ALL {
         paths.insert(format!("/v1/admin/{name}"), json!({"post": page(name)}));
@@ -57,7 +57,7 @@ pub fn document() -> Value {
                 "description": "With Signature-Input and Content-Digest: hmac-sha256 over \"@method\", \"@path\", \"@query\" \
                                 and \"content-digest\", label and tag \"turnpike\".",
             }},
-            "schemas": schemas::all(&SETTINGS, &Code::ALL),
+            "schemas": schemas::all(&SETTINGS, &work::plans::fields(), &Code::ALL),
             "responses": {"problem": {
                 "description": "RFC 9457 problem details",
                 "content": {"application/problem+json": {"schema": schemas::named("problem")}},
@@ -117,42 +117,84 @@ fn page(name: &str) -> Value {
     })
 }
 
-/// The methods are those that the door takes at such a path.
-fn netflow_paths() -> Vec<(&'static str, Value)> {
-    let id = json!([{"name": "service_id", "in": "path", "required": true,
-                     "schema": {"type": "integer", "minimum": 1, "maximum": i64::MAX}}]);
-    let paths = [
-        ("/v1/netflow", "netflow", netflow::Path::Records, "netflow_records"),
-        ("/v1/netflow/{service_id}", "netflow-record", netflow::Path::Record(1), "netflow_record"),
-        ("/v1/netflow/{service_id}/client", "netflow-client", netflow::Path::Client(1), "netflow_client"),
-        (
-            "/v1/netflow/{service_id}/merge-fields",
-            "netflow-merge-fields",
-            netflow::Path::MergeFields(1),
-            "merge_fields",
+/// A path beside the hooks: where it leads, what it is called, and the schemas of its answer and of what may be sent.
+struct Place {
+    path: &'static str,
+    name: &'static str,
+    door: Door,
+    answer: &'static str,
+    body: Option<&'static str>,
+}
+
+fn places() -> Vec<Place> {
+    let at = |path, name, door, answer, body| Place { path, name, door, answer, body };
+    let (netflow, plans) = (Door::Netflow, Door::Plans);
+    let all = plans::Path::Plans(work::plans::Sort::Order, false);
+    vec![
+        at("/v1/netflow", "netflow", netflow(netflow::Path::Records), "netflow_records", None),
+        at(
+            "/v1/netflow/{id}",
+            "netflow-record",
+            netflow(netflow::Path::Record(1)),
+            "netflow_record",
+            Some("netflow_put"),
         ),
-    ];
-    let operation = |name: &str, method: &str, answer: &str| {
-        let mut it = json!({"operationId": format!("{name}-{method}"), "tags": ["netflow"]});
-        it["responses"] = match method {
-            "delete" => responses("204", "Removed", None),
-            _ => responses("200", "Done", Some(schemas::named(answer))),
-        };
-        if method == "put" {
-            it["requestBody"] = request(&schemas::named("netflow_put"));
-        }
-        it
+        at("/v1/netflow/{id}/client", "netflow-client", netflow(netflow::Path::Client(1)), "netflow_client", None),
+        at(
+            "/v1/netflow/{id}/merge-fields",
+            "merge-fields",
+            netflow(netflow::Path::MergeFields(1)),
+            "merge_fields",
+            None,
+        ),
+        at("/v1/plans", "plans", plans(all), "plans", Some("plan_put")),
+        at("/v1/plans/{id}", "plan", plans(plans::Path::Plan(1)), "plan", Some("plan_put")),
+        at(
+            "/v1/plans/{id}/duplicate",
+            "plan-duplicate",
+            plans(plans::Path::Duplicate(1)),
+            "plan",
+            Some("plan_duplicate"),
+        ),
+        at(
+            "/v1/plans/{id}/simulate",
+            "plan-simulate",
+            plans(plans::Path::Simulate(1)),
+            "simulated",
+            Some("plan_simulate"),
+        ),
+        at("/v1/bandwidth-rules", "rules", Door::Rules(rules::Path::Rules), "rules", Some("rule_put")),
+        at("/v1/bandwidth-rules/{id}", "rule", Door::Rules(rules::Path::Rule(1)), "rule", Some("rule_put")),
+    ]
+}
+
+/// The operations of a path: the methods are those that the door takes there.
+fn operations(place: &Place) -> Value {
+    let methods = place.door.methods().iter().map(|it| it.as_str().to_ascii_lowercase());
+    let mut all: Map<String, Value> = methods.map(|method| (method.clone(), operation(place, &method))).collect();
+    if place.path.contains('{') {
+        let id = json!([{"name": "id", "in": "path", "required": true,
+                         "schema": {"type": "integer", "minimum": 1, "maximum": i64::MAX}}]);
+        all.insert("parameters".to_owned(), id);
+    }
+    Value::Object(all)
+}
+
+fn operation(place: &Place, method: &str) -> Value {
+    let tag = place.path.split('/').nth(2).unwrap_or_default();
+    let mut it = json!({"operationId": format!("{}-{method}", place.name), "tags": [tag]});
+    // A list takes what makes one of its members, and answers that.
+    let one = |list: &str| list.strip_suffix('s').map_or_else(|| list.to_owned(), str::to_owned);
+    it["responses"] = match method {
+        "delete" => responses("204", "Removed", None),
+        "post" if place.answer == "simulated" => responses("200", "Done", Some(schemas::named(place.answer))),
+        "post" => responses("201", "Made", Some(schemas::named(&one(place.answer)))),
+        _ => responses("200", "Done", Some(schemas::named(place.answer))),
     };
-    let whole = |(path, name, at, answer): (&'static str, &str, netflow::Path, &str)| {
-        let methods = Door::Netflow(at).methods().iter().map(|it| it.as_str().to_ascii_lowercase());
-        let mut operations: Map<String, Value> =
-            methods.map(|method| (method.clone(), operation(name, &method, answer))).collect();
-        if path.contains('{') {
-            operations.insert("parameters".to_owned(), id.clone());
-        }
-        (path, Value::Object(operations))
-    };
-    paths.into_iter().map(whole).collect()
+    if let Some(body) = place.body.filter(|_| method == "put" || method == "post") {
+        it["requestBody"] = request(&schemas::named(body));
+    }
+    it
 }
 
 #[cfg(test)]
@@ -193,6 +235,6 @@ mod tests {
         let count = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!((names.len(), paths.len()), (count, 19 + 4 + admin::Name::ALL.len()));
+        assert_eq!((names.len(), paths.len()), (count, HOOKS.len() + places().len() + admin::Name::ALL.len()));
     }
 }

@@ -83,6 +83,11 @@ fn rank(speed: Speed) -> (u32, u32) {
     (speed.down.0.wrapping_sub(1), speed.up.0.wrapping_sub(1))
 }
 
+/// The names of a plan's fields, as they are answered.
+pub fn fields() -> Vec<String> {
+    form::fields(&Plan::default()).into_iter().map(|(name, _)| name).collect()
+}
+
 /// The plans with how many are on each, sorted; equals stay in the order of drop-downs.
 pub async fn sorted(app: &App, sort: Sort, falling: bool) -> Result<Vec<(Stored, u64)>, Problem> {
     let mut conn = app.db.read().await?;

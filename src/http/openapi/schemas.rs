@@ -66,10 +66,15 @@ pub fn sessions() -> Value {
 }
 
 /// All that are referred to, by name.
-pub fn all(settings: &[&str], codes: &[Code]) -> Value {
+pub fn all(settings: &[&str], plan: &[String], codes: &[Code]) -> Value {
     let mut schemas = Map::new();
-    for (name, schema) in
-        requests(settings).into_iter().chain(answers()).chain(answers_of_hooks()).chain(netflow()).chain(pages())
+    for (name, schema) in requests(settings)
+        .into_iter()
+        .chain(answers())
+        .chain(answers_of_hooks())
+        .chain(netflow())
+        .chain(plans(plan))
+        .chain(pages())
     {
         schemas.insert(name.to_owned(), schema);
     }
@@ -320,6 +325,47 @@ fn netflow() -> Vec<Named> {
                 "ip_address": maybe(64), "notes": maybe(4000),
             })),
         ),
+    ]
+}
+
+fn plans(fields: &[String]) -> Vec<Named> {
+    let value = json!({"type": ["string", "number", "boolean", "null"]});
+    let any: Map<String, Value> = fields.iter().map(|name| (name.clone(), value.clone())).collect();
+    let amount = || json!({"type": ["integer", "string", "null"]});
+    let rule = || {
+        json!({
+            "name": text(), "enabled": truth(), "days": list(&word(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])),
+            "plans": list(&count()), "download_percent": count(), "upload_percent": count(), "priority": signed(),
+        })
+    };
+    let mut answered = rule();
+    answered["id"] = count();
+    let named_plan = |required: &[&str]| json!({"type": "object", "required": required, "properties": any});
+    let mut plan: Vec<&str> = fields.iter().map(String::as_str).collect();
+    plan.extend(["id", "subscribers", "rate_string", "changed_at"]);
+    vec![
+        ("plan_put", named_plan(&["name", "price", "download_speed", "upload_speed"])),
+        ("plan", json!({"type": "object", "required": plan})),
+        ("plans", object(&json!({"plans": list(&named("plan")), "sort": text()}))),
+        ("plan_duplicate", loose(&json!({"name": {"type": ["string", "null"], "maxLength": 100}}))),
+        (
+            "plan_simulate",
+            loose(&json!({
+                "at": {"type": ["string", "null"]}, "daily_bytes": amount(), "monthly_bytes": amount(), "bonus_bytes": amount(),
+                "cdn_daily_bytes": amount(), "cdn_monthly_bytes": amount(), "online_minutes": amount(),
+                "download_speed": amount(), "upload_speed": amount(),
+            })),
+        ),
+        (
+            "simulated",
+            object(&json!({
+                "level": count(), "daily_level": count(), "monthly_level": count(), "blocked": truth(), "why": text(),
+                "because": text(), "rate_string": text(),
+            })),
+        ),
+        ("rule_put", loose(&rule())),
+        ("rule", object(&answered)),
+        ("rules", object(&json!({"rules": list(&named("rule"))}))),
     ]
 }
 
