@@ -3,9 +3,10 @@
 //! Hooks, settings, pages, methods and problem codes come from the code that serves them, so that none can be missing here;
 //! tests hold the answers against the schemas. The signature (RFC 9421) is beyond what `OpenAPI` can say: it is told in words.
 
+mod of_plans;
 mod schemas;
 
-use super::{Door, HOOKS, answer, netflow};
+use super::{Door, HOOKS, answer, netflow, plans, rules};
 use crate::{
     problem::Code,
     work::{SETTINGS, admin},
@@ -33,7 +34,7 @@ pub fn document() -> Value {
     for (name, _) in HOOKS {
         paths.insert(format!("/v1/hooks/{name}"), json!({"post": hook(name)}));
     }
-    for (path, operations) in netflow_paths() {
+    for (path, operations) in netflow_paths().into_iter().chain(of_plans::paths()) {
         paths.insert(path.to_owned(), operations);
     }
     for (_, name, _) in admin::Name::ALL {
@@ -193,6 +194,6 @@ mod tests {
         let count = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!((names.len(), paths.len()), (count, 19 + 4 + admin::Name::ALL.len()));
+        assert_eq!((names.len(), paths.len()), (count, 19 + 4 + 6 + admin::Name::ALL.len()));
     }
 }

@@ -68,8 +68,13 @@ pub fn sessions() -> Value {
 /// All that are referred to, by name.
 pub fn all(settings: &[&str], codes: &[Code]) -> Value {
     let mut schemas = Map::new();
-    for (name, schema) in
-        requests(settings).into_iter().chain(answers()).chain(answers_of_hooks()).chain(netflow()).chain(pages())
+    for (name, schema) in requests(settings)
+        .into_iter()
+        .chain(answers())
+        .chain(answers_of_hooks())
+        .chain(netflow())
+        .chain(plans())
+        .chain(pages())
     {
         schemas.insert(name.to_owned(), schema);
     }
@@ -285,6 +290,48 @@ fn plan_of_the_client() -> Value {
         "reset": object(&json!({"price": text(), "offered": truth()})),
         "time_zone": text(), "as_of": or_null(&instant()),
     }))
+}
+
+/// A plan's fields are told in docs/plans.md; what is not known is passed over.
+fn plans() -> Vec<Named> {
+    let speed = json!({"type": ["integer", "string"]});
+    let fields = |needs: &[&str], members: Value| json!({"type": "object", "properties": members, "required": needs});
+    let rule = json!({
+        "name": text(), "enabled": truth(), "days": list(&text()), "time_from": or_null(&text()), "time_to": or_null(&text()),
+        "plans": list(&count()), "download_percent": count(), "upload_percent": count(), "priority": signed(),
+    });
+    vec![
+        (
+            "plan_fields",
+            fields(
+                &["name", "price", "download_speed", "upload_speed"],
+                json!({"name": text(), "price": {"type": ["number", "string"]}, "download_speed": speed, "upload_speed": speed}),
+            ),
+        ),
+        (
+            "plan",
+            loose(&json!({
+                "id": count(), "name": text(), "price": text(), "download_speed": count(), "upload_speed": count(),
+                "subscribers": count(), "rate_string": text(), "changed_at": instant(),
+            })),
+        ),
+        ("plans", object(&json!({"plans": list(&named("plan")), "sort": text()}))),
+        (
+            "simulation",
+            loose(&json!({
+                "at": instant(), "level": count(), "daily_level": count(), "monthly_level": count(), "blocked": truth(),
+                "why": text(), "because": text(), "download_speed": count(), "upload_speed": count(), "rate_string": text(),
+            })),
+        ),
+        ("rule_fields", fields(&["name", "download_percent", "upload_percent"], json!({"name": text()}))),
+        ("rule", loose(&with(&rule, &json!({"id": count()})))),
+        ("rules", object(&json!({"rules": list(&named("rule"))}))),
+    ]
+}
+
+fn with(one: &Value, more: &Value) -> Value {
+    let both = one.as_object().into_iter().chain(more.as_object()).flatten();
+    Value::Object(both.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 fn netflow() -> Vec<Named> {
