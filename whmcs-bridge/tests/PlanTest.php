@@ -31,6 +31,7 @@ final class PlanTest extends BridgeTestCase
         foreach (
             ['Plan: Gold &amp; Co', '4 Mbit/s of 10 Mbit/s', '512 kbit/s of 2 Mbit/s', 'passed step 2 of your plan',
             'The day is counted from zero again on 2030-11-21 at 00:05.', '20.5 GB',
+            'Read last on 2030-11-20 at 13:00.',
             'From 30 GB on you go at 2 Mbit/s.',
             'Counted from zero again on 2030-11-21 at 00:05.', 'At 200 GB the traffic of the cycle is used up.',
             'A bonus of 5 GB is in these limits.', 'Counted from zero again on 2030-12-01.', '1:05 h of 2:00 h',
@@ -168,6 +169,7 @@ final class PlanTest extends BridgeTestCase
     {
         return [
             'name' => 'Gold & Co', 'slowed' => true, 'rate' => '512k/4000k', 'time_zone' => 'Europe/Warsaw',
+            'as_of' => '2030-11-20T12:00:00Z',
             'full' => ['download_kbps' => 10000, 'upload_kbps' => 2000],
             'current' => ['download_kbps' => 4000, 'upload_kbps' => 512],
             'level' => ['daily' => 2, 'monthly' => 0],

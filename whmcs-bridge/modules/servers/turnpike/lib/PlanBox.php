@@ -50,6 +50,7 @@ final class PlanBox
         }
         $today = $this->part('today');
         $cycle = $this->part('cycle');
+        $asOf = $this->when($this->plan['as_of'] ?? null);
         return [
             'name' => $this->plan['name'],
             'slowed' => ($this->plan['slowed'] ?? null) === true,
@@ -61,6 +62,7 @@ final class PlanBox
                 $this->time(),
             ])),
             'rows' => $this->rows(),
+            'as_of' => $asOf === '' ? '' : $this->lang->get('plan_as_of', $asOf),
         ];
     }
 
@@ -102,7 +104,7 @@ final class PlanBox
             // a part of no limit cannot be drawn
             $percent = $now === 0 ? 100 : ($full === 0 ? null : Figures::percent($now, $full));
             $rows[] = [
-                'label' => $this->lang->get($way),
+                'label' => $this->lang->get("plan_now_$way"),
                 'now' => $this->speed($now),
                 'percent' => $percent,
                 'says' => $now === $full ? $this->speed($full)

@@ -31,7 +31,7 @@
             <p class="turnpike-why{if $turnpike.plan.slowed} turnpike-slowed{/if}">{$turnpike.plan.why|escape}</p>
             <dl>
                 {foreach $turnpike.plan.speeds as $speed}
-                <dt>{$turnpikeLang.plan_speed_now|escape}, {$speed.label|escape}</dt>
+                <dt>{$speed.label|escape}</dt>
                 <dd>
                     <strong>{$speed.says|escape}</strong>
                     {if isset($speed.percent)}
@@ -56,6 +56,7 @@
                 <dd>{$row.value|escape}</dd>
                 {/foreach}
             </dl>
+            {if $turnpike.plan.as_of}<small class="text-muted turnpike-line">{$turnpike.plan.as_of|escape}</small>{/if}
             {if $turnpike.reset}
             {if $turnpike.reset.offer}
             <details class="turnpike-action">
