@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::plan::window::Clock;
 
-    fn with(more: Value) -> Map<String, Value> {
+    fn with(more: &Value) -> Map<String, Value> {
         let mut fields = Map::new();
         fields.extend(
             json!({"name": "Night", "download_percent": 200, "upload_percent": "150"}).as_object().cloned().unwrap(),
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_least_rule_holds_always_for_everybody() {
-        let rule = parse(3, &with(json!({}))).unwrap();
+        let rule = parse(3, &with(&json!({}))).unwrap();
         let factor = Factor { download_percent: 200, upload_percent: 150 };
         let name = "Night".to_owned();
         let expected =
@@ -149,14 +149,14 @@ mod tests {
 
     #[test]
     fn every_field_is_read_and_written_back() {
-        let given = with(json!({"enabled": false, "days": ["sun", "Fri"], "time_from": "22:00", "time_to": "6:00",
+        let given = with(&json!({"enabled": false, "days": ["sun", "Fri"], "time_from": "22:00", "time_to": "6:00",
             "plans": [9, "4", 9], "priority": -7}));
         let rule = parse(5, &given).unwrap();
         assert_eq!(rule.days, Days([false, false, false, false, true, false, true]));
         assert_eq!(rule.window.unwrap().to, Clock::parse("06:00").unwrap());
         assert_eq!((rule.enabled, rule.priority, rule.plans.as_slice()), (false, -7, [4, 9].as_slice()));
         assert_eq!(parse(5, &fields(&rule)), Ok(rule.clone()), "what is answered may be sent back");
-        let typed = with(json!({"enabled": "off", "days": "fri, sun,", "time_from": "22:00", "time_to": "06:00",
+        let typed = with(&json!({"enabled": "off", "days": "fri, sun,", "time_from": "22:00", "time_to": "06:00",
             "plans": "4,9", "priority": "-7"}));
         assert_eq!(parse(5, &typed), Ok(rule), "a form says the same");
     }
@@ -184,7 +184,7 @@ mod tests {
             (json!({"upload_percent": "50%"}), "upload_percent"),
             (json!({"priority": 1.5}), "priority"),
         ] {
-            let refused = parse(1, &with(more.clone())).expect_err(&format!("{more} was taken"));
+            let refused = parse(1, &with(&more)).expect_err(&format!("{more} was taken"));
             assert_eq!(refused.field, field, "{more}: {}", refused.why);
         }
     }
