@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
+use WHMCS\Module\Server\Turnpike\ClientActions;
 use WHMCS\Module\Server\Turnpike\Pairing;
 use WHMCS\Module\Server\Turnpike\Signature;
 
@@ -295,6 +296,38 @@ final class SidecarTest extends BridgeTestCase
         self::assertStringNotContainsString('flow-pass', $this->logs());
     }
 
+    public function testAPlanSlowsTheCustomerWhoBuysAReset(): void
+    {
+        $this->put('/v1/plans', ['name' => 'Gold', 'price' => '9', 'reset_price' => '2.50', 'download_speed' => '10M',
+            'upload_speed' => '2M', 'fup1_threshold' => '100 MB', 'fup1_download_speed' => '4M',
+            'fup1_upload_speed' => '1M'], 'POST', 201);
+        Capsule::table('tblproducts')->where('id', 2)->update(['configoption1' => 'Gold']);
+        Capsule::table('tblcurrencies')->insert(['default' => 1, 'code' => 'EUR', 'suffix' => ' EUR', 'rate' => '1']);
+        $asked = Kernel::serverParams(3);
+        self::assertSame('Gold', turnpike_LoadPlans(['serverip' => '203.0.113.9'] + $asked)['Gold'] ?? null);
+        $sold = ['plan' => 'Gold', 'download_mbps' => '', 'upload_mbps' => '', 'traffic_gb_monthly' => ''];
+        $look = function () use ($sold): string {
+            return $this->render(4, turnpike_ClientArea(Kernel::params(42, $sold + self::SETTINGS)));
+        };
+        self::assertSame('success', Kernel::command('CreateAccount', 42, $sold + self::SETTINGS));
+        $this->connect(decrypt($this->row(42)->password));
+        self::assertStringContainsString('You have the full speed of your plan.', $look());
+        $this->router->do('carry', ['user' => '7-42', 'down' => 200 * self::MIB, 'up' => 0]);
+        self::assertSame('success', turnpike_UsageUpdate($asked));
+        $html = $look();
+        self::assertStringContainsString('4 Mbit/s of 10 Mbit/s', $html);
+        self::assertStringContainsString('Reset today&#039;s usage for 2.50 EUR', $html);
+        $_POST = ['turnpike_action' => 'reset_day', 'turnpike_once' => ClientActions::key(42),
+            'token' => generate_token('plain')];
+        $_SERVER['REQUEST_METHOD'] = 'POST';
+        self::assertStringContainsString('The reset is ordered.', $look());
+        $_SERVER['REQUEST_METHOD'] = 'GET';
+        Kernel::pay((int) Capsule::table('tblinvoices')->max('id'));
+        self::assertSame('done', Capsule::table('mod_turnpike_resets')->value('state'));
+        self::assertStringContainsString('You have the full speed of your plan.', $look());
+        self::assertSame('2000000/10000000', $this->router->rows('/queue/simple', '7-42')[0]['max-limit']);
+    }
+
     public function testARouterThatIsAwayIsSaidAndARetryMakesUpForIt(): void
     {
         $this->router->do('stop');
@@ -348,23 +381,23 @@ final class SidecarTest extends BridgeTestCase
      *
      * @param array<string, mixed> $body
      */
-    private function put(string $path, array $body): void
+    private function put(string $path, array $body, string $method = 'PUT', int $status = 200): void
     {
         $pairing = Pairing::stored();
         $json = (string) json_encode($body);
         $nonce = bin2hex(random_bytes(16));
-        $signed = Signature::request('PUT', $path, '', $json, $pairing->keyId(), $pairing->key(), time(), $nonce);
+        $signed = Signature::request($method, $path, '', $json, $pairing->keyId(), $pairing->key(), time(), $nonce);
         $lines = ['Content-Type: application/json'];
         foreach ($signed as $name => $value) {
             $lines[] = "$name: $value";
         }
         $curl = curl_init($pairing->url() . $path);
-        curl_setopt($curl, CURLOPT_CUSTOMREQUEST, 'PUT');
+        curl_setopt($curl, CURLOPT_CUSTOMREQUEST, $method);
         curl_setopt($curl, CURLOPT_POSTFIELDS, $json);
         curl_setopt($curl, CURLOPT_HTTPHEADER, $lines);
         curl_setopt($curl, CURLOPT_RETURNTRANSFER, true);
         $answer = curl_exec($curl);
-        self::assertSame(200, curl_getinfo($curl, CURLINFO_RESPONSE_CODE), (string) $answer);
+        self::assertSame($status, curl_getinfo($curl, CURLINFO_RESPONSE_CODE), (string) $answer);
     }
 
     private function connect(string $password): void
