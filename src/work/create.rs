@@ -127,16 +127,13 @@ async fn forget(app: &App, router: &Router, before: Option<&Account>, account: &
     let (id, now) = (account.service_id, app.clock.now());
     crate::in_tx!(app.db, tx => {
         allotment::free(&mut tx, id).await?;
-        match before.filter(|it| it.made_at.is_some()) {
-            Some(before) => {
-                let mut before = before.clone();
-                before.state = State::Gone;
-                before.save(&mut tx, now).await?;
-            }
-            None => {
-                fair_use::forget(&mut tx, id).await?;
-                Account::forget(&mut tx, id).await?;
-            }
+        if let Some(before) = before.filter(|it| it.made_at.is_some()) {
+            let mut before = before.clone();
+            before.state = State::Gone;
+            before.save(&mut tx, now).await?;
+        } else {
+            fair_use::forget(&mut tx, id).await?;
+            Account::forget(&mut tx, id).await?;
         }
         Ok::<_, Problem>(())
     })
