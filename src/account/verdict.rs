@@ -15,6 +15,7 @@ pub enum Letter {
 }
 
 /// Where the books stand.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Books {
     /// Whether a balance is kept at all.

@@ -63,6 +63,16 @@ pub(super) fn uptime() -> Command {
     Command::print("/system/resource/print", "uptime")
 }
 
+/// The ranges of an address pool, as the router writes them; `None` where it has no pool of that name.
+///
+/// # Errors
+/// Any [`Error`] of a print.
+pub async fn pool_ranges(router: &Router, name: &str) -> Result<Option<Vec<String>>, Error> {
+    let command = Command::print("/ip/pool/print", "name,ranges").any("name", name);
+    let rows = router.print(command, |row| Ok(Some(property(row, "ranges")))).await?;
+    Ok(rows.into_iter().next().map(|ranges| ranges.split(',').map(str::to_owned).collect()))
+}
+
 /// Every PPP profile.
 ///
 /// # Errors

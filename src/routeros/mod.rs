@@ -47,7 +47,7 @@ pub use examine::{
     ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,
     differences, fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
 };
-pub use facts::{Facts, Profile, facts, pools, profiles, uptime_seconds};
+pub use facts::{Facts, Profile, facts, pool_ranges, pools, profiles, uptime_seconds};
 pub use inventory::{Inventory, OpenSecret, inventory};
 pub use mark::Mark;
 pub use marking::{Changes, Entry, Listed, MarkRule, Rule, listed, make_changes, mark_rules};

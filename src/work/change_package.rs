@@ -23,6 +23,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let _turn = app.locks.service(service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
+    fair_use::sold_here(app, ask, &settings, server.told.id).await?;
     if account.settings.profile != settings.profile {
         let router = app.router(&server)?.within(until);
         match create::require_profile(&router, &settings.profile, &ask.setting_path("profile")).await {

@@ -61,6 +61,9 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         wish.settings.comment_prefix.clone_from(&known.settings.comment_prefix);
     }
     require_profile(&router, &wish.settings.profile, &ask.setting_path("profile")).await?;
+    if let Some(pool) = super::fair_use::sold_here(app, ask, &wish.settings, server.told.id).await? {
+        wish.space = pool_space(&router, &pool, &ask.setting_path("plan")).await?;
+    }
     let account = loop {
         let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
         // None: others were faster with all of them.
@@ -85,6 +88,18 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
 
 fn remembered_space(server: &Server) -> Result<AddressSpace, Problem> {
     AddressSpace::parse(&server.told.addresses).map_err(|(_, why)| Problem::field("server.addresses", why))
+}
+
+/// The addresses of the plan's pool on the router: handed out by us like those of the server, and by nobody else.
+async fn pool_space(router: &Router, pool: &str, path: &str) -> Result<AddressSpace, Problem> {
+    let ranges = routeros::pool_ranges(router, pool).await?.ok_or_else(|| {
+        let router = router.name();
+        let why =
+            format!("is on the address pool {pool}, which is not on router {router}; make it there or change the plan");
+        Problem::field(path, why)
+    })?;
+    let wrong = |(_, why): (usize, String)| Problem::field(path, format!("is on the address pool {pool}: {why}"));
+    AddressSpace::parse(&ranges).map_err(wrong)
 }
 
 /// Makes the router's part; what the queue's counter begins with.
@@ -112,16 +127,13 @@ async fn forget(app: &App, router: &Router, before: Option<&Account>, account: &
     let (id, now) = (account.service_id, app.clock.now());
     crate::in_tx!(app.db, tx => {
         allotment::free(&mut tx, id).await?;
-        match before.filter(|it| it.made_at.is_some()) {
-            Some(before) => {
-                let mut before = before.clone();
-                before.state = State::Gone;
-                before.save(&mut tx, now).await?;
-            }
-            None => {
-                fair_use::forget(&mut tx, id).await?;
-                Account::forget(&mut tx, id).await?;
-            }
+        if let Some(before) = before.filter(|it| it.made_at.is_some()) {
+            let mut before = before.clone();
+            before.state = State::Gone;
+            before.save(&mut tx, now).await?;
+        } else {
+            fair_use::forget(&mut tx, id).await?;
+            Account::forget(&mut tx, id).await?;
         }
         Ok::<_, Problem>(())
     })

@@ -14,7 +14,7 @@ pub use verbs::{Change, hook, intervene};
 
 use super::marking::Names;
 use crate::{
-    account::{Account, fair_use, fair_use::FairUse},
+    account::{Account, fair_use, fair_use::FairUse, settings::Settings},
     app::App,
     catalogue::plans,
     db::Conn,
@@ -22,6 +22,7 @@ use crate::{
     problem::Problem,
     routeros::CdnQueue,
     units::Speed,
+    work::Ask,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -68,6 +69,28 @@ pub async fn standing(app: &App, conn: &mut Conn, account: &Account) -> Result<O
         plan: plan.clone(),
         fair,
     }))
+}
+
+/// That the plan is sold on that server; the address pool that its addresses come from, if it names one.
+///
+/// # Errors
+/// `setting-invalid` for a plan of another server.
+pub(super) async fn sold_here(
+    app: &App,
+    ask: &Ask,
+    settings: &Settings,
+    server_id: u64,
+) -> Result<Option<String>, Problem> {
+    let Some(id) = settings.plan else { return Ok(None) };
+    let Some(stored) = plans::find(&mut app.db.read().await?, id).await? else { return Ok(None) };
+    let (name, place) = (stored.plan.name, stored.plan.place);
+    if let Some(other) = place.nas_id.filter(|nas| *nas != server_id) {
+        let why = format!(
+            "names the plan {name}, which is sold on server {other} only; choose another plan, or another server for it"
+        );
+        return Err(Problem::field(ask.setting_path("plan"), why));
+    }
+    Ok(Some(place.pool_name).filter(|pool| !pool.is_empty()))
 }
 
 /// What the queue of an account is to be set to, as was decided last.

@@ -234,7 +234,7 @@ fn what_is_named_is_found_in_every_spelling() {
             assert!(found.contains(*room), "{path} names {room}, which was not found; found: {found:?}");
         }
     };
-    some("src/work/collect.rs", &["account", "app", "routeros", "usage", "in_tx"]);
+    some("src/work/collect.rs", &["app", "router", "routeros", "usage", "in_tx"]);
     some("src/cli/serve.rs", &["http", "jobs"]);
     some("src/http/serve.rs", &["db"]);
     assert!(!named("src/plan/cycle.rs").contains("db"));

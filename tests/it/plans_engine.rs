@@ -387,20 +387,63 @@ async fn a_foreign_queue_is_never_set_and_a_hand_changed_one_of_ours_is_set_back
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_decided_from_a_doubtful_reading_but_the_next_decides() {
-    let app = TestApp::with("collect.sanity_factor = 0\n").await;
+    let app = TestApp::with("router.write_seconds = 1\nrouter.print_seconds = 1\n").await;
+    app.plan(&with(json!({"download_speed": "0", "upload_speed": "0", "burst_download": 0, "burst_upload": 0}))).await;
+    let user = app.create_on_plan(41, json!({})).await;
+    app.step().await;
+    app.receive(&user, GB).await;
+    // A reset whose answer is lost, and was not made: with no limit on the line nobody can tell.
+    assert!(app.router.carry(&user, MB, 0));
+    app.pass(Duration::minutes(30));
+    let more = Fault::call(|router| assert!(router.carry("7-41", 12 * GB, 0)));
+    app.router.fault_at(When::at("/queue/simple/reset-counters"), more);
+    app.router.fault_at(When::at("/queue/simple/reset-counters"), Fault::Refuse);
+    app.collect().await;
+    let fair = app.fair(41).await;
+    assert!(fair.daily.down.0 > 12 * GB, "it is counted: {:?}", fair.daily);
+    assert_eq!((fair.why, app.max_limit(&user)), (Why::Full, "0/0".into()), "and nothing follows");
+    app.receive(&user, 0).await;
+    assert_eq!((app.fair(41).await.why, app.max_limit(&user)), (Why::Daily(1), "1000000/4000000".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_queue_nothing_is_known_to_have_been_used() {
+    let app = TestApp::new().await;
     app.plan(&gold()).await;
     let user = app.create_on_plan(41, json!({})).await;
     app.step().await;
     app.receive(&user, 5 * GB).await;
-    // The counter goes back by a little without a restart that explains it.
-    let id = app.queue(&user, ".id").unwrap();
-    assert!(app.router.world(|world| world.put("/queue/simple", &user, "comment", "x")));
+    assert!(app.router.world(|world| world.put("/queue/simple", &user, "comment", "somebody else's")));
     app.receive(&user, 6 * GB).await;
-    assert_eq!(app.fair(41).await.why, Why::Full, "without its queue nothing is known to have been used");
+    assert_eq!((app.fair(41).await.why, app.fair(41).await.daily), (Why::Full, Volume::new(5 * GB, 0)));
     let comment = "WHMCS|Product ID:41|ada@example.net";
-    assert!(app.router.world(|world| world.put("/queue/simple", &id, "comment", comment)));
+    assert!(app.router.world(|world| world.put("/queue/simple", &user, "comment", comment)));
     app.receive(&user, 0).await;
     assert_eq!((app.fair(41).await.why, booked(&app.app, 41).await.down), (Why::Daily(1), 11 * GB));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_may_name_its_server_and_its_pool() {
+    let app = TestApp::new().await;
+    app.plan(&with(json!({"nas_id": 4}))).await;
+    let refused = ("settings.plan".to_owned(), 422);
+    let answer = app.refused("create", &app.plan_body(41, json!({}))).await;
+    assert_eq!((answer.2, answer.0), refused, "{}", answer.1);
+    app.create(42).await;
+    let answer = app.refused("change-package", &app.plan_body(42, json!({}))).await;
+    assert_eq!((answer.2, answer.0), refused, "{}", answer.1);
+    app.plan(&with(json!({"name": "Pool", "nas_id": 3, "pool_name": "fup"}))).await;
+    let body = app.plan_body(41, json!({"plan": "Pool"}));
+    let answer = app.refused("create", &body).await;
+    assert_eq!((answer.2, answer.0), refused, "no such pool on the router yet");
+    app.foreign("/ip/pool", &[("name", "fup"), ("ranges", "10.99.0.10-10.99.0.11,10.99.0.20")]);
+    for (id, address) in [(41, "10.99.0.10"), (43, "10.99.0.11"), (44, "10.99.0.20")] {
+        let mut body = app.plan_body(id, json!({"plan": "Pool"}));
+        body["service"]["id"] = json!(id);
+        assert_eq!(app.hook("create", &body).await.ok()["service"]["dedicated_address"], address);
+        assert_eq!(app.hook("create", &body).await.ok()["service"]["dedicated_address"], address, "and stays");
+    }
+    assert_eq!(app.refused("create", &app.plan_body(45, json!({"plan": "Pool"}))).await.1, "addresses-exhausted");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -118,5 +118,5 @@ async fn book(
     if let (Some(server), State::Made) = (server, account.state) {
         settle::settle_held(app, tx, server, (&mut account, &mut held), now).await?;
     }
-    Ok(held.save(tx).await?)
+    held.save(tx).await
 }

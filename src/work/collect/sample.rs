@@ -12,7 +12,7 @@ use crate::{
     plan::burst::Rate,
     problem::{Code, Problem},
     router::{Server, lease::Lease},
-    routeros::{Reading, Shape},
+    routeros::Reading,
     units::{Speed, Volume},
     usage::{
         counters::{self, Baseline, Intent},
@@ -114,18 +114,11 @@ impl Sample<'_> {
             }
             next.push((id, self.baseline(account, counter, &past)));
         }
-        let to_set =
-            |(account, reading): (&Account, &Reading)| Some((account.service_id, reading.id.clone(), reading.shape?));
-        let shapes: Vec<_> =
-            accounts.iter().zip(&found).filter_map(|(account, reading)| to_set((account, (*reading)?))).collect();
         let with_queues: Vec<_> = accounts.iter().zip(found.iter().copied()).collect();
         let cdn = CdnQueues::book(app, tx, self, (server_id, &with_queues, &past), &mut held).await?;
         booked.tally.bytes = cdn.bytes;
         booked.tally.bytes += books::book(app, tx, &server, (&mut accounts, &mut held), &moved, self.now).await?;
-        let differs = |(id, queue, shape): (u64, String, Shape)| {
-            held.rate(id).filter(|rate| !shape.runs_at(*rate)).map(|rate| (queue, rate))
-        };
-        booked.to_set = shapes.into_iter().filter_map(differs).chain(cdn.to_set(&held)).collect();
+        booked.to_set = differing(&accounts, &found, &held).chain(cdn.to_set(&held)).collect();
         counters::store(tx, server_id, &next).await?;
         if had_intents || !past.intents.is_empty() {
             counters::set_intents(tx, server_id, &past.intents).await?;
@@ -247,6 +240,18 @@ impl Sample<'_> {
         let since = |uptime| reading::rebooted(uptime, baseline.booked_at, self.uptime_seconds, self.began);
         baseline.uptime_seconds.map_or(Reboot::No, since)
     }
+}
+
+/// Queues, by id, that are not set to what was decided.
+fn differing<'a>(
+    accounts: &'a [Account],
+    found: &'a [Option<&Reading>],
+    held: &'a Held,
+) -> impl Iterator<Item = (String, Rate)> + 'a {
+    accounts.iter().zip(found).filter_map(|(account, reading)| {
+        let (reading, rate) = ((*reading)?, held.rate(account.service_id)?);
+        reading.shape.filter(|shape| !shape.runs_at(rate)).map(|_| (reading.id.clone(), rate))
+    })
 }
 
 /// The fastest that may have held since the counter was read last: what was sold, what was decided, what waits for the
