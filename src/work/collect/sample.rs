@@ -114,10 +114,7 @@ impl Sample<'_> {
             }
             next.push((id, self.baseline(account, counter, &past)));
         }
-        let to_set =
-            |(account, reading): (&Account, &Reading)| Some((account.service_id, reading.id.clone(), reading.shape?));
-        let shapes: Vec<_> =
-            accounts.iter().zip(&found).filter_map(|(account, reading)| to_set((account, (*reading)?))).collect();
+        let shapes = shapes(&accounts, &found);
         let with_queues: Vec<_> = accounts.iter().zip(found.iter().copied()).collect();
         let cdn = CdnQueues::book(app, tx, self, (server_id, &with_queues, &past), &mut held).await?;
         booked.tally.bytes = cdn.bytes;
@@ -255,6 +252,15 @@ fn fastest(account: &Account, held: &Held, reading: &Reading, baseline: &Baselin
     let sold = baseline.line.map_or(account.settings.speed, |line| line.faster(account.settings.speed));
     let decided = held.fastest(account).map_or(sold, |decided| decided.faster(sold));
     reading.shape.map_or(decided, |shape| shape.fastest().faster(decided))
+}
+
+/// What each account's own queue is set to, where that was asked for, with its id.
+fn shapes(accounts: &[Account], found: &[Option<&Reading>]) -> Vec<(u64, String, Shape)> {
+    let shape = |(account, reading): (&Account, &Option<&Reading>)| {
+        let reading = (*reading)?;
+        Some((account.service_id, reading.id.clone(), reading.shape?))
+    };
+    accounts.iter().zip(found).filter_map(shape).collect()
 }
 
 fn no_queue(account: &Account, server: &Server) -> Skipped {
