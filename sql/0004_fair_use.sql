@@ -41,7 +41,9 @@ CREATE TABLE fair_use (
     decided_at BIGINT NOT NULL,
     -- What the customer was last told by letter, and on which local day: slowed, restored.
     told VARCHAR(8),
-    told_day CHAR(10)
+    told_day CHAR(10),
+    -- The level that it knows of, day's or cycle's, whichever is higher.
+    told_level INT NOT NULL
 ) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */;
 
 -- What people did to it, once per key: reset-daily, reset-cycle, bonus, override.

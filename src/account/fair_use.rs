@@ -85,6 +85,8 @@ pub struct FairUse {
     pub decided_at: DateTime<Utc>,
     /// What the customer was last told by letter, and on which local day.
     pub told: Option<(Told, NaiveDate)>,
+    /// The level that the customer knows of; see [`FairUse::depth`].
+    pub told_level: u8,
 }
 
 impl FairUse {
@@ -113,6 +115,7 @@ impl FairUse {
             cdn_speed: None,
             decided_at: now,
             told: None,
+            told_level: 0,
         }
     }
 
@@ -186,15 +189,33 @@ impl FairUse {
         }
     }
 
-    /// What the customer is to be told now, noted as told: that it goes slower, and later that it does no more.
+    /// How far down the speed has gone: the higher of both levels, above all of them where a full quota throttles; 0 is
+    /// full speed.
+    pub fn depth(&self) -> u8 {
+        match self.why {
+            Why::Full => 0,
+            Why::Quota(_) => u8::MAX,
+            Why::Daily(_) | Why::Monthly(_) => self.daily_level.max(self.monthly_level),
+        }
+    }
+
+    /// What the customer is to be told now, noted as told: that it goes slower, or slower still, and later that it does no
+    /// more. Of a level once; that it goes slower still no more than once a local day.
     pub fn tell(&mut self, today: NaiveDate) -> Option<Told> {
-        let last = self.told.map(|(told, _)| told);
-        let news = match (self.why != Why::Full, last) {
-            (true, Some(Told::Slowed)) | (false, None | Some(Told::Restored)) => return None,
-            (true, _) => Told::Slowed,
-            (false, Some(Told::Slowed)) => Told::Restored,
+        let slowed_before = matches!(self.told, Some((Told::Slowed, _)));
+        let slowed_today = self.told == Some((Told::Slowed, today));
+        let depth = self.depth();
+        let news = match depth {
+            0 if slowed_before => Told::Restored,
+            0 => return None,
+            _ if !slowed_before || (depth > self.told_level && !slowed_today) => Told::Slowed,
+            _ => {
+                // A level that was left is news again when it comes back.
+                self.told_level = self.told_level.min(depth);
+                return None;
+            }
         };
-        self.told = Some((news, today));
+        (self.told, self.told_level) = (Some((news, today)), depth);
         Some(news)
     }
 
@@ -239,6 +260,7 @@ impl FairUse {
             cdn_speed: cdn.0.zip(cdn.1).map(|(down, up)| Speed { down, up }),
             decided_at: row.get("decided_at")?,
             told: told.zip(row.get("told_day")?),
+            told_level: row.get("told_level")?,
         })
     }
 
@@ -280,6 +302,7 @@ impl FairUse {
             self.decided_at,
             self.told.map(|(told, _)| told_word(told)),
             self.told.map(|(_, day)| day),
+            self.told_level,
         ]
     }
 }
@@ -329,8 +352,8 @@ pub async fn save(conn: &mut Conn, all: &[&FairUse]) -> Result<()> {
          monthly_down_bytes, monthly_up_bytes, online_seconds, cdn_daily_bytes, cdn_monthly_bytes, bonus_bytes, \
          staff_down_kbps, staff_up_kbps, staff_price, daily_level, monthly_level, full_quota, why, rule_id, down_kbps, \
          up_kbps, burst_down_kbps, burst_up_kbps, burst_threshold_down_kbps, burst_threshold_up_kbps, burst_seconds, \
-         cdn_daily_level, cdn_monthly_level, cdn_down_kbps, cdn_up_kbps, decided_at, told, told_day) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         cdn_daily_level, cdn_monthly_level, cdn_down_kbps, cdn_up_kbps, decided_at, told, told_day, told_level) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (service_id) DO UPDATE SET day_began_at = excluded.day_began_at, \
          cycle_began_at = excluded.cycle_began_at, cycle_due = excluded.cycle_due, \
          daily_down_bytes = excluded.daily_down_bytes, daily_up_bytes = excluded.daily_up_bytes, \
@@ -345,7 +368,7 @@ pub async fn save(conn: &mut Conn, all: &[&FairUse]) -> Result<()> {
          burst_threshold_up_kbps = excluded.burst_threshold_up_kbps, burst_seconds = excluded.burst_seconds, \
          cdn_daily_level = excluded.cdn_daily_level, cdn_monthly_level = excluded.cdn_monthly_level, \
          cdn_down_kbps = excluded.cdn_down_kbps, cdn_up_kbps = excluded.cdn_up_kbps, decided_at = excluded.decided_at, \
-         told = excluded.told, told_day = excluded.told_day"
+         told = excluded.told, told_day = excluded.told_day, told_level = excluded.told_level"
     );
     conn.batch(sql, all.iter().map(|it| it.columns()).collect()).await
 }
@@ -399,5 +422,66 @@ fn why(word: &str, full_quota: Option<Quota>) -> Result<Why> {
         (_, Some(("daily", text))) => level(text).map(Why::Daily),
         (_, Some(("monthly", text))) => level(text).map(Why::Monthly),
         _ => Err(strange("why", word)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fair() -> FairUse {
+        let at = DateTime::UNIX_EPOCH;
+        FairUse {
+            service_id: 41,
+            day_began_at: at,
+            cycle_began_at: at,
+            cycle_due: None,
+            daily: Volume::ZERO,
+            monthly: Volume::ZERO,
+            online_seconds: 0,
+            cdn_daily: Bytes::ZERO,
+            cdn_monthly: Bytes::ZERO,
+            bonus: Bytes::ZERO,
+            staff: Override::default(),
+            daily_level: 0,
+            monthly_level: 0,
+            full_quota: None,
+            why: Why::Full,
+            rule_id: None,
+            rate: Rate::plain(Speed::new(10_000, 2_000)),
+            cdn_daily_level: 0,
+            cdn_monthly_level: 0,
+            cdn_speed: None,
+            decided_at: at,
+            told: None,
+            told_level: 0,
+        }
+    }
+
+    #[test]
+    fn of_each_level_a_customer_is_told_once_and_of_deeper_ones_once_a_day() {
+        let mut fair = fair();
+        let (one, two) = ("2026-11-20".parse().unwrap(), "2026-11-21".parse().unwrap());
+        for (day, level, told) in [
+            (one, 0, None),
+            (one, 1, Some(Told::Slowed)),
+            (one, 1, None),
+            // Deeper on the same day: told on the next, if it still holds.
+            (one, 2, None),
+            (two, 2, Some(Told::Slowed)),
+            (two, 2, None),
+            // A level that was left is news when it comes back, though not on the day of the last letter.
+            (two, 1, None),
+            (two, 2, None),
+            (two, 0, Some(Told::Restored)),
+            (two, 0, None),
+            (two, 3, Some(Told::Slowed)),
+        ] {
+            fair.daily_level = level;
+            fair.why = if level == 0 { Why::Full } else { Why::Daily(level) };
+            assert_eq!(fair.tell(day), told, "{day} {level}");
+        }
+        fair.why = Why::Quota(Quota::Daily);
+        assert_eq!(fair.depth(), u8::MAX, "below every tier");
     }
 }

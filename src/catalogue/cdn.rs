@@ -195,7 +195,8 @@ mod tests {
             let wrong = Profile::parse("Akamai", text).unwrap_err();
             assert!(wrong.field == "subnets" && wrong.why.contains(part), "{wrong}");
         }
-        let many: String = (0..MOST_SUBNETS + 1).map(|at| format!("10.{}.{}.1\n", at / 256, at % 256)).collect();
+        let many: Vec<String> = (0..=MOST_SUBNETS).map(|at| format!("10.{}.{}.1", at / 256, at % 256)).collect();
+        let many = many.join("\n");
         assert!(Profile::parse("Akamai", &many).unwrap_err().why.contains("more than 5000"));
         assert_eq!(Profile::parse(" ", "").unwrap_err().field, "name");
         assert_eq!(Profile::parse("a\nb", "").unwrap_err().field, "name");

@@ -161,3 +161,36 @@ async fn a_collection_asks_two_prints_and_one_reset_a_hundred_accounts() {
         assert_books_equal(&app.app).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_older_than_what_is_booked_is_no_counter_that_began_again() {
+    // The router has answered a poll; before that is booked, a create takes the queue over as it stands by then.
+    let app = TestApp::new().await;
+    let user = app.create(41).await;
+    assert!(app.router.carry(&user, 5_000_000, 0));
+    app.pass(Duration::seconds(61));
+    app.step().await;
+    assert!(app.router.carry(&user, 1_000, 0));
+    app.pass(Duration::seconds(61));
+    let (clock, db) = (app.clock.clone(), app.app.clone());
+    let takes_over = Fault::call_after(move |router| {
+        assert!(router.carry("7-41", 2_000, 0));
+        clock.advance(Duration::seconds(2));
+        let (db, now) = (db.clone(), clock.now());
+        let written = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let sql = turnpike::sql!("UPDATE counter SET down_bytes = 5003000, booked_at = ? WHERE service_id = 41");
+            runtime.block_on(db.db.execute(sql, turnpike::params![now])).unwrap();
+        });
+        written.join().unwrap();
+        clock.advance(Duration::seconds(1));
+    });
+    app.router.fault_at(When::at("/queue/simple/print"), takes_over);
+    app.step().await;
+    assert_eq!(booked(&app.app, 41).await.down, 5_000_000, "what was taken over is nobody's");
+    assert!(app.router.carry(&user, 7, 0));
+    app.pass(Duration::seconds(61));
+    app.step().await;
+    assert_eq!(booked(&app.app, 41).await.down, 5_000_007);
+    assert_eq!(app.metric("turnpike_doubts_total{kind=\"restart\"}").await, 0);
+}

@@ -74,10 +74,14 @@ async fn every_hook_answers_as_its_sample_says() {
     sample(&app, "admin-tab", app.body(41)).await;
     sample(&app, "metrics", app.body(41)).await;
     sample(&app, "list-accounts", app.body(41)).await;
+    let plan = json!({"name": "Gold", "price": "9.90", "download_speed": "10M", "upload_speed": "2M"});
+    assert_eq!(app.send("POST", "/v1/plans", &plan).await.status, 201);
+    app.hook("change-package", &with(json!({"settings": {"plan": "Gold"}}))).await.ok();
+    sample(&app, "fup-reset", with(json!({"hook": {"what": "daily", "key": "invoice-7-1", "note": "paid"}}))).await;
     sample(&app, "disconnect", app.body(41)).await;
     sample(&app, "change-password", with(json!({"service": {"password": "a new one"}}))).await;
     sample(&app, "terminate", app.body(41)).await;
     let samples = std::fs::read_dir(file("x").parent().unwrap()).unwrap();
     let count = samples.filter(|it| it.as_ref().unwrap().path().extension().is_some_and(|it| it == "json")).count();
-    assert_eq!(count, 19, "a sample for every hook");
+    assert_eq!(count, 20, "a sample for every hook");
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     books_check::{assert_books_equal, booked},
+    crash_kills::killed,
     world::{GB, MB, TestApp},
 };
 use chrono::Duration;
@@ -11,7 +12,10 @@ use turnpike::{
     plan::fup::{Quota, Why},
     simulator::{Fault, When},
     units::{Bytes, Kbps, Volume},
-    work::fair_use::{Change, intervene},
+    work::{
+        collect::{self, Scope},
+        fair_use::{Change, intervene},
+    },
 };
 
 const SET: &str = "/queue/simple/set";
@@ -550,7 +554,8 @@ async fn two_sidecars_decide_as_one() {
         assert!(app.router.carry(&user, 3 * GB, 0));
         app.pass(Duration::seconds(30));
         let (one, two) = tokio::join!(turnpike::jobs::step(&app.app), turnpike::jobs::step(&other));
-        (one.unwrap(), two.unwrap());
+        one.unwrap();
+        two.unwrap();
     }
     app.pass(Duration::seconds(30));
     app.step().await;
@@ -561,4 +566,37 @@ async fn two_sidecars_decide_as_one() {
     );
     assert_eq!(app.mails().len(), 1, "one letter between them");
     other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_slows_dropped_at_any_await_is_gone_on_with() {
+    let mut app = TestApp::new().await;
+    app.plan(&with(json!({"monthly_fup1_threshold": 0}))).await;
+    let user = app.create_on_plan(41, json!({"traffic_gb_monthly": "10000"})).await;
+    app.step().await;
+    let mut survived = 0;
+    for polls in 1_usize.. {
+        intervene(&app.app, 41, &Change::ResetDaily, &format!("test/{polls}"), "").await.unwrap();
+        assert_eq!(app.max_limit(&user), "2000000/10000000", "begun again");
+        assert!(app.router.carry(&user, 10 * GB, 0));
+        app.pass(Duration::minutes(3));
+        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+        let service = app.app.clone();
+        let outcome = killed(polls, async move { collect::run(&service, 3, Scope::Poll, until).await }).await;
+        app.restart().await;
+        // The killed one's lease runs out.
+        app.pass(Duration::minutes(3));
+        app.step().await;
+        let fair = app.fair(41).await;
+        assert_eq!((fair.daily, fair.why), (Volume::new(10 * GB, 0), Why::Daily(1)), "killed at its poll {polls}");
+        assert_eq!(app.max_limit(&user), "1000000/4000000", "killed at its poll {polls}");
+        assert_books_equal(&app.app).await;
+        assert!(app.router.is_online(&user));
+        survived += usize::from(outcome.is_some());
+        if survived == 2 {
+            assert!(polls > 10, "a reading has more awaits than {polls}");
+            break;
+        }
+    }
+    assert_eq!(booked(&app.app, 41).await.down, app.fair(41).await.monthly.down.0, "no byte twice");
 }

@@ -95,6 +95,9 @@ impl Sample<'_> {
                 booked.skipped.push(no_queue(account, &server));
                 continue;
             };
+            if past.baselines.get(&id).is_some_and(|baseline| self.is_older_than(baseline)) {
+                continue;
+            }
             let counter = counter_of(reading);
             // Without a baseline nothing tells what is new: it starts here, and the smaller figure is none (law 2).
             if let Some(baseline) = past.baselines.get(&id) {
@@ -125,6 +128,12 @@ impl Sample<'_> {
         }
         server.seen(tx, self.began, self.uptime_seconds, server.boot_epoch + u64::from(self.saw_boot(&server))).await?;
         Ok(booked)
+    }
+
+    /// Whether the counter was booked since the router was asked, by a create that took a queue over: this reading shows
+    /// less, and would pass for a counter that began again. A booking later than now is of a clock that was set back.
+    fn is_older_than(&self, baseline: &Baseline) -> bool {
+        self.began < baseline.booked_at && baseline.booked_at <= self.now
     }
 
     fn nothing_yet(&self) -> Booked {
