@@ -11,7 +11,7 @@ use turnpike::{
 /// The plan that Charles is on.
 pub const CHARLES: &str = "Home 20";
 
-/// Each as a form would say it. Nobody in the story uses enough to be slowed.
+/// Each as a form would say it. Charles once uses enough to be slowed.
 fn all() -> [Value; 3] {
     [
         json!({

@@ -1,6 +1,7 @@
 //! The story: what a customer, WHMCS, a router and Turnpike do from 21 September to 20 November 2026. Every claim that it
 //! makes is looked up and compared; one that does not hold ends it.
 
+mod slowed;
 mod trouble;
 
 use super::{

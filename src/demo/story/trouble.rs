@@ -1,6 +1,7 @@
-//! The second month: a router that goes away, a reset whose answer is lost, a power cut, and another package.
+//! The second month: a router that goes away, a reset whose answer is lost, a power cut, a plan that slows, and another
+//! package.
 
-use super::{Cast, at, day};
+use super::{Cast, at, day, slowed};
 use crate::demo::{
     customers,
     figures::{MB, gb, gb_of, speed},
@@ -26,6 +27,7 @@ pub(super) async fn play(cast: &mut Cast, teller: &mut Teller) -> Result<()> {
     cast.live_through(day(11, 10)?, teller).await?;
     power_cut(cast, teller).await?;
     cast.live_through(day(11, 13)?, teller).await?;
+    slowed::play(cast, teller).await?;
     other_package(cast, teller).await?;
     let mark = cast.mark();
     cast.live_through(day(11, 19)?, teller).await?;
