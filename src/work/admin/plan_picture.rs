@@ -57,7 +57,8 @@ fn steps(of: &str, full: Kbps, tiers: &[Tier], used: Option<Bytes>, gb: Gigabyte
     let fastest = tiers.iter().map(|it| u64::from(it.speed.down.0)).max().unwrap_or(1);
     // Unlimited is drawn above every number.
     let top = if full.is_unlimited() { fastest * 3 / 2 + 1 } else { u64::from(full.0) };
-    let scale = Scale { most_used: (last / 4 * 5).max(used.map_or(0, |it| it.0)).max(1), most_kbps: top };
+    let scale =
+        Scale { most_used: last.saturating_add(last / 4).max(used.map_or(0, |it| it.0)).max(1), most_kbps: top };
     let mut line = format!("M{} {}", scale.x(0), scale.y(top));
     let mut words = format!("{} at first", told(full));
     let mut labels = String::new();
