@@ -251,7 +251,10 @@ impl Form<'_> {
         let wrong = || format!("must be a price from 0 to {MOST_PRICE}, with a point and four decimals at the most");
         self.read(name, |text| {
             let price = decimal(text).filter(|it| *it <= Decimal::from(MOST_PRICE) && it.normalize().scale() <= 4);
-            price.map(|it| it.normalize()).ok_or_else(wrong)
+            let mut price = price.ok_or_else(wrong)?.normalize();
+            // As prices are written: two decimals at least.
+            price.rescale(price.scale().max(2));
+            Ok(price)
         })
     }
 

@@ -72,7 +72,7 @@ fn the_story_is_the_same_at_every_run_and_leaves_nothing_behind() {
         "Carried 0.65 GB, charged 0.65 GB: nothing twice, nothing lost.",
         "restarts and all its counters stand at zero",
         "21.00 GB used today, so he goes on with 8 Mbit/s. His session was not cut.",
-        "He pays 2 to begin the day anew: 20 Mbit/s at once.",
+        "He pays 2.00 to begin the day anew: 20 Mbit/s at once.",
         "At once 50 Mbit/s down and 10 Mbit/s up, without a reconnect.",
         "Mails: 2, each once.",
         "The account warehouse is as it was.",

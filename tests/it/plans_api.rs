@@ -186,7 +186,7 @@ async fn hostile_names_are_kept_as_they_are_and_no_two_plans_have_one_name() {
 async fn a_duplicate_has_everything_but_the_name() {
     let app = TestApp::new().await;
     let all = json!({
-        "commercial_name": "Gold!", "description": "two\nlines", "day_price": "0.5", "reset_price": "3",
+        "commercial_name": "Gold!", "description": "two\nlines", "day_price": "0.50", "reset_price": "3.00",
         "burst_download": "20M", "burst_upload": "4M", "soft_fup_enabled": true, "monthly_quota": "500 GB",
         "quota_action": "throttle", "quota_download_speed": 64, "quota_upload_speed": 32, "time_quota": 90,
         "time_based_speed_enabled": true, "time_from": "00:00", "time_to": "06:00", "download_ratio": 100,

@@ -45,7 +45,7 @@ async fn the_plan_says_its_speed_and_why_and_what_comes_next() {
         (&fresh["name"], &fresh["slowed"], &fresh["why"]["code"]),
         (&json!("Gold 10"), &json!(false), &json!("full"))
     );
-    assert_eq!(fresh["reset"], json!({"price": "2.5", "offered": false}), "there is nothing to reset");
+    assert_eq!(fresh["reset"], json!({"price": "2.50", "offered": false}), "there is nothing to reset");
     assert_eq!(fresh["today"]["next_threshold_bytes"], 5 * GB);
     app.dial(&made);
     app.pass(Duration::hours(2));
@@ -68,7 +68,7 @@ async fn the_plan_says_its_speed_and_why_and_what_comes_next() {
         json!({"on_now": false, "from": "22:00", "to": "06:00", "download_ratio": 100, "upload_ratio": 50, "ends_at": null,
                "begins_at": "2026-11-20T22:00:00Z"})
     );
-    assert_eq!(slowed["reset"], json!({"price": "2.5", "offered": true}));
+    assert_eq!(slowed["reset"], json!({"price": "2.50", "offered": true}));
     assert_eq!((&slowed["as_of"], &slowed["time_zone"]), (&json!("2026-11-20T14:00:00Z"), &json!("UTC")));
 }
 

@@ -136,7 +136,7 @@ fn a_wrong_field_is_named() {
 #[test]
 fn every_field_is_read_and_written_back() {
     let mut all = json!({
-        "commercial_name": "Gold!", "description": "two\nlines", "day_price": "0.5", "reset_price": 3,
+        "commercial_name": "Gold!", "description": "two\nlines", "day_price": "0.50", "reset_price": 3,
         "burst_download": "20M", "burst_upload": "4M", "burst_threshold": 80, "burst_time": 12, "soft_fup_enabled": true,
         "daily_quota": 7, "monthly_quota": 8, "time_quota": 90, "quota_action": "throttle",
         "quota_download_speed": 64, "quota_upload_speed": 32, "time_based_speed_enabled": true,
@@ -161,8 +161,8 @@ fn every_field_is_read_and_written_back() {
     let written = fields(&plan);
     for (name, value) in &given {
         let same = match name.as_str() {
-            "price" => json!("9.9"),
-            "reset_price" => json!("3"),
+            "price" => json!("9.90"),
+            "reset_price" => json!("3.00"),
             name if name.ends_with("_speed") || name.starts_with("burst_") => {
                 value.as_str().map_or_else(|| value.clone(), |text| json!(speed(text).unwrap()))
             }
