@@ -15,6 +15,8 @@ pub enum Kind {
     ResetCycle,
     /// Bytes were given on top for the cycle.
     Bonus,
+    /// A renewal was paid: the cycle of that due date began.
+    Renewal,
     /// Speed or price were settled for this subscriber alone.
     Override,
 }
@@ -26,6 +28,7 @@ impl Kind {
             Self::ResetDaily => "reset-daily",
             Self::ResetCycle => "reset-cycle",
             Self::Bonus => "bonus",
+            Self::Renewal => "renewal",
             Self::Override => "override",
         }
     }
@@ -34,7 +37,7 @@ impl Kind {
 /// One of them, as it is shown.
 #[derive(Clone, Debug)]
 pub struct Intervention {
-    /// `reset-daily`, `reset-cycle`, `bonus` or `override`.
+    /// `reset-daily`, `reset-cycle`, `bonus`, `renewal` or `override`.
     pub kind: String,
     /// What makes it one.
     pub once: String,

@@ -42,6 +42,12 @@ pub async fn save(conn: &mut Conn, server_id: u64, it: &Marking) -> Result<()> {
     conn.execute(sql, params![server_id, lists, digest, at]).await.map(|_| ())
 }
 
+/// The router may hold something else now: it is asked again, whatever was seen before.
+pub async fn look_again(conn: &mut Conn, server_id: u64) -> Result<()> {
+    let sql = sql!("UPDATE router_marking SET digest = NULL, agreed_at = NULL WHERE server_id = ?");
+    conn.execute(sql, params![server_id]).await.map(|_| ())
+}
+
 /// Nothing of ours is there any more.
 pub async fn forget(conn: &mut Conn, server_id: u64) -> Result<()> {
     conn.execute(sql!("DELETE FROM router_marking WHERE server_id = ?"), params![server_id]).await.map(|_| ())

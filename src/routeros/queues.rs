@@ -188,7 +188,7 @@ pub(super) fn reading(row: &Row<'_>) -> Result<Option<Reading>, String> {
             b"packets" => packets = pair(value),
             b"disabled" => seen.disabled = truth(value),
             b"dynamic" if truth(value) => return Ok(None),
-            b"max-limit" => seen.shape = Some(shape(row)?),
+            b"max-limit" => seen.shape = shape(row).ok(),
             _ => {}
         }
     }

@@ -98,23 +98,32 @@ async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]
     if account.state == State::Gone || changes.iter().any(|it| it.kind == Kind::Remove) {
         return Ok(routeros::remove(router, &account.username, &mark).await?);
     }
-    let only_switched = changes.iter().all(|it| matches!(it.kind, Kind::Enable | Kind::Disable));
+    let switches = |it: &Pending| matches!(it.kind, Kind::Enable | Kind::Disable);
+    let (any_switch, only_switches) = (changes.iter().any(switches), changes.iter().all(switches));
     let enabled = account.causes.is_enabled();
-    let switched = only_switched && routeros::set_disabled(router, &account.username, &mark, !enabled).await?;
+    // Who has paid is on and who is to be off is off, whatever else of the account the router refuses.
+    let switched = any_switch && routeros::set_disabled(router, &account.username, &mark, !enabled).await?;
+    if switched && !enabled && changes.iter().any(|it| it.kick) {
+        kick_ours(router, account).await?;
+    }
     // Not there to be switched off is off; everything else is brought in line as a whole.
-    if !switched && (enabled || !only_switched) {
+    if !(only_switches && (switched || !enabled)) {
         let queues = super::fair_use::queues_of(app, account).await?;
         let wanted = super::wanted(app, account, queues)?;
         routeros::ensure(router, &wanted).await?;
     }
     if changes.iter().any(|it| it.kick) {
-        match kick(router, account).await {
-            // The name is somebody else's now, and so are its sessions.
-            Ok(_) | Err(routeros::Error::NameTaken { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        kick_ours(router, account).await?;
     }
     Ok(())
+}
+
+/// Ends the account's sessions, unless the name is somebody else's now: then so are they.
+async fn kick_ours(router: &Router, account: &Account) -> Result<(), MakeError> {
+    match kick(router, account).await {
+        Ok(_) | Err(routeros::Error::NameTaken { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Ends the account's sessions: how many. Sessions are known by name only, so where the name also belongs to a secret

@@ -305,7 +305,7 @@ async fn on_plan(
     let mut held = Held::of_one(app, tx, account, now).await?;
     if let Some(due) = account.sold.next_due_date {
         // One that was here before has used nothing of another cycle.
-        held.renewed(account.service_id, due);
+        held.renewed(tx, account.service_id, due).await?;
     }
     held.decide_speed(account);
     held.save(tx).await

@@ -15,6 +15,7 @@ use crate::{
     catalogue::{
         cdn,
         plans::{self, Stored},
+        rules,
     },
     db::Tx,
     plan::{
@@ -194,11 +195,22 @@ async fn replaced(app: &App, tx: &mut Tx, id: u64, plan: &Plan) -> Result<Plan, 
 pub async fn delete(app: &App, id: u64) -> Result<(), Problem> {
     crate::in_tx!(app.db, tx => {
         let stored = plans::find_locked(&mut tx, id).await?.ok_or_else(|| no_such_plan(id))?;
+        // A rule for no plan at all would be for every plan.
+        if let Some(rule) = rules::all(&mut tx).await?.iter().find(|rule| rule.plans.contains(&id)) {
+            return Err(named_by_a_rule(&stored.plan.name, &rule.name));
+        }
         match roll::on_plan(&mut tx, id).await? {
             0 => plans::remove(&mut tx, id).await.map(|_| ()).map_err(Problem::from),
             on => Err(in_use(&stored.plan.name, on)),
         }
     })
+}
+
+fn named_by_a_rule(plan: &str, rule: &str) -> Problem {
+    let text = format!(
+        "The bandwidth rule {rule} is for the plan {plan}; take the plan out of the rule, or remove the rule, first."
+    );
+    Problem::new(Code::PlanInUse, text)
 }
 
 /// Clones the plan with all that it says, under the body's `name`, else under `<Name> (Copy)`, `(Copy 2)` …; answers it.

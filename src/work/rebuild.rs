@@ -22,7 +22,7 @@ use crate::{
     },
     app::App,
     problem::{Code, Problem},
-    router::Server,
+    router::{Server, marking},
     routeros,
 };
 use futures_util::{StreamExt, stream};
@@ -77,6 +77,7 @@ pub async fn compare(app: &App, server_id: u64) -> Result<Comparison, Problem> {
 /// mended is no error: it stands in [`Outcome::now`].
 pub async fn run(app: &App, server_id: u64, watch: &(dyn Fn(Step<'_>) + Sync)) -> Result<Outcome, Problem> {
     let server = find(app, server_id).await?;
+    crate::in_tx!(app.db, tx => marking::look_again(&mut tx, server_id).await.map_err(Problem::from))?;
     // What the queues show now is booked before any of them is made anew; what waits is made along with it.
     collect::run(app, server_id, Scope::Poll, Instant::now() + READING).await?;
     let mut now = compare::run(app, &server, Instant::now() + READING).await?;

@@ -39,7 +39,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         account.balance += create::grant(&mut tx, &account, now).await?;
         account.save(&mut tx, now).await?;
         let mut held = Held::of_one(app, &mut tx, &account, now).await?;
-        held.renewed(service_id, due);
+        held.renewed(&mut tx, service_id, due).await?;
         settle::settle_held(app, &mut tx, &server, (&mut account, &mut held), now).await
     })?;
     apply::or_later(app, &server, service_id, until).await?;

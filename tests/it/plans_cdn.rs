@@ -314,3 +314,36 @@ async fn staff_keep_profiles_on_a_page_of_their_own() {
     assert!(said.contains("is removed"));
     assert!(!app.admin("cdn", &json!({})).await.contains("Other"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_spoiled_or_a_new_router_lacks_is_made_right_at_once() {
+    let app = TestApp::new().await;
+    let profile = app.cdn("Akamai", "203.0.113.0/24").await;
+    app.plan(&gold(profile)).await;
+    let name = app.subscribe(41, "Gold").await;
+    let cdn_name = format!("{name}-cdn");
+    app.minute().await;
+    // Switched off by hand, its traffic would be the account's own.
+    app.router.world(|world| world.put("/queue/simple", &cdn_name, "disabled", "true"));
+    app.minute().await;
+    app.minute().await;
+    assert_eq!(app.queue(&cdn_name, "disabled").as_deref(), Some("false"));
+    // An emptied router: rebuild brings back lists and rules too, though they were seen to be right a minute ago.
+    for menu in [LISTS, RULES, "/queue/simple", "/ppp/secret"] {
+        app.router.world(|world| world.table_mut(menu).retain(|_| false));
+    }
+    turnpike::work::rebuild::run(&app.app, 3, &|_| {}).await.unwrap();
+    assert_eq!((app.rows(LISTS), app.rows(RULES)), (2, 2));
+    assert!(app.queue(&cdn_name, "name").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_of_five_thousand_subnets_is_saved_from_its_page() {
+    let app = TestApp::new().await;
+    let subnets: Vec<String> = (0..5_000).map(|at| format!("100.{}.{}.0/28", 64 + at / 256, at % 256)).collect();
+    let form = json!({"do": "save", "name": "Everything", "subnets": subnets.join("\r\n")});
+    let answer = app.press("cdn", &json!({"add": "1"}), &form).await;
+    assert_eq!(answer["status"], 303, "{answer}");
+    let mut conn = app.app.db.read().await.unwrap();
+    assert_eq!(cdn::all(&mut conn).await.unwrap().len(), 1);
+}

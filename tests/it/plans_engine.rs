@@ -600,3 +600,82 @@ async fn a_reading_that_slows_dropped_at_any_await_is_gone_on_with() {
     }
     assert_eq!(booked(&app.app, 41).await.down, app.fair(41).await.monthly.down.0, "no byte twice");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_due_date_begins_one_cycle_however_late_or_often_it_is_told() {
+    let app = TestApp::new().await;
+    app.plan(&gold()).await;
+    let user = app.create_on_plan(41, json!({})).await;
+    app.step().await;
+    let renew = async |due: &str| {
+        let mut body = app.plan_body(41, json!({}));
+        body["service"]["next_due_date"] = json!(due);
+        app.hook("renew", &body).await.ok();
+    };
+    app.receive(&user, 5 * GB).await;
+    renew("2027-01-01").await;
+    intervene(&app.app, 41, &Change::Bonus(7), "staff/1", "").await.unwrap();
+    app.receive(&user, GB).await;
+    // A retry of the month before, then of this one; and staff bring the account back.
+    renew("2026-12-01").await;
+    renew("2027-01-01").await;
+    let mut body = app.plan_body(41, json!({}));
+    body["service"]["next_due_date"] = json!("2026-12-01");
+    app.hook("create", &body).await.ok();
+    app.step().await;
+    let fair = app.fair(41).await;
+    assert_eq!((fair.monthly, fair.bonus), (Volume::new(GB, 0), Bytes(7)), "nothing was given or taken");
+    renew("2027-02-01").await;
+    assert_eq!((app.fair(41).await.monthly, app.fair(41).await.bonus), (Volume::ZERO, Bytes::ZERO));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_clock_set_forward_makes_nobody_online() {
+    let app = TestApp::new().await;
+    app.plan(&with(json!({"time_quota": 60, "quota_action": "block"}))).await;
+    app.create_on_plan(41, json!({})).await;
+    app.router.pass(std::time::Duration::from_secs(3 * 86_400));
+    app.step().await;
+    app.pass(Duration::minutes(1));
+    app.step().await;
+    let before = app.fair(41).await.online_seconds;
+    // Eight hours for us, half a minute for the router.
+    app.clock.advance(Duration::hours(8));
+    app.router.pass(std::time::Duration::from_secs(30));
+    app.step().await;
+    assert_eq!(app.fair(41).await.online_seconds, before + 30);
+    assert_eq!(app.account(41).await["enabled"], json!(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_off_is_off_and_who_has_paid_is_on_though_the_router_refuses_the_rest() {
+    let app = TestApp::new().await;
+    app.plan(&gold()).await;
+    let user = app.create_on_plan(41, json!({})).await;
+    app.step().await;
+    app.router.fault_at(When::every(SET), Fault::Trap("failure: unknown queue type".into(), None));
+    let other = app.plan_body(41, json!({"download_mbps": "7"}));
+    assert_eq!(app.hook("change-package", &other).await.code(), "router-refused");
+    assert_eq!(app.hook("suspend", &app.body(41)).await.code(), "router-refused");
+    let disabled = || app.router.world(|world| world.get("/ppp/secret", &user, "disabled")).unwrap();
+    assert_eq!((disabled().as_str(), app.router.is_online(&user)), ("true", false), "suspended all the same");
+    assert_eq!(app.hook("unsuspend", &app.body(41)).await.code(), "router-refused");
+    assert_eq!(disabled(), "false", "paid, and not kept out by a queue");
+    app.router.clear_faults();
+    app.pass(Duration::minutes(1));
+    app.step().await;
+    assert_eq!((app.max_limit(&user), &app.account(41).await["pending"]), ("2000000/7000000".into(), &json!(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_a_bandwidth_rule_names_is_not_removed() {
+    let app = TestApp::new().await;
+    let plan = app.send("POST", "/v1/plans", &gold()).await.body["id"].as_u64().unwrap();
+    let rule = json!({"name": "Night", "plans": [plan], "download_percent": 300, "upload_percent": 300});
+    let rule = app.send("POST", "/v1/bandwidth-rules", &rule).await.body["id"].as_u64().unwrap();
+    let refused = app.send("DELETE", &format!("/v1/plans/{plan}"), &Value::Null).await;
+    assert_eq!(refused.code(), "plan-in-use");
+    assert!(refused.body["detail"].as_str().unwrap().contains("rule Night"), "{}", refused.body);
+    assert_eq!(app.send("DELETE", &format!("/v1/bandwidth-rules/{rule}"), &Value::Null).await.status, 204);
+    assert_eq!(app.send("DELETE", &format!("/v1/plans/{plan}"), &Value::Null).await.status, 204);
+}

@@ -7,6 +7,8 @@ use url::form_urlencoded;
 
 /// The longest text of a query or a form, in characters; a NetFlow record's notes are the longest that is meant.
 const LONGEST: usize = 8_192;
+/// The longest list of subnets, in characters: as many as a CDN profile may hold.
+const LONGEST_LIST: usize = 262_144;
 
 /// Who asks.
 #[derive(Clone, Debug, Deserialize)]
@@ -111,6 +113,10 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Fields {
     }
 }
 
+fn longest(name: &str) -> usize {
+    if name == "subnets" { LONGEST_LIST } else { LONGEST }
+}
+
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -121,8 +127,8 @@ impl<'de> Deserialize<'de> for Fields {
             List(Vec<String>),
         }
         match Either::deserialize(from)? {
-            Either::Map(map) => match map.iter().find(|(_, text)| text.chars().count() > LONGEST) {
-                Some((name, _)) => Err(de::Error::custom(format!("{name} has more than {LONGEST} characters"))),
+            Either::Map(map) => match map.iter().find(|(name, text)| text.chars().count() > longest(name)) {
+                Some((name, _)) => Err(de::Error::custom(format!("{name} has more than {} characters", longest(name)))),
                 None => Ok(Self(map)),
             },
             Either::List(list) if list.is_empty() => Ok(Self::default()),

@@ -69,7 +69,9 @@ impl<'a> CdnQueues<'a> {
             let fits = match (sold, found) {
                 (Some(cdn), Some((place, it))) => {
                     all.found.push((account.service_id, *it));
-                    it.packet_marks == names.packet_mark(cdn.profile_id) && own_place.is_none_or(|own| *place < own)
+                    let counts_it = !it.disabled && it.target == format!("{}/32", account.address);
+                    let marked = it.packet_marks == names.packet_mark(cdn.profile_id);
+                    counts_it && marked && own_place.is_none_or(|own| *place < own)
                 }
                 (sold, found) => sold.is_none() && found.is_none(),
             };

@@ -11,7 +11,7 @@ use crate::{
     db::Tx,
     plan::burst::Rate,
     problem::{Code, Problem},
-    router::{Server, lease::Lease},
+    router::{Server, lease::Lease, marking},
     routeros::Reading,
     units::{Speed, Volume},
     usage::{
@@ -104,7 +104,8 @@ impl Sample<'_> {
                 let line = fastest(account, &held, reading, baseline);
                 let seen = (&counter, line);
                 let delta = self.moved(app, tx, account, seen, (baseline, &past), &mut booked.tally).await?;
-                let online = self.sessions.get(&account.username).copied().unwrap_or_default();
+                let online =
+                    self.sessions.get(&account.username).copied().unwrap_or_default().min(self.ran_since(baseline));
                 held.was_online(account, online, (baseline.booked_at, self.began));
                 let it = |Delta { volume, doubtful }| Moved { account: at, volume, from: baseline.booked_at, doubtful };
                 moved.extend(delta.map(it));
@@ -126,6 +127,9 @@ impl Sample<'_> {
         if had_intents || !past.intents.is_empty() {
             counters::set_intents(tx, server_id, &past.intents).await?;
         }
+        if booked.tally.missing > 0 || self.saw_boot(&server) {
+            marking::look_again(tx, server_id).await?;
+        }
         server.seen(tx, self.began, self.uptime_seconds, server.boot_epoch + u64::from(self.saw_boot(&server))).await?;
         Ok(booked)
     }
@@ -134,6 +138,12 @@ impl Sample<'_> {
     /// less, and would pass for a counter that began again. A booking later than now is of a clock that was set back.
     fn is_older_than(&self, baseline: &Baseline) -> bool {
         self.began < baseline.booked_at && baseline.booked_at <= self.now
+    }
+
+    /// For how many seconds the router ran since the counter was booked, by its own clock: ours may have been set.
+    fn ran_since(&self, baseline: &Baseline) -> u64 {
+        let before = baseline.uptime_seconds.filter(|before| *before <= self.uptime_seconds);
+        self.uptime_seconds - before.unwrap_or_default()
     }
 
     fn nothing_yet(&self) -> Booked {

@@ -5,6 +5,7 @@ use crate::{
     account::{
         Account,
         fair_use::{self, FairUse, Told},
+        interventions,
     },
     app::App,
     db::Conn,
@@ -131,13 +132,21 @@ impl Held {
         }
     }
 
-    /// A renewal with that due date was paid: the cycle begins, once for each date.
-    pub(in crate::work) fn renewed(&mut self, service_id: u64, due: NaiveDate) {
-        let Some(now) = self.terms.as_ref().map(Terms::now) else { return };
-        if let Some(fair) = self.get_mut(service_id).filter(|fair| fair.cycle_due != Some(due)) {
+    /// A renewal with that due date was paid: the cycle begins, once for each date, however late or often it is told.
+    pub(in crate::work) async fn renewed(
+        &mut self,
+        tx: &mut Conn,
+        service_id: u64,
+        due: NaiveDate,
+    ) -> Result<(), Problem> {
+        let Some(now) = self.terms.as_ref().map(Terms::now) else { return Ok(()) };
+        let Some(fair) = self.get_mut(service_id) else { return Ok(()) };
+        let once = (interventions::Kind::Renewal, due.to_string());
+        if interventions::enter(tx, service_id, (once.0, &once.1), 0, "", now).await? {
             fair.cycle_due = Some(due);
             fair.begin_cycle(now);
         }
+        Ok(())
     }
 
     /// Decides how fast an account that is being made goes; nobody is told of it.
