@@ -41,7 +41,8 @@ pub async fn get(app: &App, id: u64) -> Result<Value, Problem> {
     Ok(Value::Object(rule_form::fields(&rule)))
 }
 
-/// Makes a rule of the body's fields; answers it.
+/// Makes a rule of the body's fields; answers it. One that says the same already is as good as made: a form that was sent
+/// twice makes one.
 ///
 /// # Errors
 /// `malformed`; `setting-invalid` naming the field.
@@ -49,7 +50,11 @@ pub async fn add(app: &App, body: &[u8]) -> Result<Value, Problem> {
     let rule = read(0, &object(body)?)?;
     let id = crate::in_tx!(app.db, tx => {
         check_plans(&mut tx, &rule).await?;
-        rules::add(&mut tx, &rule, app.clock.now()).await.map_err(Problem::from)
+        let same = |it: &Rule| Rule { id: 0, ..it.clone() } == rule;
+        match rules::all(&mut tx).await?.iter().find(|it| same(it)) {
+            Some(made) => Ok(made.id),
+            None => rules::add(&mut tx, &rule, app.clock.now()).await.map_err(Problem::from),
+        }
     })?;
     get(app, id).await
 }

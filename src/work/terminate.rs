@@ -8,7 +8,7 @@ use super::{
     books::{self, Moved},
     collect,
     fair_use::Held,
-    view,
+    marking, view,
 };
 use crate::{
     account::{
@@ -40,6 +40,8 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     if account.state != State::Gone {
         let server = super::server_of(app, ask, &account).await?;
         remove(app, &server, &account, until).await?;
+        // The address is free from here on: the next customer must not stand in this one's lists.
+        marking::run(app, account.server_id, until).await;
     }
     let mut conn = app.db.read().await?;
     let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;

@@ -672,7 +672,9 @@ async fn a_plan_that_a_bandwidth_rule_names_is_not_removed() {
     let app = TestApp::new().await;
     let plan = app.send("POST", "/v1/plans", &gold()).await.body["id"].as_u64().unwrap();
     let rule = json!({"name": "Night", "plans": [plan], "download_percent": 300, "upload_percent": 300});
+    let twice = app.send("POST", "/v1/bandwidth-rules", &rule).await.body["id"].clone();
     let rule = app.send("POST", "/v1/bandwidth-rules", &rule).await.body["id"].as_u64().unwrap();
+    assert_eq!(twice, rule, "sent twice, made once");
     let refused = app.send("DELETE", &format!("/v1/plans/{plan}"), &Value::Null).await;
     assert_eq!(refused.code(), "plan-in-use");
     assert!(refused.body["detail"].as_str().unwrap().contains("rule Night"), "{}", refused.body);
