@@ -370,7 +370,7 @@ fn plans(fields: &[String]) -> Vec<Named> {
 }
 
 fn pages() -> Vec<Named> {
-    let texts = || json!({"type": "object", "additionalProperties": {"type": "string", "maxLength": 262144}});
+    let texts = || json!({"type": "object", "additionalProperties": {"type": "string", "maxLength": 262_144}});
     let flash = || {
         json!({"type": ["object", "null"], "required": ["level", "text"],
                           "properties": {"level": word(&["success", "info", "warning", "danger"]), "text": text()}})
