@@ -101,12 +101,9 @@ impl Sample<'_> {
             let counter = counter_of(reading);
             // Without a baseline nothing tells what is new: it starts here, and the smaller figure is none (law 2).
             if let Some(baseline) = past.baselines.get(&id) {
-                let line = fastest(account, &held, reading, baseline);
-                let seen = (&counter, line);
+                let seen = (&counter, fastest(account, &held, reading, baseline));
                 let delta = self.moved(app, tx, account, seen, (baseline, &past), &mut booked.tally).await?;
-                let online =
-                    self.sessions.get(&account.username).copied().unwrap_or_default().min(self.ran_since(baseline));
-                held.was_online(account, online, (baseline.booked_at, self.began));
+                held.was_online(account, self.online(account, baseline), (baseline.booked_at, self.began));
                 let it = |Delta { volume, doubtful }| Moved { account: at, volume, from: baseline.booked_at, doubtful };
                 moved.extend(delta.map(it));
             }
@@ -138,6 +135,12 @@ impl Sample<'_> {
     /// less, and would pass for a counter that began again. A booking later than now is of a clock that was set back.
     fn is_older_than(&self, baseline: &Baseline) -> bool {
         self.began < baseline.booked_at && baseline.booked_at <= self.now
+    }
+
+    /// For how many seconds the account has been online, of those that its router ran since the counter was booked.
+    fn online(&self, account: &Account, baseline: &Baseline) -> u64 {
+        let session = self.sessions.get(&account.username).copied().unwrap_or_default();
+        session.min(self.ran_since(baseline))
     }
 
     /// For how many seconds the router ran since the counter was booked, by its own clock: ours may have been set.
