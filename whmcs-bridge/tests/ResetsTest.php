@@ -241,6 +241,61 @@ final class ResetsTest extends BridgeTestCase
         self::assertMatchesRegularExpression('/^whmcs-[0-9a-f]{32}$/', $hook['key']);
     }
 
+    public function testOneStuckResetHoldsUpNobodyElses(): void
+    {
+        $peer = $this->offering();
+        $this->due(2);
+        foreach ([[502, 'router-refused'], [502, 'router-strange'], [409, 'busy']] as [$status, $code]) {
+            $peer->refuse('fup-reset', $status, $code, 'Not this one.');
+            $before = count($this->resetsAsked($peer));
+            $this->cron($peer);
+            self::assertCount($before + 2, $this->resetsAsked($peer), $code);
+        }
+        $peer->refuse('fup-reset', 503, 'database-unavailable', 'The database does not answer.');
+        $before = $this->resetsAsked($peer);
+        Capsule::table(Resets::TABLE)->update(['at' => 1000]);
+        $this->cron($peer);
+        $this->cron($peer);
+        $asked = array_slice($this->resetsAsked($peer), count($before));
+        self::assertCount(2, array_unique($asked), 'one a run while all is away, and each in its turn');
+        self::assertCount(2, $asked);
+        self::assertSame(2, Capsule::table(Resets::TABLE)->where('state', 'paid')->count());
+    }
+
+    public function testResetsThatFailCostTheCronRunNothingElse(): void
+    {
+        $peer = $this->offering();
+        Capsule::schema()->drop(Resets::TABLE);
+        Capsule::schema()->create(Resets::TABLE, static function ($table): void {
+            $table->increments('id');
+        });
+        $this->cron($peer);
+        self::assertContains('cron', $this->asked($peer));
+        self::assertStringContainsString('the paid resets could not be looked at', $this->logs());
+    }
+
+    /** So many resets are paid and not yet done. */
+    private function due(int $count): void
+    {
+        for ($n = 1; $n <= $count; $n++) {
+            $made = Kernel::invoice(['userid' => 7, 'status' => 'Paid', 'date' => '', 'duedate' => '',
+                'itemdescription1' => "Reset [R41-$n]", 'itemamount1' => '5.00', 'itemtaxed1' => 1]);
+            $item = Capsule::table('tblinvoiceitems')->where('invoiceid', $made['invoiceid'])->value('id');
+            Capsule::table(Resets::TABLE)->insert(['service_id' => 41, 'number' => $n, 'state' => 'paid',
+                'invoice_id' => $made['invoiceid'], 'item_id' => $item, 'at' => 1000]);
+        }
+    }
+
+    /**
+     * @return string[] the key of each
+     */
+    private function resetsAsked(Peer $peer): array
+    {
+        return array_values(array_filter(array_map(static function (array $request): string {
+            return $request['hook'] === 'fup-reset' ? $request['body']['hook']['key'] : '';
+        }, $peer->requests())));
+    }
+
     private function offering(): Peer
     {
         $peer = $this->peer();

@@ -38,6 +38,7 @@ final class Resets
                 $table->string('state', 10);
                 $table->integer('invoice_id');
                 $table->integer('item_id');
+                // when it was ordered or, while it is due, last asked for in vain
                 $table->integer('at');
                 $table->unique(['service_id', 'number']);
                 $table->index('invoice_id');
@@ -123,16 +124,25 @@ final class Resets
         }
         $due = Capsule::table(self::TABLE)->where('state', 'paid');
         $due = $invoiceId > 0 ? $due->where('invoice_id', $invoiceId) : $due;
-        foreach ($due->orderBy('id')->limit(self::AT_ONCE)->get() as $row) {
+        foreach ($due->orderBy('at')->orderBy('id')->limit(self::AT_ONCE)->get() as $row) {
             try {
                 self::ask($row, $someoneWaits);
-            } catch (SidecarError $error) {
+            } catch (\Throwable $cause) {
+                $error = SidecarError::from($cause);
+                if ($error !== $cause) {
+                    ModuleLog::defect('fup-reset', $cause, []);
+                }
                 if (!self::isFinal($error)) {
+                    // behind the others, so that it never holds them up
+                    Capsule::table(self::TABLE)->where('id', $row->id)->update(['at' => time()]);
                     if ($someoneWaits) {
                         Module::note("the reset that the customer of service $row->service_id has paid is done as soon"
                             . ' as Turnpike answers: ' . $error->forAdmin());
                     }
-                    return;
+                    if (self::isAway($error)) {
+                        return;
+                    }
+                    continue;
                 }
                 self::settle($row, 'failed');
                 Module::note("the reset that the customer of service $row->service_id has paid (invoice"
@@ -250,6 +260,12 @@ final class Resets
         } else {
             Module::sidecar()->hook('fup-reset', $body, Sidecar::LIFECYCLE_MS);
         }
+    }
+
+    /** Whether it would be the same for every reset: Turnpike as a whole is away, not one service or its router. */
+    private static function isAway(SidecarError $error): bool
+    {
+        return $error->isVerified() ? $error->kind() === 'database-unavailable' : $error->kind() !== 'bridge-failed';
     }
 
     /** Whether Turnpike itself said no, and will again. */
