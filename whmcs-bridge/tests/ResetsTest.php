@@ -274,6 +274,21 @@ final class ResetsTest extends BridgeTestCase
         self::assertStringContainsString('the paid resets could not be looked at', $this->logs());
     }
 
+    public function testWhatWasPaidAtOnceIsSaidToBeDoneOnlyWhenItIs(): void
+    {
+        $peer = $this->offering();
+        foreach ([1 => 'It could not be done; we will refund it.', 2 => 'The reset is paid and done.'] as $n => $says) {
+            $n === 1 ? $peer->refuse('fup-reset', 404, 'no-such-service', 'Service 41 is not known here.')
+                : $peer->answer('fup-reset', ['account' => []]);
+            // as when WHMCS pays it from the customer's credit
+            Kernel::invoice(['userid' => 7, 'status' => 'Paid', 'date' => '', 'duedate' => '',
+                'itemdescription1' => "Reset [R41-$n]", 'itemamount1' => '5.00', 'itemtaxed1' => 1]);
+            $this->press();
+            self::assertStringContainsString($says, $this->view());
+        }
+        self::assertSame(['failed', 'done'], Capsule::table(Resets::TABLE)->orderBy('id')->pluck('state')->all());
+    }
+
     /** So many resets are paid and not yet done. */
     private function due(int $count): void
     {

@@ -70,7 +70,7 @@ final class Resets
      * Makes the invoice, unless one is open.
      *
      * @param string $what the invoice line, without its mark
-     * @return array{state: string, invoice: int} as `open`; `making` when another press is about to
+     * @return array{state: string, invoice: int} as `open`, `done` or `failed`; `making` when another press is about to
      * @throws \Throwable when WHMCS made none
      */
     public static function order(int $serviceId, int $clientId, Money $price, string $what): array
@@ -195,7 +195,11 @@ final class Resets
             self::deliver(true, $open['invoice']);
             $open = self::open($serviceId);
         }
-        return $open['state'] === '' ? ['state' => 'done', 'invoice' => (int) $item->invoiceid] : $open;
+        if ($open['state'] !== '') {
+            return $open;
+        }
+        $isDone = (clone $mine)->value('state') === 'done';
+        return ['state' => $isDone ? 'done' : 'failed', 'invoice' => (int) $item->invoiceid];
     }
 
     private static function item(int $clientId, string $mark): ?\stdClass
