@@ -289,6 +289,24 @@ final class ResetsTest extends BridgeTestCase
         self::assertSame(['failed', 'done'], Capsule::table(Resets::TABLE)->orderBy('id')->pluck('state')->all());
     }
 
+    public function testARefundBeforeItIsDoneMeansThatNothingIsDone(): void
+    {
+        $peer = $this->offering();
+        $peer->answer('fup-reset', ['account' => []]);
+        $this->due(4);
+        $invoices = Capsule::table('tblinvoices')->orderBy('id')->pluck('id')->all();
+        foreach (['Refunded', 'Cancelled', 'Unpaid', null] as $n => $ends) {
+            $row = Capsule::table('tblinvoices')->where('id', $invoices[$n]);
+            $ends === null ? $row->delete() : $row->update(['status' => $ends]);
+        }
+        $this->cron($peer);
+        self::assertSame([], $this->resetsAsked($peer));
+        $states = Capsule::table(Resets::TABLE)->orderBy('id')->pluck('state')->all();
+        self::assertSame(['void', 'void', 'ordered', 'void'], $states);
+        Kernel::pay((int) $invoices[2]);
+        self::assertCount(1, $this->resetsAsked($peer), 'paid after all');
+    }
+
     /** So many resets are paid and not yet done. */
     private function due(int $count): void
     {

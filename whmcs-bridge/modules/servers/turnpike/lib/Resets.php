@@ -126,6 +126,10 @@ final class Resets
         $due = $invoiceId > 0 ? $due->where('invoice_id', $invoiceId) : $due;
         foreach ($due->orderBy('at')->orderBy('id')->limit(self::AT_ONCE)->get() as $row) {
             try {
+                // refunded, cancelled or deleted since
+                if (self::look($row) !== 'paid') {
+                    continue;
+                }
                 self::ask($row, $someoneWaits);
             } catch (\Throwable $cause) {
                 $error = SidecarError::from($cause);
@@ -213,13 +217,13 @@ final class Resets
         return Capsule::table(self::TABLE)->where('service_id', $serviceId)->orderByDesc('number')->first();
     }
 
-    /** What has become of an invoice that was open: a hook that was missed is made up for. */
+    /** What has become of an invoice that waits: a hook that was missed is made up for. */
     private static function look(\stdClass $row): string
     {
         $status = (string) Capsule::table('tblinvoices')->where('id', $row->invoice_id)->value('status');
         $states = ['' => 'void', 'Cancelled' => 'void', 'Refunded' => 'void', 'Paid' => 'paid'];
         $state = $states[$status] ?? 'ordered';
-        if ($state !== 'ordered') {
+        if ($state !== $row->state) {
             self::settle($row, $state);
         }
         return $state;
