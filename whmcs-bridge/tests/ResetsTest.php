@@ -45,7 +45,7 @@ final class ResetsTest extends BridgeTestCase
         $request = $peer->requests()[count($peer->requests()) - 1];
         self::assertSame('fup-reset', $request['hook']);
         self::assertSame(['id' => 41], $request['body']['service']);
-        self::assertSame(['what' => 'daily', 'key' => "invoice-$item->invoiceid-$item->id",
+        self::assertSame(['what' => 'daily', 'key' => "invoice-item-$item->id",
             'note' => "paid with invoice $item->invoiceid"], $request['body']['hook']);
         self::assertArrayNotHasKey('settings', $request['body'], 'blank ones would change the account');
 
@@ -305,6 +305,49 @@ final class ResetsTest extends BridgeTestCase
         self::assertSame(['void', 'void', 'ordered', 'void'], $states);
         Kernel::pay((int) $invoices[2]);
         self::assertCount(1, $this->resetsAsked($peer), 'paid after all');
+    }
+
+    public function testALineThatWasMovedToAnotherInvoiceIsPaidWithThatOne(): void
+    {
+        $peer = $this->offering();
+        $peer->refuse('fup-reset', 502, 'router-refused', 'Not now.');
+        $first = $this->ordered();
+        $other = $this->moved($first);
+        Capsule::table('tblinvoices')->where('id', $first)->update(['status' => 'Cancelled']);
+        self::assertStringContainsString("viewinvoice.php?id=$other", $this->look());
+        $this->cron($peer);
+        self::assertSame('ordered', Capsule::table(Resets::TABLE)->value('state'), 'the new one is unpaid');
+        Kernel::pay($other);
+        self::assertCount(1, $this->resetsAsked($peer));
+        $third = $this->moved($other);
+        Capsule::table('tblinvoices')->where('id', $third)->update(['status' => 'Paid']);
+        $peer->answer('fup-reset', ['account' => []]);
+        $this->cron($peer);
+        $asked = $this->resetsAsked($peer);
+        self::assertSame([2, 1], [count($asked), count(array_unique($asked))], 'the same key, wherever the line is');
+        $row = Capsule::table(Resets::TABLE)->first();
+        self::assertSame(['done', $third], [$row->state, (int) $row->invoice_id]);
+    }
+
+    public function testALineThatMovedIsFoundByItsPaymentAlone(): void
+    {
+        $peer = $this->offering();
+        $peer->answer('fup-reset', ['account' => []]);
+        $other = $this->moved($this->ordered());
+        Kernel::pay($other);
+        self::assertSame('done', Capsule::table(Resets::TABLE)->value('state'));
+        $gone = $this->ordered();
+        Capsule::table('tblinvoiceitems')->where('invoiceid', $gone)->delete();
+        $this->cron($peer);
+        self::assertSame('void', Capsule::table(Resets::TABLE)->orderByDesc('id')->value('state'), 'the line is gone');
+    }
+
+    /** Moves the lines of an invoice to a new one; its number. */
+    private function moved(int $invoice): int
+    {
+        $made = Kernel::invoice(['userid' => 7, 'status' => 'Unpaid', 'date' => '', 'duedate' => '']);
+        Capsule::table('tblinvoiceitems')->where('invoiceid', $invoice)->update(['invoiceid' => $made['invoiceid']]);
+        return (int) $made['invoiceid'];
     }
 
     /** So many resets are paid and not yet done. */

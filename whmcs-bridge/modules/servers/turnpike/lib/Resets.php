@@ -104,8 +104,10 @@ final class Resets
         if ($invoiceId <= 0 || !Capsule::schema()->hasTable(self::TABLE)) {
             return false;
         }
-        return Capsule::table(self::TABLE)->where('invoice_id', $invoiceId)->whereIn('state', ['ordered', 'void'])
-            ->update(['state' => 'paid']) > 0;
+        // by its lines: staff may have merged or split the invoice that was made
+        $items = Capsule::table('tblinvoiceitems')->where('invoiceid', $invoiceId)->pluck('id')->all();
+        return Capsule::table(self::TABLE)->whereIn('item_id', $items)->whereIn('state', ['ordered', 'void'])
+            ->update(['state' => 'paid', 'invoice_id' => $invoiceId]) > 0;
     }
 
     /**
@@ -220,7 +222,13 @@ final class Resets
     /** What has become of an invoice that waits: a hook that was missed is made up for. */
     private static function look(\stdClass $row): string
     {
-        $status = (string) Capsule::table('tblinvoices')->where('id', $row->invoice_id)->value('status');
+        // the line may have moved to another invoice, by merging or splitting
+        $invoice = (int) Capsule::table('tblinvoiceitems')->where('id', $row->item_id)->value('invoiceid');
+        if ($invoice > 0 && $invoice !== (int) $row->invoice_id) {
+            Capsule::table(self::TABLE)->where('id', $row->id)->update(['invoice_id' => $invoice]);
+            $row->invoice_id = $invoice;
+        }
+        $status = (string) Capsule::table('tblinvoices')->where('id', $invoice)->value('status');
         $states = ['' => 'void', 'Cancelled' => 'void', 'Refunded' => 'void', 'Paid' => 'paid'];
         $state = $states[$status] ?? 'ordered';
         if ($state !== $row->state) {
@@ -232,7 +240,8 @@ final class Resets
     private static function missed(): void
     {
         $table = self::TABLE;
-        $rows = Capsule::table($table)->leftJoin('tblinvoices', 'tblinvoices.id', '=', "$table.invoice_id")
+        $rows = Capsule::table($table)->leftJoin('tblinvoiceitems', 'tblinvoiceitems.id', '=', "$table.item_id")
+            ->leftJoin('tblinvoices', 'tblinvoices.id', '=', 'tblinvoiceitems.invoiceid')
             ->where("$table.state", 'ordered')->where(static function ($closed): void {
                 $ended = ['Paid', 'Cancelled', 'Refunded'];
                 $closed->whereNull('tblinvoices.id')->orWhereIn('tblinvoices.status', $ended);
@@ -259,7 +268,8 @@ final class Resets
             'service' => ['id' => (int) $row->service_id],
             'hook' => [
                 'what' => 'daily',
-                'key' => "invoice-$row->invoice_id-$row->item_id",
+                // the line alone: its invoice may change, and what is asked again must have the same key
+                'key' => "invoice-item-$row->item_id",
                 'note' => "paid with invoice $row->invoice_id",
             ],
         ];
