@@ -350,6 +350,31 @@ final class ResetsTest extends BridgeTestCase
         return (int) $made['invoiceid'];
     }
 
+    public function testThePaidInvoiceOfARequestThatDiedIsFoundByTheCron(): void
+    {
+        $peer = $this->offering();
+        $peer->answer('fup-reset', ['account' => []]);
+        foreach (['done' => true, 'void' => false] as $state => $isMade) {
+            Kernel::$invoicing = static function (array $values) use ($isMade): void {
+                Kernel::$invoicing = null;
+                $isMade && Kernel::invoice($values);
+                throw new \Error('the request ends here');
+            };
+            $this->press();
+            $this->view();
+            if ($isMade) {
+                Kernel::pay((int) Capsule::table('tblinvoices')->max('id'));
+            }
+            $last = Capsule::table(Resets::TABLE)->orderByDesc('id');
+            $this->cron($peer);
+            self::assertSame('making', $last->value('state'), 'it may still be at work');
+            Capsule::table(Resets::TABLE)->where('state', 'making')->update(['at' => time() - 121]);
+            $this->cron($peer);
+            self::assertSame($state, $last->value('state'));
+        }
+        self::assertCount(1, $this->resetsAsked($peer));
+    }
+
     /** So many resets are paid and not yet done. */
     private function due(int $count): void
     {

@@ -86,7 +86,8 @@ final class Resets
             $number = (int) $row->number;
             // of a request that died, whoever sets the time first goes on with it
             $isMine = $open['state'] === '' && Capsule::table(self::TABLE)
-                ->where('id', $row->id)->where('at', $row->at)->update(['at' => $now]) === 1;
+                ->where('id', $row->id)->where('state', 'making')->where('at', $row->at)
+                ->update(['at' => $now]) === 1;
         } else {
             $number = (int) ($row->number ?? 0) + 1;
             $isMine = Capsule::table(self::TABLE)->insertOrIgnore(['service_id' => $serviceId, 'number' => $number,
@@ -248,6 +249,25 @@ final class Resets
             });
         foreach ($rows->orderBy("$table.id")->get(["$table.*"]) as $row) {
             self::look($row);
+        }
+        $dead = Capsule::table($table)->where('state', 'making')->where('at', '<', time() - self::DEAD_SECONDS);
+        foreach ($dead->orderBy('id')->get() as $row) {
+            self::pickUp($row);
+        }
+    }
+
+    /** A request that died may have made the invoice, and the customer may have paid it. */
+    private static function pickUp(\stdClass $row): void
+    {
+        $client = (int) Capsule::table('tblhosting')->where('id', $row->service_id)->value('userid');
+        $item = self::item($client, self::mark((int) $row->service_id, (int) $row->number));
+        $found = $item === null ? ['state' => 'void']
+            : ['state' => 'ordered', 'invoice_id' => (int) $item->invoiceid, 'item_id' => (int) $item->id];
+        // unless a press goes on with it just now
+        $isMine = Capsule::table(self::TABLE)->where('id', $row->id)->where('state', 'making')
+            ->where('at', $row->at)->update($found) === 1;
+        if ($isMine && $item !== null) {
+            self::look((object) ($found + (array) $row));
         }
     }
 
