@@ -5,8 +5,10 @@ declare(strict_types=1);
 namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
+use WHMCS\Module\Server\Turnpike\Breaker;
 use WHMCS\Module\Server\Turnpike\ClientActions;
 use WHMCS\Module\Server\Turnpike\Resets;
+use WHMCS\Module\Server\Turnpike\SidecarError;
 
 /**
  * The reset that customers buy: one invoice, one payment, one reset.
@@ -141,6 +143,7 @@ final class ResetsTest extends BridgeTestCase
         Kernel::pay($invoice);
         self::assertSame('paid', Capsule::table(Resets::TABLE)->value('state'));
         self::assertSame(0, Capsule::table('tblinvoices')->where('status', '<>', 'Paid')->count());
+        self::assertSame(0, Breaker::openSince(), 'and the pages of everybody do not rest for it');
     }
 
     public function testAPaymentWhoseHookWasMissedIsFoundByTheCron(): void
@@ -373,6 +376,18 @@ final class ResetsTest extends BridgeTestCase
             self::assertSame($state, $last->value('state'));
         }
         self::assertCount(1, $this->resetsAsked($peer));
+    }
+
+    public function testWhilePagesRestAPaymentDoesNotWaitForTurnpikeEither(): void
+    {
+        $peer = $this->offering();
+        $invoice = $this->ordered();
+        Breaker::open(new SidecarError('timeout', 'Silent.'));
+        Kernel::pay($invoice);
+        self::assertSame([], $this->resetsAsked($peer));
+        $peer->answer('fup-reset', ['account' => []]);
+        $this->cron($peer);
+        self::assertSame('done', Capsule::table(Resets::TABLE)->value('state'));
     }
 
     /** So many resets are paid and not yet done. */

@@ -294,7 +294,9 @@ final class Resets
             ],
         ];
         if ($someoneWaits) {
-            Module::sidecar()->page('fup-reset', $body);
+            // not as a page: a router may need longer than this, which says nothing of Turnpike for everybody's pages
+            Breaker::check();
+            Module::sidecar()->hook('fup-reset', $body, Sidecar::PAGE_MS);
         } else {
             Module::sidecar()->hook('fup-reset', $body, Sidecar::LIFECYCLE_MS);
         }
