@@ -5,8 +5,10 @@ declare(strict_types=1);
 namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
+use WHMCS\Module\Server\Turnpike\Breaker;
 use WHMCS\Module\Server\Turnpike\ClientActions;
 use WHMCS\Module\Server\Turnpike\Resets;
+use WHMCS\Module\Server\Turnpike\SidecarError;
 
 /**
  * The reset that customers buy: one invoice, one payment, one reset.
@@ -45,7 +47,7 @@ final class ResetsTest extends BridgeTestCase
         $request = $peer->requests()[count($peer->requests()) - 1];
         self::assertSame('fup-reset', $request['hook']);
         self::assertSame(['id' => 41], $request['body']['service']);
-        self::assertSame(['what' => 'daily', 'key' => "invoice-$item->invoiceid-$item->id",
+        self::assertSame(['what' => 'daily', 'key' => "invoice-item-$item->id",
             'note' => "paid with invoice $item->invoiceid"], $request['body']['hook']);
         self::assertArrayNotHasKey('settings', $request['body'], 'blank ones would change the account');
 
@@ -141,6 +143,7 @@ final class ResetsTest extends BridgeTestCase
         Kernel::pay($invoice);
         self::assertSame('paid', Capsule::table(Resets::TABLE)->value('state'));
         self::assertSame(0, Capsule::table('tblinvoices')->where('status', '<>', 'Paid')->count());
+        self::assertSame(0, Breaker::openSince(), 'and the pages of everybody do not rest for it');
     }
 
     public function testAPaymentWhoseHookWasMissedIsFoundByTheCron(): void
@@ -239,6 +242,174 @@ final class ResetsTest extends BridgeTestCase
         $hook = $peer->requests()[0]['body']['hook'];
         self::assertSame(['daily', 'by Grace Hopper in WHMCS'], [$hook['what'], $hook['note']]);
         self::assertMatchesRegularExpression('/^whmcs-[0-9a-f]{32}$/', $hook['key']);
+    }
+
+    public function testOneStuckResetHoldsUpNobodyElses(): void
+    {
+        $peer = $this->offering();
+        $this->due(2);
+        foreach ([[502, 'router-refused'], [502, 'router-strange'], [409, 'busy']] as [$status, $code]) {
+            $peer->refuse('fup-reset', $status, $code, 'Not this one.');
+            $before = count($this->resetsAsked($peer));
+            $this->cron($peer);
+            self::assertCount($before + 2, $this->resetsAsked($peer), $code);
+        }
+        $peer->refuse('fup-reset', 503, 'database-unavailable', 'The database does not answer.');
+        $before = $this->resetsAsked($peer);
+        Capsule::table(Resets::TABLE)->update(['at' => 1000]);
+        $this->cron($peer);
+        $this->cron($peer);
+        $asked = array_slice($this->resetsAsked($peer), count($before));
+        self::assertCount(2, array_unique($asked), 'one a run while all is away, and each in its turn');
+        self::assertCount(2, $asked);
+        self::assertSame(2, Capsule::table(Resets::TABLE)->where('state', 'paid')->count());
+    }
+
+    public function testResetsThatFailCostTheCronRunNothingElse(): void
+    {
+        $peer = $this->offering();
+        Capsule::schema()->drop(Resets::TABLE);
+        Capsule::schema()->create(Resets::TABLE, static function ($table): void {
+            $table->increments('id');
+        });
+        $this->cron($peer);
+        self::assertContains('cron', $this->asked($peer));
+        self::assertStringContainsString('the paid resets could not be looked at', $this->logs());
+    }
+
+    public function testWhatWasPaidAtOnceIsSaidToBeDoneOnlyWhenItIs(): void
+    {
+        $peer = $this->offering();
+        foreach ([1 => 'It could not be done; we will refund it.', 2 => 'The reset is paid and done.'] as $n => $says) {
+            $n === 1 ? $peer->refuse('fup-reset', 404, 'no-such-service', 'Service 41 is not known here.')
+                : $peer->answer('fup-reset', ['account' => []]);
+            // as when WHMCS pays it from the customer's credit
+            Kernel::invoice(['userid' => 7, 'status' => 'Paid', 'date' => '', 'duedate' => '',
+                'itemdescription1' => "Reset [R41-$n]", 'itemamount1' => '5.00', 'itemtaxed1' => 1]);
+            $this->press();
+            self::assertStringContainsString($says, $this->view());
+        }
+        self::assertSame(['failed', 'done'], Capsule::table(Resets::TABLE)->orderBy('id')->pluck('state')->all());
+    }
+
+    public function testARefundBeforeItIsDoneMeansThatNothingIsDone(): void
+    {
+        $peer = $this->offering();
+        $peer->answer('fup-reset', ['account' => []]);
+        $this->due(4);
+        $invoices = Capsule::table('tblinvoices')->orderBy('id')->pluck('id')->all();
+        foreach (['Refunded', 'Cancelled', 'Unpaid', null] as $n => $ends) {
+            $row = Capsule::table('tblinvoices')->where('id', $invoices[$n]);
+            $ends === null ? $row->delete() : $row->update(['status' => $ends]);
+        }
+        $this->cron($peer);
+        self::assertSame([], $this->resetsAsked($peer));
+        $states = Capsule::table(Resets::TABLE)->orderBy('id')->pluck('state')->all();
+        self::assertSame(['void', 'void', 'ordered', 'void'], $states);
+        Kernel::pay((int) $invoices[2]);
+        self::assertCount(1, $this->resetsAsked($peer), 'paid after all');
+    }
+
+    public function testALineThatWasMovedToAnotherInvoiceIsPaidWithThatOne(): void
+    {
+        $peer = $this->offering();
+        $peer->refuse('fup-reset', 502, 'router-refused', 'Not now.');
+        $first = $this->ordered();
+        $other = $this->moved($first);
+        Capsule::table('tblinvoices')->where('id', $first)->update(['status' => 'Cancelled']);
+        self::assertStringContainsString("viewinvoice.php?id=$other", $this->look());
+        $this->cron($peer);
+        self::assertSame('ordered', Capsule::table(Resets::TABLE)->value('state'), 'the new one is unpaid');
+        Kernel::pay($other);
+        self::assertCount(1, $this->resetsAsked($peer));
+        $third = $this->moved($other);
+        Capsule::table('tblinvoices')->where('id', $third)->update(['status' => 'Paid']);
+        $peer->answer('fup-reset', ['account' => []]);
+        $this->cron($peer);
+        $asked = $this->resetsAsked($peer);
+        self::assertSame([2, 1], [count($asked), count(array_unique($asked))], 'the same key, wherever the line is');
+        $row = Capsule::table(Resets::TABLE)->first();
+        self::assertSame(['done', $third], [$row->state, (int) $row->invoice_id]);
+    }
+
+    public function testALineThatMovedIsFoundByItsPaymentAlone(): void
+    {
+        $peer = $this->offering();
+        $peer->answer('fup-reset', ['account' => []]);
+        $other = $this->moved($this->ordered());
+        Kernel::pay($other);
+        self::assertSame('done', Capsule::table(Resets::TABLE)->value('state'));
+        $gone = $this->ordered();
+        Capsule::table('tblinvoiceitems')->where('invoiceid', $gone)->delete();
+        $this->cron($peer);
+        self::assertSame('void', Capsule::table(Resets::TABLE)->orderByDesc('id')->value('state'), 'the line is gone');
+    }
+
+    /** Moves the lines of an invoice to a new one; its number. */
+    private function moved(int $invoice): int
+    {
+        $made = Kernel::invoice(['userid' => 7, 'status' => 'Unpaid', 'date' => '', 'duedate' => '']);
+        Capsule::table('tblinvoiceitems')->where('invoiceid', $invoice)->update(['invoiceid' => $made['invoiceid']]);
+        return (int) $made['invoiceid'];
+    }
+
+    public function testThePaidInvoiceOfARequestThatDiedIsFoundByTheCron(): void
+    {
+        $peer = $this->offering();
+        $peer->answer('fup-reset', ['account' => []]);
+        foreach (['done' => true, 'void' => false] as $state => $isMade) {
+            Kernel::$invoicing = static function (array $values) use ($isMade): void {
+                Kernel::$invoicing = null;
+                $isMade && Kernel::invoice($values);
+                throw new \Error('the request ends here');
+            };
+            $this->press();
+            $this->view();
+            if ($isMade) {
+                Kernel::pay((int) Capsule::table('tblinvoices')->max('id'));
+            }
+            $last = Capsule::table(Resets::TABLE)->orderByDesc('id');
+            $this->cron($peer);
+            self::assertSame('making', $last->value('state'), 'it may still be at work');
+            Capsule::table(Resets::TABLE)->where('state', 'making')->update(['at' => time() - 121]);
+            $this->cron($peer);
+            self::assertSame($state, $last->value('state'));
+        }
+        self::assertCount(1, $this->resetsAsked($peer));
+    }
+
+    public function testWhilePagesRestAPaymentDoesNotWaitForTurnpikeEither(): void
+    {
+        $peer = $this->offering();
+        $invoice = $this->ordered();
+        Breaker::open(new SidecarError('timeout', 'Silent.'));
+        Kernel::pay($invoice);
+        self::assertSame([], $this->resetsAsked($peer));
+        $peer->answer('fup-reset', ['account' => []]);
+        $this->cron($peer);
+        self::assertSame('done', Capsule::table(Resets::TABLE)->value('state'));
+    }
+
+    /** So many resets are paid and not yet done. */
+    private function due(int $count): void
+    {
+        for ($n = 1; $n <= $count; $n++) {
+            $made = Kernel::invoice(['userid' => 7, 'status' => 'Paid', 'date' => '', 'duedate' => '',
+                'itemdescription1' => "Reset [R41-$n]", 'itemamount1' => '5.00', 'itemtaxed1' => 1]);
+            $item = Capsule::table('tblinvoiceitems')->where('invoiceid', $made['invoiceid'])->value('id');
+            Capsule::table(Resets::TABLE)->insert(['service_id' => 41, 'number' => $n, 'state' => 'paid',
+                'invoice_id' => $made['invoiceid'], 'item_id' => $item, 'at' => 1000]);
+        }
+    }
+
+    /**
+     * @return string[] the key of each
+     */
+    private function resetsAsked(Peer $peer): array
+    {
+        return array_values(array_filter(array_map(static function (array $request): string {
+            return $request['hook'] === 'fup-reset' ? $request['body']['hook']['key'] : '';
+        }, $peer->requests())));
     }
 
     private function offering(): Peer

@@ -30,8 +30,7 @@ final class Cron
         try {
             Outbox::install();
             Facts::install();
-            Resets::install();
-            Resets::deliver(false);
+            self::resets();
             $told = Outbox::pending();
             $body = ['whmcs' => Params::whmcs(), 'hook' => $told];
             $answer = (new Sidecar(Pairing::stored()))->hook('cron', $body, Sidecar::USAGE_MS);
@@ -50,6 +49,18 @@ final class Cron
                 ModuleLog::defect('AfterCronJob', $cause, [], $error->forAdmin());
             }
             self::trouble($error);
+        }
+    }
+
+    /** What fails here costs the run neither its usage nor its mails. */
+    private static function resets(): void
+    {
+        try {
+            Resets::install();
+            Resets::deliver(false);
+        } catch (\Throwable $cause) {
+            ModuleLog::defect('AfterCronJob', $cause, []);
+            Module::note('the paid resets could not be looked at (' . get_class($cause) . '); the next cron run does');
         }
     }
 

@@ -116,6 +116,7 @@ return [
     'reset_said_ordered' => 'The reset is ordered. Its invoice is below; the reset is done as soon as it is paid.',
     'reset_said_paid' => 'The reset is paid; it will be done in a moment.',
     'reset_said_done' => 'The reset is paid and done.',
+    'reset_said_failed' => 'It could not be done; we will refund it.',
     'reset_not_offered' => 'There is nothing to reset at the moment, so no invoice was made.',
     'reset_failed' => 'The reset could not be ordered right now and no invoice was made; please try again later.',
     'network_usage' => 'Network usage',

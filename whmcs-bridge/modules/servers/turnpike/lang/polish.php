@@ -116,6 +116,7 @@ return [
     'reset_said_ordered' => 'Wyzerowanie zamówione. Faktura jest poniżej; wyzerowanie nastąpi zaraz po jej opłaceniu.',
     'reset_said_paid' => 'Wyzerowanie jest opłacone; nastąpi za chwilę.',
     'reset_said_done' => 'Wyzerowanie jest opłacone i wykonane.',
+    'reset_said_failed' => 'Nie udało się go wykonać; zwrócimy za nie pieniądze.',
     'reset_not_offered' => 'W tej chwili nie ma czego wyzerować, więc nie utworzono faktury.',
     'reset_failed' => 'Nie udało się teraz zamówić wyzerowania i nie utworzono faktury; spróbuj ponownie później.',
     'network_usage' => 'Wykorzystanie sieci',

@@ -176,8 +176,8 @@ final class ClientActions
                 $open = Resets::order($id, $client, $price, $what);
             }
             $state = $open['state'];
-            $level = in_array($state, ['paid', 'done'], true) ? 'success' : 'info';
-            return ['level' => $level, 'says' => $lang->get("reset_said_$state")];
+            $levels = ['paid' => 'success', 'done' => 'success', 'failed' => 'warning'];
+            return ['level' => $levels[$state] ?? 'info', 'says' => $lang->get("reset_said_$state")];
         } catch (\Throwable $cause) {
             return self::failed('reset', $cause, $params, $lang->get('reset_failed'));
         }

@@ -38,6 +38,7 @@ final class Resets
                 $table->string('state', 10);
                 $table->integer('invoice_id');
                 $table->integer('item_id');
+                // when it was ordered or, while it is due, last asked for in vain
                 $table->integer('at');
                 $table->unique(['service_id', 'number']);
                 $table->index('invoice_id');
@@ -69,7 +70,7 @@ final class Resets
      * Makes the invoice, unless one is open.
      *
      * @param string $what the invoice line, without its mark
-     * @return array{state: string, invoice: int} as `open`; `making` when another press is about to
+     * @return array{state: string, invoice: int} as `open`, `done` or `failed`; `making` when another press is about to
      * @throws \Throwable when WHMCS made none
      */
     public static function order(int $serviceId, int $clientId, Money $price, string $what): array
@@ -85,7 +86,8 @@ final class Resets
             $number = (int) $row->number;
             // of a request that died, whoever sets the time first goes on with it
             $isMine = $open['state'] === '' && Capsule::table(self::TABLE)
-                ->where('id', $row->id)->where('at', $row->at)->update(['at' => $now]) === 1;
+                ->where('id', $row->id)->where('state', 'making')->where('at', $row->at)
+                ->update(['at' => $now]) === 1;
         } else {
             $number = (int) ($row->number ?? 0) + 1;
             $isMine = Capsule::table(self::TABLE)->insertOrIgnore(['service_id' => $serviceId, 'number' => $number,
@@ -103,8 +105,10 @@ final class Resets
         if ($invoiceId <= 0 || !Capsule::schema()->hasTable(self::TABLE)) {
             return false;
         }
-        return Capsule::table(self::TABLE)->where('invoice_id', $invoiceId)->whereIn('state', ['ordered', 'void'])
-            ->update(['state' => 'paid']) > 0;
+        // by its lines: staff may have merged or split the invoice that was made
+        $items = Capsule::table('tblinvoiceitems')->where('invoiceid', $invoiceId)->pluck('id')->all();
+        return Capsule::table(self::TABLE)->whereIn('item_id', $items)->whereIn('state', ['ordered', 'void'])
+            ->update(['state' => 'paid', 'invoice_id' => $invoiceId]) > 0;
     }
 
     /**
@@ -123,16 +127,29 @@ final class Resets
         }
         $due = Capsule::table(self::TABLE)->where('state', 'paid');
         $due = $invoiceId > 0 ? $due->where('invoice_id', $invoiceId) : $due;
-        foreach ($due->orderBy('id')->limit(self::AT_ONCE)->get() as $row) {
+        foreach ($due->orderBy('at')->orderBy('id')->limit(self::AT_ONCE)->get() as $row) {
             try {
+                // refunded, cancelled or deleted since
+                if (self::look($row) !== 'paid') {
+                    continue;
+                }
                 self::ask($row, $someoneWaits);
-            } catch (SidecarError $error) {
+            } catch (\Throwable $cause) {
+                $error = SidecarError::from($cause);
+                if ($error !== $cause) {
+                    ModuleLog::defect('fup-reset', $cause, []);
+                }
                 if (!self::isFinal($error)) {
+                    // behind the others, so that it never holds them up
+                    Capsule::table(self::TABLE)->where('id', $row->id)->update(['at' => time()]);
                     if ($someoneWaits) {
                         Module::note("the reset that the customer of service $row->service_id has paid is done as soon"
                             . ' as Turnpike answers: ' . $error->forAdmin());
                     }
-                    return;
+                    if (self::isAway($error)) {
+                        return;
+                    }
+                    continue;
                 }
                 self::settle($row, 'failed');
                 Module::note("the reset that the customer of service $row->service_id has paid (invoice"
@@ -185,7 +202,11 @@ final class Resets
             self::deliver(true, $open['invoice']);
             $open = self::open($serviceId);
         }
-        return $open['state'] === '' ? ['state' => 'done', 'invoice' => (int) $item->invoiceid] : $open;
+        if ($open['state'] !== '') {
+            return $open;
+        }
+        $isDone = (clone $mine)->value('state') === 'done';
+        return ['state' => $isDone ? 'done' : 'failed', 'invoice' => (int) $item->invoiceid];
     }
 
     private static function item(int $clientId, string $mark): ?\stdClass
@@ -199,13 +220,19 @@ final class Resets
         return Capsule::table(self::TABLE)->where('service_id', $serviceId)->orderByDesc('number')->first();
     }
 
-    /** What has become of an invoice that was open: a hook that was missed is made up for. */
+    /** What has become of an invoice that waits: a hook that was missed is made up for. */
     private static function look(\stdClass $row): string
     {
-        $status = (string) Capsule::table('tblinvoices')->where('id', $row->invoice_id)->value('status');
+        // the line may have moved to another invoice, by merging or splitting
+        $invoice = (int) Capsule::table('tblinvoiceitems')->where('id', $row->item_id)->value('invoiceid');
+        if ($invoice > 0 && $invoice !== (int) $row->invoice_id) {
+            Capsule::table(self::TABLE)->where('id', $row->id)->update(['invoice_id' => $invoice]);
+            $row->invoice_id = $invoice;
+        }
+        $status = (string) Capsule::table('tblinvoices')->where('id', $invoice)->value('status');
         $states = ['' => 'void', 'Cancelled' => 'void', 'Refunded' => 'void', 'Paid' => 'paid'];
         $state = $states[$status] ?? 'ordered';
-        if ($state !== 'ordered') {
+        if ($state !== $row->state) {
             self::settle($row, $state);
         }
         return $state;
@@ -214,13 +241,33 @@ final class Resets
     private static function missed(): void
     {
         $table = self::TABLE;
-        $rows = Capsule::table($table)->leftJoin('tblinvoices', 'tblinvoices.id', '=', "$table.invoice_id")
+        $rows = Capsule::table($table)->leftJoin('tblinvoiceitems', 'tblinvoiceitems.id', '=', "$table.item_id")
+            ->leftJoin('tblinvoices', 'tblinvoices.id', '=', 'tblinvoiceitems.invoiceid')
             ->where("$table.state", 'ordered')->where(static function ($closed): void {
                 $ended = ['Paid', 'Cancelled', 'Refunded'];
                 $closed->whereNull('tblinvoices.id')->orWhereIn('tblinvoices.status', $ended);
             });
         foreach ($rows->orderBy("$table.id")->get(["$table.*"]) as $row) {
             self::look($row);
+        }
+        $dead = Capsule::table($table)->where('state', 'making')->where('at', '<', time() - self::DEAD_SECONDS);
+        foreach ($dead->orderBy('id')->get() as $row) {
+            self::pickUp($row);
+        }
+    }
+
+    /** A request that died may have made the invoice, and the customer may have paid it. */
+    private static function pickUp(\stdClass $row): void
+    {
+        $client = (int) Capsule::table('tblhosting')->where('id', $row->service_id)->value('userid');
+        $item = self::item($client, self::mark((int) $row->service_id, (int) $row->number));
+        $found = $item === null ? ['state' => 'void']
+            : ['state' => 'ordered', 'invoice_id' => (int) $item->invoiceid, 'item_id' => (int) $item->id];
+        // unless a press goes on with it just now
+        $isMine = Capsule::table(self::TABLE)->where('id', $row->id)->where('state', 'making')
+            ->where('at', $row->at)->update($found) === 1;
+        if ($isMine && $item !== null) {
+            self::look((object) ($found + (array) $row));
         }
     }
 
@@ -241,15 +288,24 @@ final class Resets
             'service' => ['id' => (int) $row->service_id],
             'hook' => [
                 'what' => 'daily',
-                'key' => "invoice-$row->invoice_id-$row->item_id",
+                // the line alone: its invoice may change, and what is asked again must have the same key
+                'key' => "invoice-item-$row->item_id",
                 'note' => "paid with invoice $row->invoice_id",
             ],
         ];
         if ($someoneWaits) {
-            Module::sidecar()->page('fup-reset', $body);
+            // not as a page: a router may need longer than this, which says nothing of Turnpike for everybody's pages
+            Breaker::check();
+            Module::sidecar()->hook('fup-reset', $body, Sidecar::PAGE_MS);
         } else {
             Module::sidecar()->hook('fup-reset', $body, Sidecar::LIFECYCLE_MS);
         }
+    }
+
+    /** Whether it would be the same for every reset: Turnpike as a whole is away, not one service or its router. */
+    private static function isAway(SidecarError $error): bool
+    {
+        return $error->isVerified() ? $error->kind() === 'database-unavailable' : $error->kind() !== 'bridge-failed';
     }
 
     /** Whether Turnpike itself said no, and will again. */
