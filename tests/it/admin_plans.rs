@@ -54,7 +54,7 @@ async fn a_plan_is_added_shown_edited_duplicated_and_removed() {
     let id = add(&app, &filled("2 Mbps")).await;
     let query = json!({"plan": id.to_string()});
     let html = app.admin("plans", &query).await;
-    for shown in ["value=\"2M\"", "value=\"80 GB\"", "value=\"512k\"", "value=\"9.9\"", "<svg", "1024k"] {
+    for shown in ["value=\"2M\"", "value=\"80 GB\"", "value=\"512k\"", "value=\"9.90\"", "<svg", "1024k"] {
         let absent = shown == "1024k";
         assert_eq!(html.contains(shown), !absent, "{shown}: {html}");
     }
