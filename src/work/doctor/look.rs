@@ -119,7 +119,12 @@ pub(super) async fn run(app: &App, books: &Books, pause: Duration, until: Instan
 
 async fn ask(router: &Router, books: &Books, seen: &mut Seen) -> Result<(), Error> {
     let told = &books.server.told;
-    seen.facts = seen.take("what router it is", routeros::facts(router).await)?;
+    let facts = match routeros::facts(router).await {
+        // A connection that was found dead is made anew, once: what it says then is the finding.
+        Err(error) if error.is_away() => routeros::facts(router).await,
+        answer => answer,
+    };
+    seen.facts = seen.take("what router it is", facts)?;
     seen.clock = seen.take("its clock", routeros::clock(router).await)?.flatten();
     let user = seen.take("the API user and its group", routeros::api_user(router, &told.username).await)?;
     seen.user = user.map_or(User::Untold, |user| user.map_or(User::Elsewhere, User::Local));
