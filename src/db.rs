@@ -11,7 +11,7 @@ mod respell;
 mod sqlite;
 mod value;
 
-pub use value::{FromValue, Row, Value};
+pub use value::{Cells, FromValue, Row, Value};
 
 use secrecy::{ExposeSecret, SecretString};
 use std::{
@@ -226,9 +226,43 @@ impl Conn {
         }
     }
 
+    /// All rows, each read by `read` as it comes, none kept: for answers of tens of thousands of rows.
+    pub async fn read_all<T: Send + 'static>(
+        &mut self,
+        sql: Sql,
+        values: Vec<Value>,
+        read: impl FnMut(&mut Cells<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<Vec<T>> {
+        match &mut self.0 {
+            Inner::Sqlite(slot) => {
+                let held = slot.take().ok_or(Error::Cancelled)?;
+                let (held, all) = held.read_all(sql, values, read).await?;
+                *slot = Some(held);
+                all?
+            }
+            Inner::Mysql(slot) => {
+                let mut conn = slot.take().ok_or(Error::Cancelled)?;
+                let all = mysql::read_all(&mut conn, sql, values, read).await;
+                *slot = Some(conn);
+                all
+            }
+        }
+    }
+
     /// The first row, if any.
     pub async fn one(&mut self, sql: Sql, values: Vec<Value>) -> Result<Option<Row>> {
         Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// [`Conn::batch`] for rows that are made as they are written, so that not all of them are in memory at once.
+    pub async fn batches(&mut self, sql: Sql, mut rows: Rows<'_>) -> Result<()> {
+        loop {
+            let some: Vec<_> = rows.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.batch(sql, some).await?;
+        }
     }
 
     /// The same `INSERT … VALUES (?, …)` (or upsert) for many rows, in few round trips.
@@ -338,6 +372,12 @@ pub(crate) struct Outcome {
     pub(crate) affected: u64,
     pub(crate) last_id: i64,
 }
+
+/// Rows that are made as they are written.
+pub type Rows<'a> = Box<dyn Iterator<Item = Vec<Value>> + Send + 'a>;
+
+/// Rows of [`Conn::batches`] in memory at once.
+const AT_ONCE: usize = 2000;
 
 /// How often a transaction is done over when another was in its way.
 pub const TRIES: u32 = 5;

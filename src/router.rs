@@ -56,10 +56,36 @@ pub struct Server {
     pub uptime_seconds: Option<u64>,
     /// Counts the boots that we know of.
     pub boot_epoch: u64,
+    /// Counts its readings that were booked.
+    pub reading: u64,
+    /// A run of resets that was decided with the last reading and has not ended.
+    pub run: Option<Run>,
     /// The last collection.
     pub collected_at: Option<DateTime<Utc>>,
     /// When it was last not to be had, if that was after the last reading, and why.
     pub failed: Option<(DateTime<Utc>, String)>,
+}
+
+/// A run of resets: of every counter that the last reading found moved, but for what was decided otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// When it was decided.
+    pub intended_at: DateTime<Utc>,
+    /// Only of accounts that are collected at every cron run.
+    pub with_cron_only: bool,
+}
+
+/// A reading, as its router's row remembers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// The router's uptime, seconds.
+    pub uptime_seconds: u64,
+    /// Whether the router was booted since the reading before it.
+    pub booted: bool,
+    /// The resets that were decided with it.
+    pub run: Option<Run>,
 }
 
 fn context(id: u64) -> String {
@@ -136,12 +162,24 @@ impl Server {
         conn.execute(sql, values).await.map(|_| ())
     }
 
-    /// A complete reading was had.
-    pub async fn seen(&self, conn: &mut Conn, now: DateTime<Utc>, uptime: u64, boot_epoch: u64) -> Result<()> {
+    /// A complete reading was had, and is booked in this transaction.
+    pub async fn seen(&self, conn: &mut Conn, seen: Seen) -> Result<()> {
         let sql = sql!(
-            "UPDATE server SET seen_at = ?, uptime_seconds = ?, boot_epoch = ?, failed_at = NULL, failure = NULL WHERE id = ?"
+            "UPDATE server SET seen_at = ?, uptime_seconds = ?, boot_epoch = ?, reading = ?, reset_intended_at = ?, \
+             reset_cron = ?, failed_at = NULL, failure = NULL WHERE id = ?"
         );
-        conn.execute(sql, params![now, uptime, boot_epoch, self.told.id]).await.map(|_| ())
+        let (boots, reading) = (self.boot_epoch + u64::from(seen.booted), self.reading + 1);
+        let mut values = params![seen.at, seen.uptime_seconds, boots, reading];
+        let with_cron_only = seen.run.is_some_and(|run| run.with_cron_only);
+        values.extend(params![seen.run.map(|run| run.intended_at), with_cron_only, self.told.id]);
+        conn.execute(sql, values).await.map(|_| ())
+    }
+
+    /// The run of resets has ended, and what is not known of it is written down. `all`: every counter that a reading wrote
+    /// stands at zero.
+    pub async fn run_ended(&self, conn: &mut Conn, all: bool) -> Result<()> {
+        let sql = sql!("UPDATE server SET reset_intended_at = NULL, zeroed = COALESCE(?, zeroed) WHERE id = ?");
+        conn.execute(sql, params![all.then_some(self.reading), self.told.id]).await.map(|_| ())
     }
 
     /// A collection was made.
@@ -178,6 +216,11 @@ impl Server {
             seen_at: row.get("seen_at")?,
             uptime_seconds: row.get("uptime_seconds")?,
             boot_epoch: row.get("boot_epoch")?,
+            reading: row.get("reading")?,
+            run: row
+                .get::<Option<DateTime<Utc>>>("reset_intended_at")?
+                .map(|intended_at| Ok(Run { intended_at, with_cron_only: row.get("reset_cron")? }))
+                .transpose()?,
             collected_at: row.get("collected_at")?,
             failed: failed_at.zip(failure),
         })

@@ -18,9 +18,19 @@ use turnpike::{
     usage::{counters, ledger, reading::Counter},
 };
 
+/// Where a router's accounts stand in the books: WHMCS's server, and what is added to an account's number for its service.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub server: u64,
+    pub after: u32,
+}
+
+/// Of a benchmark with one router.
+pub const ALONE: Place = Place { server: 3, after: 0 };
+
 /// Our comment on the simulator's objects.
-pub fn comment(number: u32) -> String {
-    format!("WHMCS|Product ID:{number}|user{number}@example.net")
+fn comment(service: u32) -> String {
+    format!("WHMCS|Product ID:{service}|user{service}@example.net")
 }
 
 /// A settings file for a service in that folder.
@@ -44,8 +54,13 @@ pub async fn app(settings: &str, folder: &Path) -> App {
 
 /// A simulated router with so many accounts of ours.
 pub async fn router(accounts: u32) -> Simulator {
-    let router = Simulator::start(Options::default()).await.expect("a port is free");
-    router.populate(accounts, comment);
+    router_at(ALONE, accounts, Options::default()).await
+}
+
+/// The same at its place in the books.
+pub async fn router_at(place: Place, accounts: u32, options: Options) -> Simulator {
+    let router = Simulator::start(options).await.expect("a port is free");
+    router.populate(accounts, |number| comment(place.after + number));
     router
 }
 
@@ -64,11 +79,11 @@ pub fn traffic(router: &Simulator, accounts: u32) {
 }
 
 /// The router as WHMCS would tell of it.
-pub fn told(router: &Simulator) -> Told {
+fn told(router: &Simulator, place: Place) -> Told {
     let login = Options::default();
     Told {
-        id: 3,
-        name: "core-1".to_owned(),
+        id: place.server,
+        name: format!("core-{}", place.server),
         hostname: "vpn1.example.net".to_owned(),
         address: router.address().ip().to_string(),
         port: router.address().port(),
@@ -82,26 +97,32 @@ pub fn told(router: &Simulator) -> Told {
 
 /// The accounts that [`router`] holds, written straight into the books.
 pub async fn accounts(app: &App, router: &Simulator, count: u32) {
+    accounts_at(app, router, ALONE, count).await;
+}
+
+/// The same at their place in the books.
+pub async fn accounts_at(app: &App, router: &Simulator, place: Place, count: u32) {
     let now = app.clock.now();
     let ids: Vec<String> =
         router.world(|world| world.table("/queue/simple").rows().iter().map(turnpike::simulator::Row::id).collect());
     let mut tx = app.db.begin().await.expect("the database answers");
-    Server::remember(&mut tx, &told(router), &app.seal, now).await.expect("written");
+    Server::remember(&mut tx, &told(router, place), &app.seal, now).await.expect("written");
     let fields = BTreeMap::from([("traffic_gb_monthly".to_owned(), "1000".to_owned())]);
     let terms = Settings::parse(&fields, &BTreeMap::new(), "Monthly", Gigabyte::Binary, None).expect("sound");
     let mut baselines = Vec::new();
     for number in 1..=count {
+        let service = u64::from(place.after + number);
         let sold = Sold {
-            client_id: number.into(),
+            client_id: service,
             product_id: 1,
-            client_name: format!("Client {number}"),
-            email: format!("user{number}@example.net"),
+            client_name: format!("Client {service}"),
+            email: format!("user{service}@example.net"),
             language: "english".to_owned(),
             status: "Active".to_owned(),
             billing_cycle: "Monthly".to_owned(),
             next_due_date: "2026-12-01".parse().ok(),
         };
-        let mut account = Account::new(number.into(), 3, sold, terms.clone());
+        let mut account = Account::new(service, place.server, sold, terms.clone());
         account.state = State::Made;
         account.made_at = Some(now);
         account.username = format!("user{number:05}");
@@ -110,13 +131,13 @@ pub async fn accounts(app: &App, router: &Simulator, count: u32) {
         account.set_settings(&app.seal, terms.clone());
         account.save(&mut tx, now).await.expect("written");
         account.save_standing(&mut tx, now).await.expect("written");
-        allotment::take(&mut tx, 3, number.into(), account.address, now).await.expect("written");
+        allotment::take(&mut tx, place.server, service, account.address, now).await.expect("written");
         let packet = terms.packet.expect("metered").signed();
         let entry = (ledger::Kind::Packet, "2026-12-01");
-        ledger::enter(&mut tx, number.into(), entry, packet, "", now).await.expect("written");
-        baselines.push((u64::from(number), Counter::zero(ids[number as usize - 1].clone())));
+        ledger::enter(&mut tx, service, entry, packet, "", now).await.expect("written");
+        baselines.push((service, Counter::zero(ids[number as usize - 1].clone())));
     }
-    counters::put(&mut tx, 3, &baselines, now).await.expect("written");
+    counters::put(&mut tx, &baselines, now).await.expect("written");
     tx.commit().await.expect("written");
 }
 
@@ -139,8 +160,20 @@ fn sentence(words: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// The floor: logs in, asks for the same rows, and reads bytes until the reply's end, parsing nothing. Bytes read.
-pub async fn bare_socket_read(router: SocketAddr) -> usize {
+/// Logs in and sends so many commands one after the other, reading each answer to its end and parsing nothing: the first
+/// two print all counters, as a collection does, the others ask for the uptime.
+pub async fn bare_commands(router: SocketAddr, commands: usize) {
+    let (mut socket, mut buffer) = log_in(router).await;
+    for number in 0..commands {
+        let words = if number < 2 { &PRINT[..] } else { &["/system/resource/print", "=.proplist=uptime"][..] };
+        socket.write_all(&sentence(words)).await.expect("sent");
+        read_to_end(&mut socket, &mut buffer).await;
+    }
+}
+
+const PRINT: [&str; 2] = ["/queue/simple/print", "=.proplist=.id,name,comment,bytes,packets,disabled,dynamic,target"];
+
+async fn log_in(router: SocketAddr) -> (TcpStream, Vec<u8>) {
     let login = Options::default();
     let mut socket = TcpStream::connect(router).await.expect("the router listens");
     let (name, password) = (format!("=name={}", login.username), format!("=password={}", login.password));
@@ -148,17 +181,27 @@ pub async fn bare_socket_read(router: SocketAddr) -> usize {
     let mut buffer = vec![0; 256 * 1024];
     let answered = socket.read(&mut buffer).await.expect("logged in");
     assert!(answered > 0, "logged in");
-    let print = ["/queue/simple/print", "=.proplist=.id,name,comment,bytes,packets,disabled,dynamic,target"];
-    socket.write_all(&sentence(&print)).await.expect("sent");
+    (socket, buffer)
+}
+
+/// Bytes read until the reply's end.
+async fn read_to_end(socket: &mut TcpStream, buffer: &mut [u8]) -> usize {
     let mut total = 0;
     let end = b"\x05!done\x00";
     loop {
-        let read = socket.read(&mut buffer).await.expect("read");
+        let read = socket.read(buffer).await.expect("read");
         total += read;
         if read == 0 || buffer[..read].ends_with(end) {
             return total;
         }
     }
+}
+
+/// The floor: logs in, asks for the same rows, and reads bytes until the reply's end, parsing nothing. Bytes read.
+pub async fn bare_socket_read(router: SocketAddr) -> usize {
+    let (mut socket, mut buffer) = log_in(router).await;
+    socket.write_all(&sentence(&PRINT)).await.expect("sent");
+    read_to_end(&mut socket, &mut buffer).await
 }
 
 /// Seconds, to three digits.

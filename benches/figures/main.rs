@@ -1,12 +1,14 @@
-//! Benchmarks: `cargo bench --bench figures -- collection|plans|hooks|footprint [N]`. Each prints ratios of one run against a
+//! Benchmarks: `cargo bench --bench figures -- collection|growth|routers|plans|hooks|footprint [N]`. Each prints ratios of one run against a
 //! stated floor or peer; nothing is asserted (see `docs/benchmarks.md`).
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a benchmark prints its figures and breaks off loudly")]
 
 mod collection;
 mod footprint;
 mod ground;
+mod growth;
 mod hooks;
 mod plans;
+mod routers;
 
 #[tokio::main]
 async fn main() {
@@ -14,9 +16,11 @@ async fn main() {
     let count = words.iter().find_map(|word| word.parse().ok()).unwrap_or(20_000);
     match words.first().map(String::as_str) {
         Some("collection") => collection::run(count).await,
+        Some("growth") => growth::run().await,
+        Some("routers") => routers::run().await,
         Some("plans") => plans::run(count).await,
         Some("hooks") => hooks::run().await,
         Some("footprint") => footprint::run(count).await,
-        _ => println!("say which: collection, plans, hooks or footprint, and how many accounts"),
+        _ => println!("say which: collection, growth, routers, plans, hooks or footprint, and how many accounts"),
     }
 }

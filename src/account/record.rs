@@ -212,6 +212,16 @@ impl Account {
         conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
     }
 
+    /// Those on a router that are on a plan, by service id, held against others until the transaction ends.
+    pub async fn on_plans_locked(conn: &mut Conn, server_id: u64) -> Result<Vec<Self>> {
+        let sql = sql!(
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+             FROM account a JOIN standing s ON s.service_id = a.service_id \
+             WHERE a.server_id = ? AND a.state = 'made' AND a.plan_id IS NOT NULL ORDER BY a.service_id /*! FOR UPDATE */"
+        );
+        conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
+    }
+
     /// All that are on a router, by service id.
     pub async fn of_server(conn: &mut Conn, server_id: u64) -> Result<Vec<Self>> {
         let sql = sql!(

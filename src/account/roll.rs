@@ -234,9 +234,9 @@ pub async fn list(conn: &mut Conn, filter: &Filter, limit: u32, skip: u64) -> Re
     let sql = sql!(
         "SELECT a.service_id, a.server_id, a.state, a.status, a.client_id, a.client_name, a.email, a.username, a.address, \
          a.packet_bytes, a.cause_billing, a.cause_admin, a.billing_reason, a.admin_reason, s.cause_quota, s.quota_at, \
-         s.balance_bytes, c.booked_at, COALESCE(v.name, '') AS server_name, \
+         s.balance_bytes, CASE WHEN s.reading > 0 THEN v.seen_at ELSE s.booked_at END AS booked_at, COALESCE(v.name, '') AS server_name, \
          (SELECT COUNT(*) FROM pending p WHERE p.service_id = a.service_id) AS waiting \
-         FROM account a JOIN standing s ON s.service_id = a.service_id LEFT JOIN counter c ON c.service_id = a.service_id \
+         FROM account a JOIN standing s ON s.service_id = a.service_id \
          LEFT JOIN server v ON v.id = a.server_id LEFT JOIN fair_use f ON f.service_id = a.service_id \
          WHERE (? = '' OR LOWER(a.username) LIKE ? ESCAPE '!' OR LOWER(a.client_name) LIKE ? ESCAPE '!' \
          OR LOWER(a.email) LIKE ? ESCAPE '!' OR a.address LIKE ? ESCAPE '!' OR a.service_id = ? OR a.client_id = ?) \

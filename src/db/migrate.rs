@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("0003_plans", include_str!("../../sql/0003_plans.sql")),
     ("0004_fair_use", include_str!("../../sql/0004_fair_use.sql")),
     ("0005_cdn", include_str!("../../sql/0005_cdn.sql")),
+    ("0006_standing", include_str!("../../sql/0006_standing.sql")),
 ];
 
 const STEPS_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_step (

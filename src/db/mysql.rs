@@ -3,7 +3,7 @@
 //! `client_found_rows`: an UPDATE that changes nothing still counts its rows, as on SQLite. Settings are made by `setup`,
 //! which survives the pool's reset (`init` does not).
 
-use super::{Error, Outcome, Result, Row, Sql, Value, respell};
+use super::{Cells, Error, Outcome, Result, Row, Sql, Value, respell};
 use mysql_async::{
     Conn, Opts, OptsBuilder, Params, Pool, PoolConstraints, PoolOpts,
     consts::ColumnType,
@@ -83,15 +83,39 @@ pub(super) async fn rows(conn: &mut Conn, sql: Sql, values: Vec<Value>) -> Resul
     rows.into_iter().map(|row| cells(&columns, row)).collect()
 }
 
+pub(super) async fn read_all<T: Send + 'static>(
+    conn: &mut Conn,
+    sql: Sql,
+    values: Vec<Value>,
+    mut read: impl FnMut(&mut Cells<'_>) -> Result<T> + Send,
+) -> Result<Vec<T>> {
+    let mut answer = conn.exec_iter(spelled(sql)?, positional(values)).await.map_err(translate)?;
+    let (mut all, mut cells, mut wrong) = (Vec::new(), Vec::new(), None);
+    // What comes after a row that cannot be read is read to its end all the same: the connection goes on.
+    while let Some(row) = answer.next().await.map_err(translate)? {
+        if wrong.is_some() {
+            continue;
+        }
+        cells.clear();
+        match values_of(row, &mut cells).and_then(|()| read(&mut Cells::of(&mut cells))) {
+            Ok(one) => all.push(one),
+            Err(error) => wrong = Some(error),
+        }
+    }
+    answer.drop_result().await.map_err(translate)?;
+    wrong.map_or(Ok(all), Err)
+}
+
 pub(super) async fn batch(conn: &mut Conn, sql: Sql, rows: Vec<Vec<Value>>) -> Result<()> {
     let text = spelled(sql)?;
-    let full = respell::repeat_values(&text, GROUPS.min(rows.len())).map_err(Error::Defect)?;
+    let groups = GROUPS.min(rows.len());
+    let full = respell::repeat_values(&text, groups).map_err(Error::Defect)?;
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
-        let chunk: Vec<_> = rows.by_ref().take(GROUPS).collect();
+        let chunk: Vec<_> = rows.by_ref().take(groups).collect();
         let count = chunk.len();
         let values = chunk.into_iter().flatten().collect();
-        if full.matches("?)").count() == count {
+        if count == groups {
             exec(conn, full.as_str(), values).await?;
         } else {
             exec(conn, respell::repeat_values(&text, count).map_err(Error::Defect)?, values).await?;
@@ -131,10 +155,15 @@ fn positional(values: Vec<Value>) -> Params {
 }
 
 fn cells(columns: &Arc<[String]>, row: mysql_async::Row) -> Result<Row> {
-    let kinds: Vec<bool> =
-        row.columns_ref().iter().map(|it| it.character_set() == BINARY && is_blob(it.column_type())).collect();
-    let mut values = Vec::with_capacity(kinds.len());
-    for (cell, blob) in row.unwrap().into_iter().zip(kinds) {
+    let mut values = Vec::with_capacity(columns.len());
+    values_of(row, &mut values)?;
+    Ok(Row { columns: Arc::clone(columns), values })
+}
+
+fn values_of(row: mysql_async::Row, values: &mut Vec<Value>) -> Result<()> {
+    let columns = row.columns();
+    for (cell, column) in row.unwrap().into_iter().zip(columns.iter()) {
+        let blob = column.character_set() == BINARY && is_blob(column.column_type());
         values.push(match cell {
             mysql_async::Value::NULL => Value::Null,
             mysql_async::Value::Int(int) => Value::Int(int),
@@ -144,7 +173,7 @@ fn cells(columns: &Arc<[String]>, row: mysql_async::Row) -> Result<Row> {
             other => return Err(Error::Defect(format!("a cell of an unexpected type: {other:?}"))),
         });
     }
-    Ok(Row { columns: Arc::clone(columns), values })
+    Ok(())
 }
 
 fn is_blob(kind: ColumnType) -> bool {

@@ -3,7 +3,7 @@
 //! WAL with `synchronous = FULL`: an intent that was committed is on disk before a router or a mail server hears of it
 //! (law 1), also after a power cut.
 
-use super::{Error, Outcome, Result, Row, Sql, Value};
+use super::{Cells, Error, Outcome, Result, Row, Sql, Value};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter, types::ValueRef};
 use std::{
     path::PathBuf,
@@ -137,6 +137,31 @@ impl Held {
                 rows.push(Row { columns: Arc::clone(&columns), values });
             }
             Ok(rows)
+        })
+        .await
+    }
+
+    pub(super) async fn read_all<T: Send + 'static>(
+        self,
+        sql: Sql,
+        values: Vec<Value>,
+        mut read: impl FnMut(&mut Cells<'_>) -> Result<T> + Send + 'static,
+    ) -> Answer<Result<Vec<T>>> {
+        self.on_thread(move |connection| {
+            let mut statement = connection.prepare_cached(sql.text())?;
+            let columns = statement.column_count();
+            let mut cursor = statement.query(params_from_iter(values))?;
+            let (mut all, mut cells) = (Vec::new(), Vec::with_capacity(columns));
+            while let Some(row) = cursor.next()? {
+                for at in 0..columns {
+                    cells.push(cell(row.get_ref(at)?));
+                }
+                match read(&mut Cells::of(&mut cells)) {
+                    Ok(one) => all.push(one),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            Ok(Ok(all))
         })
         .await
     }

@@ -24,16 +24,21 @@ impl Mark {
 
     /// Whether a comment found on a router is this service's.
     pub fn owns(&self, comment: &str) -> bool {
-        Self::parse(comment).is_some_and(|(prefix, id, _)| prefix == self.prefix && id == self.service_id)
+        Self::read(comment).is_some_and(|(prefix, id, _)| prefix == self.prefix && id == self.service_id)
     }
 
     /// Reads any prefix's mark: prefix, service id, e-mail. None where the comment is not a mark.
     pub fn parse(comment: &str) -> Option<(String, u64, String)> {
+        Self::read(comment).map(|(prefix, id, email)| (prefix.to_owned(), id, email.to_owned()))
+    }
+
+    /// The same without a copy.
+    pub fn read(comment: &str) -> Option<(&str, u64, &str)> {
         let (prefix, rest) = comment.split_once('|')?;
         let (id, email) = rest.strip_prefix("Product ID:")?.split_once('|')?;
         // One spelling per number, or two comments could claim the same service.
-        let number: u64 = id.parse().ok()?;
-        (number.to_string() == id).then(|| (prefix.to_owned(), number, email.to_owned()))
+        let digits = id.bytes().all(|byte| byte.is_ascii_digit()) && (id == "0" || !id.starts_with('0'));
+        id.parse().ok().filter(|_| digits).map(|number| (prefix, number, email))
     }
 }
 

@@ -3,10 +3,14 @@
 //! A baseline moves in the same transaction as the booking that it belongs to, so that a reading that is seen twice is
 //! booked once. A counter carries its router's uptime with it, so that a restart is seen by each counter that was read
 //! before it, and by no other. A reset is written down with the reading r1 it was decided on before the router hears of it.
+//!
+//! A reading writes the rows of counters that moved and one row for all the others: its router's. A row that a reading
+//! wrote is kept current by the router's: it was booked when the router was read last, and it is zero where the router's
+//! counters were reset since. What anybody else writes (`reading` 0) says all of it, and is true whatever a reading does.
 
 use super::reading::Counter;
 use crate::{
-    db::{Conn, Result, Row, Value},
+    db::{Cells, Conn, Result, Row, Value},
     params, sql,
     units::{Bytes, Kbps, Speed, Volume},
 };
@@ -14,7 +18,7 @@ use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, HashMap};
 
 /// A stored reading.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {
     /// What it showed.
     pub counter: Counter,
@@ -26,10 +30,12 @@ pub struct Baseline {
     pub line: Option<Speed>,
     /// Since when its queue has not been on the router.
     pub missing_since: Option<DateTime<Utc>>,
+    /// Which of its router's readings wrote it; 0: none did, and no later one keeps it current.
+    pub reading: u64,
 }
 
 /// A reset decided, outcome not known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// r1, which is booked.
     pub counter: Counter,
@@ -40,7 +46,49 @@ pub struct Intent {
 impl Baseline {
     /// A reading booked now, of which nothing else is known.
     pub fn new(counter: Counter, booked_at: DateTime<Utc>) -> Self {
-        Self { counter, booked_at, uptime_seconds: None, line: None, missing_since: None }
+        Self { counter, booked_at, uptime_seconds: None, line: None, missing_since: None, reading: 0 }
+    }
+
+    /// Whether a run of resets that was decided with the last reading is of this counter too.
+    pub fn is_to_be_reset(&self) -> bool {
+        self.reading > 0 && !self.counter.is_zero()
+    }
+
+    /// The columns of [`Baseline::values`] and, of the router's row, `zeroed`, `seen_at` and `uptime_seconds`, in this
+    /// order. `None` where there is no counter.
+    pub(super) fn take(cells: &mut Cells<'_>) -> Result<Option<Self>> {
+        let ros_id: Option<String> = cells.take()?;
+        let mut volume = || Ok(Volume { down: Bytes(cells.take()?), up: Bytes(cells.take()?) });
+        let (mut volume, mut packets) = (volume()?, volume()?);
+        let booked_at: Option<DateTime<Utc>> = cells.take()?;
+        let mut uptime_seconds = cells.take()?;
+        let line: (Option<u32>, Option<u32>) = (cells.take()?, cells.take()?);
+        let missing_since = cells.take()?;
+        let reading: u64 = cells.take()?;
+        let zeroed: u64 = cells.take()?;
+        let seen_at: Option<DateTime<Utc>> = cells.take()?;
+        let router_uptime = cells.take()?;
+        let (Some(ros_id), Some(mut booked_at)) = (ros_id, booked_at) else { return Ok(None) };
+        if reading > 0 {
+            if reading <= zeroed {
+                (volume, packets) = (Volume::ZERO, Volume::ZERO);
+            }
+            booked_at = seen_at.unwrap_or(booked_at);
+            uptime_seconds = router_uptime;
+        }
+        let counter = Counter { ros_id, volume, packets };
+        let line = line.0.zip(line.1).map(|(down, up)| Speed { down: Kbps(down), up: Kbps(up) });
+        Ok(Some(Self { counter, booked_at, uptime_seconds, line, missing_since, reading }))
+    }
+
+    /// What is written of it: `ros_id`, `down_bytes`, `up_bytes`, `down_packets`, `up_packets`, `booked_at`,
+    /// `uptime_seconds`, `line_down_kbps`, `line_up_kbps`, `missing_since`, `reading`.
+    pub(super) fn values(&self) -> Vec<Value> {
+        let (bytes, packets) = (self.counter.volume, self.counter.packets);
+        let mut values = params![&self.counter.ros_id, bytes.down.0, bytes.up.0, packets.down.0, packets.up.0];
+        let line = (self.line.map(|line| line.down.0), self.line.map(|line| line.up.0));
+        values.extend(params![self.booked_at, self.uptime_seconds, line.0, line.1, self.missing_since, self.reading]);
+        values
     }
 }
 
@@ -55,106 +103,130 @@ fn counter(row: &Row) -> Result<Counter> {
 
 /// A router's baselines, by service.
 pub async fn baselines(conn: &mut Conn, server_id: u64) -> Result<HashMap<u64, Baseline>> {
-    let sql = sql!("SELECT * FROM counter WHERE server_id = ? ORDER BY service_id");
-    let rows = conn.rows(sql, params![server_id]).await?;
-    let read = |row: &Row| {
-        let line: (Option<u32>, Option<u32>) = (row.get("line_down_kbps")?, row.get("line_up_kbps")?);
-        let baseline = Baseline {
-            counter: counter(row)?,
-            booked_at: row.get("booked_at")?,
-            uptime_seconds: row.get("uptime_seconds")?,
-            line: line.0.zip(line.1).map(|(down, up)| Speed { down: Kbps(down), up: Kbps(up) }),
-            missing_since: row.get("missing_since")?,
-        };
-        Ok((row.get("service_id")?, baseline))
-    };
-    rows.iter().map(read).collect()
+    let sql = sql!(
+        "SELECT s.service_id, s.ros_id, s.down_bytes, s.up_bytes, s.down_packets, s.up_packets, s.booked_at, s.uptime_seconds, \
+         s.line_down_kbps, s.line_up_kbps, s.missing_since, s.reading, v.zeroed, v.seen_at, v.uptime_seconds \
+         FROM standing s JOIN account a ON a.service_id = s.service_id JOIN server v ON v.id = a.server_id \
+         WHERE a.server_id = ? AND s.ros_id IS NOT NULL ORDER BY s.service_id"
+    );
+    let all = conn.read_all(sql, params![server_id], |cells| Ok((cells.take()?, Baseline::take(cells)?))).await?;
+    Ok(all.into_iter().filter_map(|(service_id, baseline)| Some((service_id, baseline?))).collect())
+}
+
+/// A service's baseline; `None` where it has none.
+pub async fn baseline(conn: &mut Conn, service_id: u64) -> Result<Option<Baseline>> {
+    let sql = sql!(
+        "SELECT s.ros_id, s.down_bytes, s.up_bytes, s.down_packets, s.up_packets, s.booked_at, s.uptime_seconds, \
+         s.line_down_kbps, s.line_up_kbps, s.missing_since, s.reading, v.zeroed, v.seen_at, v.uptime_seconds \
+         FROM standing s JOIN account a ON a.service_id = s.service_id JOIN server v ON v.id = a.server_id \
+         WHERE s.service_id = ?"
+    );
+    let found = conn.read_all(sql, params![service_id], Baseline::take).await?;
+    Ok(found.into_iter().next().flatten())
 }
 
 /// When a service's counter was booked last; `None` where it never was.
 pub async fn booked_at(conn: &mut Conn, service_id: u64) -> Result<Option<DateTime<Utc>>> {
-    let sql = sql!("SELECT booked_at FROM counter WHERE service_id = ?");
-    conn.one(sql, params![service_id]).await?.map(|row| row.get("booked_at")).transpose()
+    Ok(baseline(conn, service_id).await?.map(|it| it.booked_at))
 }
 
 /// Whether the service has a baseline.
 pub async fn has_baseline(conn: &mut Conn, service_id: u64) -> Result<bool> {
-    Ok(conn.one(sql!("SELECT service_id FROM counter WHERE service_id = ?"), params![service_id]).await?.is_some())
+    Ok(baseline(conn, service_id).await?.is_some())
 }
 
 /// Moves baselines, booked now; none of them is missing.
-pub async fn put(conn: &mut Conn, server_id: u64, counters: &[(u64, Counter)], now: DateTime<Utc>) -> Result<()> {
+pub async fn put(conn: &mut Conn, counters: &[(u64, Counter)], now: DateTime<Utc>) -> Result<()> {
     let baseline = |(service_id, it): &(u64, Counter)| (*service_id, Baseline::new(it.clone(), now));
-    store(conn, server_id, &counters.iter().map(baseline).collect::<Vec<_>>()).await
+    store(conn, &counters.iter().map(baseline).collect::<Vec<_>>()).await
 }
 
-/// Stores baselines as they are given.
-pub async fn store(conn: &mut Conn, server_id: u64, baselines: &[(u64, Baseline)]) -> Result<()> {
+/// Stores baselines as they are given. The accounts' standings are there.
+pub async fn store(conn: &mut Conn, baselines: &[(u64, Baseline)]) -> Result<()> {
     let sql = sql!(
-        "INSERT INTO counter (service_id, server_id, ros_id, down_bytes, up_bytes, down_packets, up_packets, booked_at, \
-         uptime_seconds, line_down_kbps, line_up_kbps, missing_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (service_id) DO UPDATE SET server_id = excluded.server_id, ros_id = excluded.ros_id, \
-         down_bytes = excluded.down_bytes, up_bytes = excluded.up_bytes, down_packets = excluded.down_packets, \
-         up_packets = excluded.up_packets, booked_at = excluded.booked_at, uptime_seconds = excluded.uptime_seconds, \
-         line_down_kbps = excluded.line_down_kbps, line_up_kbps = excluded.line_up_kbps, \
-         missing_since = excluded.missing_since"
+        "INSERT INTO standing (service_id, ros_id, down_bytes, up_bytes, down_packets, up_packets, booked_at, uptime_seconds, \
+         line_down_kbps, line_up_kbps, missing_since, reading, balance_bytes, threshold_armed, cause_quota, letters) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \
+         ros_id = excluded.ros_id, down_bytes = excluded.down_bytes, up_bytes = excluded.up_bytes, \
+         down_packets = excluded.down_packets, up_packets = excluded.up_packets, booked_at = excluded.booked_at, \
+         uptime_seconds = excluded.uptime_seconds, line_down_kbps = excluded.line_down_kbps, \
+         line_up_kbps = excluded.line_up_kbps, missing_since = excluded.missing_since, reading = excluded.reading"
     );
     let row = |(service_id, it): &(u64, Baseline)| {
-        let mut values = counter_values(*service_id, server_id, &it.counter);
-        let line = (it.line.map(|line| line.down.0), it.line.map(|line| line.up.0));
-        values.extend(params![it.booked_at, it.uptime_seconds, line.0, line.1, it.missing_since]);
+        let mut values = params![*service_id];
+        values.extend(it.values());
+        values.extend(params![0, true, false, 0]);
         values
     };
-    conn.batch(sql, baselines.iter().map(row).collect()).await
+    conn.batches(sql, Box::new(baselines.iter().map(row))).await
 }
 
-/// These counters, named by service and id, were set to zero by us. What else is known of them stays.
-pub async fn put_reset(conn: &mut Conn, server_id: u64, counters: &[(u64, &str)], at: DateTime<Utc>) -> Result<()> {
+/// These counters were set to zero by us, at that instant and uptime. What else is known of them stays.
+pub async fn zero(conn: &mut Conn, services: &[u64], read: (DateTime<Utc>, Option<u64>)) -> Result<()> {
     let sql = sql!(
-        "INSERT INTO counter (service_id, server_id, ros_id, down_bytes, up_bytes, down_packets, up_packets, booked_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET ros_id = excluded.ros_id, \
-         down_bytes = excluded.down_bytes, up_bytes = excluded.up_bytes, down_packets = excluded.down_packets, \
-         up_packets = excluded.up_packets, booked_at = excluded.booked_at"
+        "INSERT INTO standing (service_id, down_bytes, up_bytes, down_packets, up_packets, booked_at, uptime_seconds, reading, \
+         balance_bytes, threshold_armed, cause_quota, letters) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (service_id) DO UPDATE SET down_bytes = excluded.down_bytes, up_bytes = excluded.up_bytes, \
+         down_packets = excluded.down_packets, up_packets = excluded.up_packets, booked_at = excluded.booked_at, \
+         uptime_seconds = excluded.uptime_seconds, reading = excluded.reading"
     );
-    let row = |(service_id, ros_id): &(u64, &str)| {
-        let mut values = counter_values(*service_id, server_id, &Counter::zero(*ros_id));
-        values.extend(params![at]);
-        values
-    };
-    conn.batch(sql, counters.iter().map(row).collect()).await
+    let row = move |id: &u64| params![*id, 0, 0, 0, 0, read.0, read.1, 0, 0, true, false, 0];
+    conn.batches(sql, Box::new(services.iter().map(row))).await
 }
 
-fn counter_values(service_id: u64, server_id: u64, it: &Counter) -> Vec<Value> {
-    let (bytes, packets) = (it.volume, it.packets);
-    let mut values = params![service_id, server_id, &it.ros_id, bytes.down.0, bytes.up.0];
-    values.extend(params![packets.down.0, packets.up.0]);
-    values
+/// These counters stay as they were read, at that instant and uptime, whatever the router's row will say of the others.
+pub async fn keep(conn: &mut Conn, services: &[u64], read: (DateTime<Utc>, Option<u64>)) -> Result<()> {
+    let sql = sql!(
+        "INSERT INTO standing (service_id, booked_at, uptime_seconds, reading, balance_bytes, threshold_armed, cause_quota, \
+         letters) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET booked_at = excluded.booked_at, \
+         uptime_seconds = excluded.uptime_seconds, reading = excluded.reading"
+    );
+    let row = move |id: &u64| params![*id, read.0, read.1, 0, 0, true, false, 0];
+    conn.batches(sql, Box::new(services.iter().map(row))).await
 }
 
 /// The service had this speed until now: its next reading may be of it. To be called when a speed is lowered.
 pub async fn had_speed(conn: &mut Conn, service_id: u64, speed: Speed) -> Result<()> {
-    let sql = sql!("SELECT line_down_kbps, line_up_kbps FROM counter WHERE service_id = ?");
-    let Some(row) = conn.one(sql, params![service_id]).await? else { return Ok(()) };
-    let line: (Option<u32>, Option<u32>) = (row.get("line_down_kbps")?, row.get("line_up_kbps")?);
-    let line = line.0.zip(line.1).map_or(speed, |(down, up)| speed.faster(Speed { down: Kbps(down), up: Kbps(up) }));
-    let sql = sql!("UPDATE counter SET line_down_kbps = ?, line_up_kbps = ? WHERE service_id = ?");
+    let Some(baseline) = baseline(conn, service_id).await? else { return Ok(()) };
+    let line = baseline.line.map_or(speed, |line| speed.faster(line));
+    let sql = sql!("UPDATE standing SET line_down_kbps = ?, line_up_kbps = ? WHERE service_id = ?");
     conn.execute(sql, params![line.down.0, line.up.0, service_id]).await.map(|_| ())
 }
 
-/// Forgets a service's counter and any reset of it.
+/// Forgets a service's counter and any reset of it. Its open day is closed by the caller, before.
 pub async fn forget(conn: &mut Conn, service_id: u64) -> Result<()> {
-    conn.execute(sql!("DELETE FROM counter WHERE service_id = ?"), params![service_id]).await?;
-    conn.execute(sql!("DELETE FROM reset_intent WHERE service_id = ?"), params![service_id]).await.map(|_| ())
+    let sql = sql!(
+        "UPDATE standing SET ros_id = NULL, booked_at = NULL, uptime_seconds = NULL, line_down_kbps = NULL, \
+         line_up_kbps = NULL, missing_since = NULL, reading = 0 WHERE service_id = ?"
+    );
+    conn.execute(sql, params![service_id]).await?;
+    close_intent(conn, service_id).await
 }
 
-/// A router's open resets, by service.
+/// A router's resets whose outcome is not known, by service; not those of a run that has not ended (see
+/// [`Baseline::is_to_be_reset`]).
 pub async fn intents(conn: &mut Conn, server_id: u64) -> Result<BTreeMap<u64, Intent>> {
     let sql = sql!("SELECT * FROM reset_intent WHERE server_id = ? ORDER BY service_id");
-    let rows = conn.rows(sql, params![server_id]).await?;
-    let read = |row: &Row| {
-        Ok((row.get("service_id")?, Intent { counter: counter(row)?, intended_at: row.get("intended_at")? }))
-    };
-    rows.iter().map(read).collect()
+    conn.rows(sql, params![server_id]).await?.iter().map(intent).collect()
+}
+
+fn intent(row: &Row) -> Result<(u64, Intent)> {
+    Ok((row.get("service_id")?, Intent { counter: counter(row)?, intended_at: row.get("intended_at")? }))
+}
+
+/// One service's reset whose outcome is not known: written down alone, or part of a run that has not ended.
+pub async fn open_reset(conn: &mut Conn, service_id: u64, baseline: &Baseline) -> Result<Option<Intent>> {
+    let own = sql!("SELECT * FROM reset_intent WHERE service_id = ?");
+    if let Some(row) = conn.one(own, params![service_id]).await? {
+        return Ok(Some(intent(&row)?.1));
+    }
+    let run = sql!(
+        "SELECT v.reset_intended_at FROM account a JOIN server v ON v.id = a.server_id WHERE a.service_id = ? \
+         AND v.reset_intended_at IS NOT NULL AND (v.reset_cron = 0 OR a.collect_with = 'cron')"
+    );
+    let row = conn.one(run, params![service_id]).await?.filter(|_| baseline.is_to_be_reset());
+    row.map(|row| Ok(Intent { counter: baseline.counter.clone(), intended_at: row.get("reset_intended_at")? }))
+        .transpose()
 }
 
 /// Makes these the router's open resets, and no others: what is not among them is known or decided anew.
@@ -164,12 +236,13 @@ pub async fn set_intents(conn: &mut Conn, server_id: u64, intents: &BTreeMap<u64
         "INSERT INTO reset_intent (service_id, server_id, ros_id, down_bytes, up_bytes, down_packets, up_packets, intended_at) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
     );
-    let row = |(service_id, it): (&u64, &Intent)| {
-        let mut values = counter_values(*service_id, server_id, &it.counter);
-        values.extend(params![it.intended_at]);
+    let row = move |(service_id, it): (&u64, &Intent)| {
+        let Counter { ros_id, volume, packets } = &it.counter;
+        let mut values = params![*service_id, server_id, ros_id, volume.down.0, volume.up.0];
+        values.extend(params![packets.down.0, packets.up.0, it.intended_at]);
         values
     };
-    conn.batch(sql, intents.iter().map(row).collect()).await
+    conn.batches(sql, Box::new(intents.iter().map(row))).await
 }
 
 /// The outcome of one service's reset is known.
@@ -180,13 +253,18 @@ pub async fn close_intent(conn: &mut Conn, service_id: u64) -> Result<()> {
 /// Services whose queue is not on the router although it should be, with the instant since when, oldest first.
 pub async fn missing(conn: &mut Conn, limit: u32) -> Result<Vec<(u64, DateTime<Utc>)>> {
     let sql = sql!(
-        "SELECT service_id, missing_since FROM counter WHERE missing_since IS NOT NULL ORDER BY missing_since, service_id LIMIT ?"
+        "SELECT service_id, missing_since FROM standing WHERE missing_since IS NOT NULL \
+         ORDER BY missing_since, service_id LIMIT ?"
     );
     let rows = conn.rows(sql, params![limit]).await?;
     rows.iter().map(|row| Ok((row.get("service_id")?, row.get("missing_since")?))).collect()
 }
 
-/// How many resets are open: decided, and their outcome not known.
+/// How many resets are open: decided, and their outcome not known. A run that has not ended counts as one.
 pub async fn open_intents(conn: &mut Conn) -> Result<u64> {
-    conn.one(sql!("SELECT COUNT(*) AS n FROM reset_intent"), vec![]).await?.map_or(Ok(0), |row| row.get("n"))
+    let sql = sql!(
+        "SELECT (SELECT COUNT(*) FROM reset_intent) + \
+         (SELECT COUNT(*) FROM server WHERE reset_intended_at IS NOT NULL) AS n"
+    );
+    conn.one(sql, vec![]).await?.map_or(Ok(0), |row| row.get("n"))
 }

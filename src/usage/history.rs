@@ -1,9 +1,9 @@
 //! Traffic per day and per month: what charts, metrics and WHMCS's usage columns are made of.
 //!
 //! Days are kept as long as the product says, months for ever. Raw is what the router counted; counted is after a plan's
-//! discounts; both are kept.
+//! discounts; both are kept. The open day's figures stand in [`super::page`]; what is asked for here has them in it.
 
-use super::days::month_of;
+use super::{days::month_of, page};
 use crate::{
     db::{Conn, Result, Row},
     params, sql,
@@ -40,6 +40,13 @@ impl Moved {
     }
 }
 
+impl std::ops::AddAssign for Moved {
+    fn add_assign(&mut self, other: Self) {
+        self.raw += other.raw;
+        self.counted += other.counted;
+    }
+}
+
 /// Adds bookings to their days and months.
 pub async fn add(conn: &mut Conn, bookings: &[Booking]) -> Result<()> {
     let columns = |it: &Booking, period: String| {
@@ -51,14 +58,14 @@ pub async fn add(conn: &mut Conn, bookings: &[Booking]) -> Result<()> {
          up_bytes = up_bytes + excluded.up_bytes, counted_down_bytes = counted_down_bytes + excluded.counted_down_bytes, \
          counted_up_bytes = counted_up_bytes + excluded.counted_up_bytes"
     );
-    conn.batch(day, bookings.iter().map(|it| columns(it, it.day.to_string())).collect()).await?;
+    conn.batches(day, Box::new(bookings.iter().map(move |it| columns(it, it.day.to_string())))).await?;
     let per_month = sql!(
         "INSERT INTO usage_month (service_id, month, down_bytes, up_bytes, counted_down_bytes, counted_up_bytes) \
          VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (service_id, month) DO UPDATE SET down_bytes = down_bytes + excluded.down_bytes, \
          up_bytes = up_bytes + excluded.up_bytes, counted_down_bytes = counted_down_bytes + excluded.counted_down_bytes, \
          counted_up_bytes = counted_up_bytes + excluded.counted_up_bytes"
     );
-    conn.batch(per_month, bookings.iter().map(|it| columns(it, month_of(it.day))).collect()).await
+    conn.batches(per_month, Box::new(bookings.iter().map(move |it| columns(it, month_of(it.day))))).await
 }
 
 fn volume(row: &Row) -> Result<Volume> {
@@ -77,7 +84,11 @@ pub async fn days(conn: &mut Conn, service_id: u64, first: NaiveDate) -> Result<
          WHERE service_id = ? AND day >= ? ORDER BY day"
     );
     let rows = conn.rows(sql, params![service_id, first]).await?;
-    rows.iter().map(|row| Ok((row.get("day")?, moved(row)?))).collect()
+    let mut days = rows.iter().map(|row| Ok((row.get("day")?, moved(row)?))).collect::<Result<Vec<_>>>()?;
+    if let Some(open) = page::find(conn, service_id).await?.filter(|open| open.day >= first) {
+        with(&mut days, open.day, open.moved);
+    }
+    Ok(days)
 }
 
 /// A service's months, oldest first.
@@ -87,23 +98,45 @@ pub async fn months(conn: &mut Conn, service_id: u64) -> Result<Vec<(String, Mov
          WHERE service_id = ? ORDER BY month"
     );
     let rows = conn.rows(sql, params![service_id]).await?;
-    rows.iter().map(|row| Ok((row.get("month")?, moved(row)?))).collect()
+    let mut months = rows.iter().map(|row| Ok((row.get("month")?, moved(row)?))).collect::<Result<Vec<_>>>()?;
+    if let Some(open) = page::find(conn, service_id).await? {
+        with(&mut months, month_of(open.day), open.moved);
+    }
+    Ok(months)
+}
+
+/// Adds to a period of a sorted list.
+fn with<T: Ord>(periods: &mut Vec<(T, Moved)>, period: T, moved: Moved) {
+    match periods.binary_search_by(|(it, _)| it.cmp(&period)) {
+        Ok(at) => periods[at].1 += moved,
+        Err(at) => periods.insert(at, (period, moved)),
+    }
 }
 
 /// A service's traffic in a month.
 pub async fn in_month(conn: &mut Conn, service_id: u64, month: &str) -> Result<Volume> {
-    let sql = sql!("SELECT down_bytes, up_bytes FROM usage_month WHERE service_id = ? AND month = ?");
-    conn.one(sql, params![service_id, month]).await?.map_or(Ok(Volume::ZERO), |row| volume(&row))
+    let months = months(conn, service_id).await?;
+    Ok(months.into_iter().find(|(it, _)| it == month).map_or(Volume::ZERO, |(_, moved)| moved.raw))
 }
 
 /// A router's services' traffic in a month, by service.
 pub async fn in_month_of_server(conn: &mut Conn, server_id: u64, month: &str) -> Result<Vec<(u64, Volume)>> {
     let sql = sql!(
-        "SELECT u.service_id, u.down_bytes, u.up_bytes FROM usage_month u JOIN account a ON a.service_id = u.service_id \
-         WHERE a.server_id = ? AND u.month = ? ORDER BY u.service_id"
+        "SELECT a.service_id, COALESCE(u.down_bytes, 0), COALESCE(u.up_bytes, 0), s.day, s.day_down_bytes, s.day_up_bytes \
+         FROM account a JOIN standing s ON s.service_id = a.service_id \
+         LEFT JOIN usage_month u ON u.service_id = a.service_id AND u.month = ? WHERE a.server_id = ? ORDER BY a.service_id"
     );
-    let rows = conn.rows(sql, params![server_id, month]).await?;
-    rows.iter().map(|row| Ok((row.get("service_id")?, volume(row)?))).collect()
+    let wanted = month.to_owned();
+    conn.read_all(sql, params![month, server_id], move |cells| {
+        let service_id = cells.take()?;
+        let mut volume = Volume { down: Bytes(cells.take()?), up: Bytes(cells.take()?) };
+        let day: Option<NaiveDate> = cells.take()?;
+        if day.is_some_and(|day| month_of(day) == wanted) {
+            volume += Volume { down: Bytes(cells.take()?), up: Bytes(cells.take()?) };
+        }
+        Ok((service_id, volume))
+    })
+    .await
 }
 
 /// Forgets days that are older than each service's product keeps; how many.

@@ -2,8 +2,9 @@
 //!
 //! Law 6: append-only; the balance is its sum, and `standing.balance_bytes` keeps that sum in the same transactions. Traffic
 //! is one entry a service and local day: with a poll a minute, an entry a poll would be half a million rows a year and
-//! account. Such an entry grows while its day is open and never shrinks; everything else is written once.
+//! account. While its day is open that entry stands in [`super::page`]; everything else is written once.
 
+use super::page;
 use crate::{
     db::{Conn, Result},
     params, sql,
@@ -88,31 +89,27 @@ pub async fn has(conn: &mut Conn, service_id: u64, kind: Kind) -> Result<bool> {
     Ok(conn.one(sql, params![service_id, kind.as_str()]).await?.is_some())
 }
 
-/// Charges days' traffic to services and moves their balances, in a few round trips.
-pub async fn charge(conn: &mut Conn, days: &[(u64, NaiveDate, Bytes)], now: DateTime<Utc>) -> Result<()> {
+/// Writes days' traffic that was charged while the days were open: the balances know of it already.
+pub async fn write_usage(conn: &mut Conn, days: &[(u64, NaiveDate, Bytes)], now: DateTime<Utc>) -> Result<()> {
     let entry = sql!(
         "INSERT INTO ledger (service_id, kind, once, bytes, note, at) VALUES (?, ?, ?, ?, ?, ?) \
          ON CONFLICT (service_id, kind, once) DO UPDATE SET bytes = bytes + excluded.bytes, at = excluded.at"
     );
-    let rows = days.iter().map(|(service, day, bytes)| {
+    let row = move |(service, day, bytes): &(u64, NaiveDate, Bytes)| {
         params![*service, Kind::Usage.as_str(), day.to_string(), -bytes.signed(), "", now]
-    });
-    conn.batch(entry, rows.collect()).await?;
-    let balance = sql!(
-        "INSERT INTO standing (service_id, balance_bytes, threshold_armed, cause_quota, quota_at, letters) \
-         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET balance_bytes = balance_bytes + excluded.balance_bytes"
-    );
-    let rows = days.iter().map(|(service, _, bytes)| params![*service, -bytes.signed(), true, false, None::<i64>, 0]);
-    conn.batch(balance, rows.collect()).await
+    };
+    conn.batches(entry, Box::new(days.iter().map(row))).await
 }
 
-/// The ledger's own sum: what the balance must be.
+/// The ledger's own sum, the open day's entry in it: what the balance must be.
 pub async fn sum(conn: &mut Conn, service_id: u64) -> Result<i64> {
     let sql = sql!("SELECT COALESCE(SUM(bytes), 0) AS total FROM ledger WHERE service_id = ?");
-    conn.one(sql, params![service_id]).await?.map_or(Ok(0), |row| row.get("total"))
+    let total: i64 = conn.one(sql, params![service_id]).await?.map_or(Ok(0), |row| row.get("total"))?;
+    let open = page::find(conn, service_id).await?;
+    Ok(total - open.map_or(0, |open| open.charged.signed()))
 }
 
-/// A service's latest entries, newest first.
+/// A service's latest entries, newest first, the open day's among them.
 pub async fn latest(conn: &mut Conn, service_id: u64, limit: u32) -> Result<Vec<Entry>> {
     let sql = sql!(
         "SELECT kind, once, bytes, note, at FROM ledger WHERE service_id = ? ORDER BY at DESC, kind, once LIMIT ?"
@@ -127,5 +124,25 @@ pub async fn latest(conn: &mut Conn, service_id: u64, limit: u32) -> Result<Vec<
             at: row.get("at")?,
         })
     };
-    rows.iter().map(entry).collect()
+    let mut entries = rows.iter().map(entry).collect::<Result<Vec<_>>>()?;
+    if let Some(open) = open(conn, service_id).await? {
+        let same = |it: &Entry| it.kind == open.kind && it.once == open.once;
+        let closed = find(conn, service_id, Kind::Usage, &open.once).await?.unwrap_or(0);
+        entries.retain(|it| !same(it));
+        entries.push(Entry { bytes: open.bytes + closed, ..open });
+        entries.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.kind.cmp(&b.kind)).then_with(|| a.once.cmp(&b.once)));
+        entries.truncate(limit as usize);
+    }
+    Ok(entries)
+}
+
+/// The entry of the open day, as it stands; none where nothing of it was charged.
+async fn open(conn: &mut Conn, service_id: u64) -> Result<Option<Entry>> {
+    let sql =
+        sql!("SELECT day, day_charged_bytes, booked_at FROM standing WHERE service_id = ? AND day_charged_bytes > 0");
+    let Some(row) = conn.one(sql, params![service_id]).await? else { return Ok(None) };
+    let charged: i64 = row.get("day_charged_bytes")?;
+    let kind = Kind::Usage.as_str().to_owned();
+    let at = row.get::<Option<DateTime<Utc>>>("booked_at")?.unwrap_or_default();
+    Ok(Some(Entry { kind, once: row.get("day")?, bytes: -charged, note: String::new(), at }))
 }

@@ -6,5 +6,7 @@ pub mod counters;
 pub mod days;
 pub mod history;
 pub mod ledger;
+pub mod page;
 pub mod quarantine;
 pub mod reading;
+pub mod standing;

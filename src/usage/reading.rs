@@ -32,6 +32,11 @@ impl Counter {
         Self { ros_id: ros_id.into(), volume: Volume::ZERO, packets: Volume::ZERO }
     }
 
+    /// Whether it shows nothing at all.
+    pub fn is_zero(&self) -> bool {
+        self.volume.is_zero() && self.packets.is_zero()
+    }
+
     /// Whether this reading, taken later, proves that the counter started again after `before`.
     pub fn restarted_since(&self, before: &Self) -> bool {
         let fell = |now: Volume, then: Volume| now.down < then.down || now.up < then.up;

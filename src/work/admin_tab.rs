@@ -25,7 +25,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     };
     let server = Server::find(&mut conn, account.server_id).await?;
     let month = history::in_month(&mut conn, service_id, &view::this_month(app)).await?;
-    let baseline = counters::baselines(&mut conn, account.server_id).await?.remove(&service_id);
+    let baseline = counters::baseline(&mut conn, service_id).await?;
     let waiting = pending::count(&mut conn, service_id).await?;
     let entries = ledger::latest(&mut conn, service_id, ENTRIES).await?;
     let gb = app.config.traffic.gb;

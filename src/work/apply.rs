@@ -10,7 +10,6 @@ use crate::{
     problem::{Code, Problem},
     router::Server,
     routeros::{self, Router},
-    usage::counters,
 };
 use tokio::time::Instant;
 
@@ -172,7 +171,6 @@ async fn finish(app: &App, account: &Account, changes: &[Pending], last: u64) ->
     crate::in_tx!(app.db, tx => {
         if removed {
             super::terminate::end(&mut tx, account.service_id, app.clock.now()).await?;
-            counters::forget(&mut tx, account.service_id).await?;
         }
         pending::made(&mut tx, account.service_id, last).await?;
         Ok::<_, Problem>(())

@@ -116,7 +116,8 @@ async fn hold(app: &App, server_id: u64, scope: Scope, until: Instant, lease: &L
     })?;
     let mut outcome = Outcome { at: booked.at, read: booked.read, skipped: booked.skipped, reset: 0 };
     if !booked.to_reset.is_empty() {
-        let made = reset::run(app, &router, server_id, booked.to_reset, lease).await?;
+        let wanted = reset::Wanted { counters: booked.to_reset, spared: booked.spared };
+        let made = reset::run(app, &router, server_id, wanted, lease).await?;
         outcome.reset = made.done;
         if made.unknown > 0 {
             tracing::warn!(server.id = server_id, counters = made.unknown, "resets of unknown outcome: read again");

@@ -363,7 +363,7 @@ async fn made(
         "Active".clone_into(&mut account.sold.status);
     }
     if !counters::has_baseline(tx, service_id).await? {
-        counters::put(tx, server.told.id, &[(service_id, counter.clone())], now).await?;
+        counters::put(tx, &[(service_id, counter.clone())], now).await?;
     }
     account.balance += first_grant(tx, &account, now).await?;
     account.save(tx, now).await?;

@@ -18,7 +18,7 @@ use crate::{
     },
     problem::Problem,
     router::Server,
-    usage::counters,
+    usage::{counters, standing::Standing},
 };
 use chrono::{DateTime, Utc};
 
@@ -52,6 +52,19 @@ fn books(account: &Account, plan: Option<&Plan>) -> Books {
         quota: account.causes.quota,
         plan_full: plan.is_some_and(|plan| plan.full),
     }
+}
+
+/// Whether something follows from an account's books that has not been written down; of one that is on no plan.
+pub(super) fn is_news(standing: &Standing) -> bool {
+    let verdict = verdict::decide(Books {
+        metered: standing.metered,
+        balance: standing.balance,
+        threshold: standing.threshold,
+        armed: standing.armed,
+        quota: standing.quota,
+        plan_full: false,
+    });
+    verdict.letter.is_some() || (verdict.armed, verdict.quota) != (standing.armed, standing.quota)
 }
 
 /// Decides upon an account whose balance or terms have changed, and writes the decision down.

@@ -5,10 +5,8 @@
 
 use super::{
     Ask, apply,
-    books::{self, Moved},
-    collect,
-    fair_use::Held,
-    marking, view,
+    books::{self, Books, Moved},
+    collect, marking, view,
 };
 use crate::{
     account::{
@@ -21,7 +19,9 @@ use crate::{
     router::{Server, lease::Lease},
     routeros,
     usage::{
-        cdn, counters,
+        cdn,
+        counters::{self, Baseline},
+        page,
         reading::{self, Counter, Reboot},
     },
 };
@@ -104,11 +104,11 @@ async fn book(
     now: DateTime<Utc>,
 ) -> Result<u64, Problem> {
     let id = account.service_id;
-    let baseline = counters::baselines(tx, server.told.id).await?.remove(&id);
+    let mut books = Books::of_some(app, tx, server.told.id, &[id], now).await?;
+    let baseline = books.all.first().and_then(|it| it.baseline.clone());
     let (Some(baseline), Some(seen)) = (baseline, seen) else { return Ok(0) };
-    let intent = counters::intents(tx, server.told.id).await?.remove(&id);
-    let mut held = Held::of_one(app, tx, &account, now).await?;
-    let line = collect::line_rate(held.fastest(&account).unwrap_or(account.settings.speed));
+    let intent = counters::open_reset(tx, id, &baseline).await?;
+    let line = collect::line_rate(books.held.fastest(&account).unwrap_or(account.settings.speed));
     let volume = match intent {
         Some(intent) => {
             let elapsed = now - intent.intended_at;
@@ -118,8 +118,9 @@ async fn book(
     };
     // The account is about to go: it is booked, but no letter and no block follow from it.
     let moved = Moved { account: 0, volume, from: baseline.booked_at, doubtful: true };
-    let bytes = books::book(app, tx, server, (&mut [account], &mut held), &[moved], now).await?;
-    counters::put(tx, server.told.id, &[(id, seen.clone())], now).await?;
+    let bytes = books::book(app, tx, server, &mut books, &[moved], now).await?;
+    books.change(0).baseline = Some(Baseline::new(seen.clone(), now));
+    books.save(tx).await?;
     counters::close_intent(tx, id).await?;
     Ok(bytes)
 }
@@ -130,6 +131,7 @@ pub(super) async fn end(tx: &mut Conn, service_id: u64, now: DateTime<Utc>) -> R
     account.state = State::Gone;
     account.save(tx, now).await?;
     allotment::free(tx, service_id).await?;
+    page::close_one(tx, service_id, now).await?;
     counters::forget(tx, service_id).await?;
     cdn::forget(tx, service_id).await?;
     Ok(())

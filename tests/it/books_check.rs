@@ -1,7 +1,15 @@
 //! What the books of all accounts must agree in, and what they say of one.
 
 use crate::world::{GB, TestApp};
-use turnpike::{app::App, params, sql, usage::ledger};
+use chrono::NaiveDate;
+use std::collections::BTreeMap;
+use turnpike::{
+    app::App,
+    db::Conn,
+    params, sql,
+    units::Volume,
+    usage::{counters, history, ledger},
+};
 
 /// What the books say of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,23 +33,27 @@ impl Booked {
 /// What the books say of a service.
 pub async fn booked(app: &App, service_id: u64) -> Booked {
     let mut conn = app.db.read().await.unwrap();
-    let months = sql!(
-        "SELECT COALESCE(SUM(down_bytes), 0) AS down, COALESCE(SUM(up_bytes), 0) AS up FROM usage_month WHERE service_id = ?"
-    );
-    let months = conn.one(months, params![service_id]).await.unwrap().unwrap();
-    let ledger = sql!("SELECT COALESCE(SUM(bytes), 0) AS bytes FROM ledger WHERE service_id = ? AND kind = 'usage'");
-    let charged: i64 = conn.one(ledger, params![service_id]).await.unwrap().unwrap().get("bytes").unwrap();
+    let months = history::months(&mut conn, service_id).await.unwrap();
+    let sum = |way: fn(&Volume) -> u64| months.iter().map(|(_, it)| way(&it.raw)).sum();
+    let charged: u64 = charged(&mut conn, service_id).await.values().sum();
     let standing = sql!("SELECT balance_bytes FROM standing WHERE service_id = ?");
     let standing = conn.one(standing, params![service_id]).await.unwrap().unwrap();
     let aside = sql!("SELECT COALESCE(SUM(down_bytes + up_bytes), 0) AS bytes FROM quarantine WHERE service_id = ?");
     let aside = conn.one(aside, params![service_id]).await.unwrap().unwrap();
     Booked {
-        down: months.get("down").unwrap(),
-        up: months.get("up").unwrap(),
-        charged: u64::try_from(-charged).unwrap(),
+        down: sum(|it| it.down.0),
+        up: sum(|it| it.up.0),
+        charged,
         balance: standing.get("balance_bytes").unwrap(),
         quarantined: aside.get("bytes").unwrap(),
     }
+}
+
+/// What was charged, by day.
+async fn charged(conn: &mut Conn, service_id: u64) -> BTreeMap<String, u64> {
+    let entries = ledger::latest(conn, service_id, u32::MAX).await.unwrap();
+    let usage = entries.into_iter().filter(|it| it.kind == "usage" && it.bytes != 0);
+    usage.map(|it| (it.once, u64::try_from(-it.bytes).unwrap())).collect()
 }
 
 /// The books of every account agree: the balance is the ledger's sum; the ledger's usage, the days and the months are one
@@ -54,38 +66,24 @@ pub async fn assert_books_equal(app: &App) {
     for row in standings {
         let (id, balance): (u64, i64) = (row.get("service_id").unwrap(), row.get("balance_bytes").unwrap());
         assert_eq!(ledger::sum(&mut conn, id).await.unwrap(), balance, "balance of {id}");
-        let usage = sql!(
-            "SELECT once, -bytes AS bytes FROM ledger WHERE service_id = ? AND kind = 'usage' AND bytes <> 0 ORDER BY once"
-        );
-        let days = sql!(
-            "SELECT day, counted_down_bytes + counted_up_bytes AS bytes, down_bytes + up_bytes AS raw FROM usage_day \
-             WHERE service_id = ? ORDER BY day"
-        );
-        let usage: Vec<(String, u64)> = (conn.rows(usage, params![id]).await.unwrap().iter())
-            .map(|row| (row.get("once").unwrap(), row.get("bytes").unwrap()))
+        let charged = charged(&mut conn, id).await;
+        let days = history::days(&mut conn, id, NaiveDate::MIN).await.unwrap();
+        let counted: BTreeMap<String, u64> = (days.iter())
+            .map(|(day, it)| (day.to_string(), it.counted.total().0))
+            .filter(|(_, bytes)| *bytes > 0)
             .collect();
-        let rows = conn.rows(days, params![id]).await.unwrap();
-        let days: Vec<(String, u64)> = rows
-            .iter()
-            .map(|row| (row.get("day").unwrap(), row.get("bytes").unwrap()))
-            .filter(|it: &(_, u64)| it.1 > 0)
-            .collect();
-        assert_eq!(usage, days, "the ledger's days and the history's of {id}");
-        let raw: u64 = rows.iter().map(|row| row.get::<u64>("raw").unwrap()).sum();
-        let months =
-            sql!("SELECT COALESCE(SUM(down_bytes + up_bytes), 0) AS raw FROM usage_month WHERE service_id = ?");
-        let months: u64 = conn.one(months, params![id]).await.unwrap().unwrap().get("raw").unwrap();
-        assert_eq!(raw, months, "days and months of {id}");
-        let baselines = sql!("SELECT COUNT(*) AS n FROM counter WHERE service_id = ?");
-        let baselines: u64 = conn.one(baselines, params![id]).await.unwrap().unwrap().get("n").unwrap();
-        assert!(baselines <= 1);
+        assert_eq!(charged, counted, "the ledger's days and the history's of {id}");
+        let raw = |moved: &history::Moved| moved.raw.total().0;
+        let months = history::months(&mut conn, id).await.unwrap();
+        let (days, months): (u64, u64) =
+            (days.iter().map(|(_, it)| raw(it)).sum(), months.iter().map(|(_, it)| raw(it)).sum());
+        assert_eq!(days, months, "days and months of {id}");
     }
 }
 
 /// How many resets stand open.
 pub async fn open_resets(app: &App) -> u64 {
-    let count = sql!("SELECT COUNT(*) AS n FROM reset_intent");
-    app.db.read().await.unwrap().one(count, vec![]).await.unwrap().unwrap().get("n").unwrap()
+    counters::open_intents(&mut app.db.read().await.unwrap()).await.unwrap()
 }
 
 /// Accounts on the router and in the books, past the front door: `create` one by one would take minutes.
@@ -113,7 +111,7 @@ pub async fn many(app: &TestApp, count: u64) {
         let ros_id = app.router.world(|world| world.get("/queue/simple", &name, ".id")).unwrap();
         baselines.push((id, turnpike::usage::reading::Counter::zero(ros_id)));
     }
-    turnpike::usage::counters::put(&mut tx, 3, &baselines, app.clock.now()).await.unwrap();
+    counters::put(&mut tx, &baselines, app.clock.now()).await.unwrap();
     tx.commit().await.unwrap();
 }
 

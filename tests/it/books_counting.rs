@@ -179,7 +179,9 @@ async fn a_reading_older_than_what_is_booked_is_no_counter_that_began_again() {
         let (db, now) = (db.clone(), clock.now());
         let written = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let sql = turnpike::sql!("UPDATE counter SET down_bytes = 5003000, booked_at = ? WHERE service_id = 41");
+            let sql = turnpike::sql!(
+                "UPDATE standing SET down_bytes = 5003000, booked_at = ?, reading = 0 WHERE service_id = 41"
+            );
             runtime.block_on(db.db.execute(sql, turnpike::params![now])).unwrap();
         });
         written.join().unwrap();

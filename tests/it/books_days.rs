@@ -4,14 +4,14 @@ use crate::{
     books_check::{assert_books_equal, booked},
     world::{MB, TestApp},
 };
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde_json::{Value, json};
-use turnpike::{params, sql};
+use turnpike::usage::history;
 
 async fn days(app: &TestApp, service_id: u64) -> Vec<(String, u64)> {
-    let sql = sql!("SELECT day, down_bytes FROM usage_day WHERE service_id = ? ORDER BY day");
-    let rows = app.app.db.read().await.unwrap().rows(sql, params![service_id]).await.unwrap();
-    rows.iter().map(|row| (row.get("day").unwrap(), row.get("down_bytes").unwrap())).collect()
+    let mut conn = app.app.db.read().await.unwrap();
+    let days = history::days(&mut conn, service_id, NaiveDate::MIN).await.unwrap();
+    days.into_iter().map(|(day, it)| (day.to_string(), it.raw.down.0)).collect()
 }
 
 fn day(day: &str, down: u64) -> (String, u64) {

@@ -15,6 +15,7 @@ mod books_days;
 mod books_random;
 mod books_reboots;
 mod books_sidecars;
+mod books_standing;
 mod books_verdicts;
 mod crash_faults;
 mod crash_kills;

@@ -79,7 +79,7 @@ async fn books(app: &App, account: &Account) -> Result<Value, Problem> {
     let month = history::in_month(&mut conn, id, &view::this_month(app)).await?;
     let first = today.checked_sub_days(Days::new(u64::from(chart::DAYS) - 1)).unwrap_or(today);
     let days = history::days(&mut conn, id, first).await?;
-    let baseline = counters::baselines(&mut conn, account.server_id).await?.remove(&id);
+    let baseline = counters::baseline(&mut conn, id).await?;
     let entries = ledger::latest(&mut conn, id, ENTRIES).await?;
     let waiting = roll::waiting(&mut conn, Some(id), CHANGES).await?;
     let plan = fair_use::view(app, &mut conn, account).await?;

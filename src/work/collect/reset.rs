@@ -6,7 +6,6 @@
 
 use super::{Tally, counter_of, lost_lease};
 use crate::{
-    account::Account,
     app::App,
     db::Tx,
     meters::Meters,
@@ -15,13 +14,10 @@ use crate::{
     routeros::{self, Mark, Reading, Reset, Router},
     units::Volume,
     usage::{
-        counters,
+        counters::{self, Intent},
         reading::{self, Counter, Reboot},
     },
-    work::{
-        books::{self, Moved},
-        fair_use::Held,
-    },
+    work::books::{self, Books, Moved},
 };
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -43,6 +39,12 @@ enum Fate {
     Untouched,
 }
 
+/// What is to be reset, by service, with what was booked of it; and what counted something and is not to be reset now.
+pub(super) struct Wanted {
+    pub(super) counters: Vec<(u64, Counter)>,
+    pub(super) spared: Vec<u64>,
+}
+
 /// Resets the counters.
 ///
 /// # Errors
@@ -51,16 +53,17 @@ pub(super) async fn run(
     app: &App,
     router: &Router,
     server_id: u64,
-    wanted: Vec<(u64, Counter)>,
+    wanted: Wanted,
     lease: &Lease,
 ) -> Result<Made, Problem> {
     let began = app.clock.now();
+    let Wanted { counters: wanted, spared } = wanted;
     let fates = make(router, &wanted).await;
     let done = fates.values().filter(|fate| matches!(fate, Fate::Reset(_))).count();
     let made = Made { done, unknown: wanted.len() - fates.len() };
     Meters::count(&app.meters.resets, "done", made.done as u64);
     Meters::count(&app.meters.resets, "unknown", made.unknown as u64);
-    let came = Came { r1: wanted.into_iter().collect(), fates, began, now: app.clock.now() };
+    let came = Came { r1: wanted, fates, spared, began, now: app.clock.now() };
     let bytes = crate::in_tx!(app.db, tx => {
         if lease.holds(&mut tx, came.now).await? {
             came.book(app, &mut tx, server_id).await
@@ -102,56 +105,81 @@ async fn make(router: &Router, wanted: &[(u64, Counter)]) -> HashMap<u64, Fate> 
 
 /// What came of the resets, to be booked.
 struct Came {
-    r1: HashMap<u64, Counter>,
+    /// By service id.
+    r1: Vec<(u64, Counter)>,
     fates: HashMap<u64, Fate>,
+    spared: Vec<u64>,
     began: DateTime<Utc>,
     now: DateTime<Utc>,
 }
 
 impl Came {
-    /// Books what the counters moved between the two readings, in one transaction; how many bytes.
+    /// Books what the counters moved between the two readings and ends the run, in one transaction; how many bytes.
     async fn book(&self, app: &App, tx: &mut Tx, server_id: u64) -> Result<u64, Problem> {
-        // Only what this run intended, and nobody has closed since.
-        let mut intents = counters::intents(tx, server_id).await?;
-        let (mut moved, mut next) = (HashMap::new(), Vec::new());
-        for (id, fate) in &self.fates {
-            let (Some(r1), Some(intent)) = (self.r1.get(id), intents.remove(id)) else { continue };
-            // One that was never sent leaves the baseline where it is.
-            if let Fate::Reset(r2) = fate {
-                let volume = reading::delta(r1, r2, Reboot::No).volume;
-                if !volume.is_zero() {
-                    moved.insert(*id, (volume, intent.intended_at));
-                }
-                next.push((*id, r2.ros_id.as_str()));
+        // Only what this run intended, and nobody has judged since.
+        let server = Server::find_locked(tx, server_id).await?;
+        let Some((server, run)) = server.and_then(|server| server.run.map(|run| (server, run))) else { return Ok(0) };
+        let bytes = self.charge(app, tx, &server).await?;
+        let (mut done, mut kept, mut unknown) = (Vec::new(), self.spared.clone(), Vec::new());
+        for (id, r1) in &self.r1 {
+            match self.fates.get(id) {
+                Some(Fate::Reset(_)) => done.push(*id),
+                // One that was never sent leaves the baseline where it is.
+                Some(Fate::Untouched) => kept.push(*id),
+                None => unknown.push((*id, r1)),
             }
         }
-        next.sort_by_key(|(id, _)| *id);
-        let bytes = self.charge(app, tx, server_id, &moved).await?;
-        counters::put_reset(tx, server_id, &next, self.began).await?;
-        counters::set_intents(tx, server_id, &intents).await?;
+        kept.extend(unknown.iter().map(|(id, _)| *id));
+        let read = (server.seen_at.unwrap_or(self.began), server.uptime_seconds);
+        // One word about the router says it of all; the fewer exceptions are written apart.
+        let all = kept.len() < done.len();
+        if all {
+            counters::keep(tx, &kept, read).await?;
+        } else {
+            counters::zero(tx, &done, (self.began, read.1)).await?;
+        }
+        remember(tx, server_id, &unknown, run.intended_at).await?;
+        server.run_ended(tx, all).await?;
         Ok(bytes)
     }
 
-    /// Accounts are read and held only where something was moved.
-    async fn charge(
-        &self,
-        app: &App,
-        tx: &mut Tx,
-        server_id: u64,
-        between: &HashMap<u64, (Volume, DateTime<Utc>)>,
-    ) -> Result<u64, Problem> {
+    /// What was moved between the reading that is booked and the one just before the reset.
+    async fn charge(&self, app: &App, tx: &mut Tx, server: &Server) -> Result<u64, Problem> {
+        let moved = |(id, r1): &(u64, Counter)| {
+            let Some(Fate::Reset(r2)) = self.fates.get(id) else { return None };
+            let volume = reading::delta(r1, r2, Reboot::No).volume;
+            (!volume.is_zero()).then_some((*id, volume))
+        };
+        let between: Vec<(u64, Volume)> = self.r1.iter().filter_map(moved).collect();
         if between.is_empty() {
             return Ok(0);
         }
-        let Some(server) = Server::find(tx, server_id).await? else { return Ok(0) };
-        let mut accounts = Account::of_server_locked(tx, server_id).await?;
-        accounts.retain(|account| between.contains_key(&account.service_id));
-        let moved = |(at, account): (usize, &Account)| {
-            let (volume, from) = between[&account.service_id];
-            Moved { account: at, volume, from, doubtful: false }
-        };
-        let moved: Vec<Moved> = accounts.iter().enumerate().map(moved).collect();
-        let mut held = Held::of_server(app, tx, (server_id, &accounts), self.now).await?;
-        books::book(app, tx, &server, (&mut accounts, &mut held), &moved, self.now).await
+        let from = server.seen_at.unwrap_or(self.began);
+        let ids: Vec<u64> = between.iter().map(|(id, _)| *id).collect();
+        let mut books = Books::of_some(app, tx, server.told.id, &ids, self.now).await?;
+        let moved: Vec<Moved> = (books.all.iter().enumerate())
+            .filter_map(|(at, account)| {
+                let place = between.binary_search_by_key(&account.service_id, |(id, _)| *id).ok()?;
+                Some(Moved { account: at, volume: between[place].1, from, doubtful: false })
+            })
+            .collect();
+        let bytes = books::book(app, tx, server, &mut books, &moved, self.now).await?;
+        books.save(tx).await?;
+        Ok(bytes)
     }
+}
+
+/// Resets whose outcome is not known are written down one by one: the run has ended.
+async fn remember(
+    tx: &mut Tx,
+    server_id: u64,
+    unknown: &[(u64, &Counter)],
+    intended_at: DateTime<Utc>,
+) -> Result<(), Problem> {
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let mut intents = counters::intents(tx, server_id).await?;
+    intents.extend(unknown.iter().map(|(id, r1)| (*id, Intent { counter: (*r1).clone(), intended_at })));
+    Ok(counters::set_intents(tx, server_id, &intents).await?)
 }

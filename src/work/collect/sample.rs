@@ -6,21 +6,22 @@
 
 use super::{Scope, Skipped, Tally, cdn::CdnQueues, counter_of, line_rate, lost_lease};
 use crate::{
-    account::{Account, pending, settings::Collect},
+    account::{Account, pending},
     app::App,
     db::Tx,
     plan::burst::Rate,
     problem::{Code, Problem},
-    router::{Server, lease::Lease, marking},
-    routeros::Reading,
+    router::{Run, Seen, Server, lease::Lease, marking},
+    routeros::{Mark, Reading},
     units::{Speed, Volume},
     usage::{
         counters::{self, Baseline, Intent},
         quarantine,
         reading::{self, AfterReset, Counter, Reboot},
+        standing::Standing,
     },
     work::{
-        books::{self, Moved},
+        books::{self, Books, Moved},
         fair_use::Held,
     },
 };
@@ -49,17 +50,33 @@ pub(super) struct Booked {
     pub(super) read: Vec<u64>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) to_reset: Vec<(u64, Counter)>,
+    /// Those that counted something and are not to be reset now.
+    pub(super) spared: Vec<u64>,
     /// Queues, by id, that are not set to what was decided.
     pub(super) to_set: Vec<(String, Rate)>,
     pub(super) tally: Tally,
 }
 
-/// What is known of a router's counters.
+/// What is known of a router's counters besides their baselines.
 pub(super) struct Past {
-    baselines: HashMap<u64, Baseline>,
+    /// Resets whose outcome is not known.
     intents: BTreeMap<u64, Intent>,
+    /// A run of resets that has not ended.
+    run: Option<Run>,
+    server_id: u64,
+    /// The number of this reading.
+    reading: u64,
     /// Services whose settings may not be on the router yet.
     pub(super) changing: HashSet<u64>,
+}
+
+impl Past {
+    /// The reset of an account that may have been made or not.
+    fn intent(&self, account: &Standing, baseline: &Baseline) -> Option<Intent> {
+        let part_of = |run: &Run| (account.with_cron || !run.with_cron_only) && baseline.is_to_be_reset();
+        let of_run = |run: Run| Intent { counter: baseline.counter.clone(), intended_at: run.intended_at };
+        self.intents.get(&account.service_id).cloned().or_else(|| self.run.filter(part_of).map(of_run))
+    }
 }
 
 /// What one counter moved.
@@ -77,58 +94,87 @@ impl Sample<'_> {
         if !self.lease.holds(tx, self.now).await? {
             return Err(lost_lease(server_id));
         }
-        let mut accounts = Account::of_server_locked(tx, server_id).await?;
-        let mut held = Held::of_server(app, tx, (server_id, &accounts), self.now).await?;
-        let mut past = Past {
-            baselines: counters::baselines(tx, server_id).await?,
+        let mut books = Books::of_server(app, tx, server_id, self.now).await?;
+        let past = Past {
             intents: counters::intents(tx, server_id).await?,
+            run: server.run,
+            server_id,
+            reading: server.reading + 1,
             changing: pending::changing(tx, server_id).await?,
         };
         let mut booked = self.nothing_yet();
-        let (mut moved, mut next) = (Vec::new(), Vec::new());
-        let had_intents = !past.intents.is_empty();
-        let found = self.find(&accounts);
-        for (at, (account, reading)) in accounts.iter().zip(&found).enumerate() {
+        let (mut moved, mut open) = (Vec::new(), BTreeMap::new());
+        let found = self.find(&books.all);
+        for (at, reading) in found.iter().enumerate() {
+            let account = &books.all[at];
             let id = account.service_id;
+            if account.baseline.as_ref().is_some_and(|baseline| self.is_older_than(baseline)) {
+                open.extend(past.intents.get(&id).map(|intent| (id, intent.clone())));
+                continue;
+            }
             let Some(reading) = reading else {
-                next.extend(self.missing(account, &past, &mut booked.tally));
+                let intent = account.baseline.as_ref().and_then(|baseline| past.intent(account, baseline));
+                open.extend(intent.map(|intent| (id, intent)));
                 booked.skipped.push(no_queue(account, &server));
+                self.missing(&mut books, at, &mut booked.tally);
                 continue;
             };
-            if past.baselines.get(&id).is_some_and(|baseline| self.is_older_than(baseline)) {
-                continue;
-            }
             let counter = counter_of(reading);
-            // Without a baseline nothing tells what is new: it starts here, and the smaller figure is none (law 2).
-            if let Some(baseline) = past.baselines.get(&id) {
-                let seen = (&counter, fastest(account, &held, reading, baseline));
-                let delta = self.moved(app, tx, account, seen, (baseline, &past), &mut booked.tally).await?;
-                held.was_online(account, self.online(account, baseline), (baseline.booked_at, self.began));
-                let it = |Delta { volume, doubtful }| Moved { account: at, volume, from: baseline.booked_at, doubtful };
-                moved.extend(delta.map(it));
-            }
-            past.intents.remove(&id);
+            moved.extend(self.count(app, tx, (&mut books, at), (&counter, reading), &past, &mut booked.tally).await?);
             booked.read.push(id);
-            if self.is_to_be_reset(app, account, &counter) {
-                past.intents.insert(id, Intent { counter: counter.clone(), intended_at: self.began });
-                booked.to_reset.push((id, counter.clone()));
-            }
-            next.push((id, self.baseline(account, counter, &past)));
+            self.decide_reset(app, &books.all[at], &counter, &mut booked);
+            self.rebase(&mut books, at, counter, &past);
         }
-        let with_queues: Vec<_> = accounts.iter().zip(found.iter().copied()).collect();
-        let cdn = CdnQueues::book(app, tx, self, (server_id, &with_queues, &past), &mut held).await?;
+        let queues = with_queues((&books.planned, &books.all), &found);
+        let cdn = CdnQueues::book(app, tx, self, (server_id, &queues, &past), &mut books.held).await?;
         booked.tally.bytes = cdn.bytes;
-        booked.tally.bytes += books::book(app, tx, &server, (&mut accounts, &mut held), &moved, self.now).await?;
-        booked.to_set = differing(&accounts, &found, &held).chain(cdn.to_set(&held)).collect();
-        counters::store(tx, server_id, &next).await?;
-        if had_intents || !past.intents.is_empty() {
-            counters::set_intents(tx, server_id, &past.intents).await?;
+        booked.tally.bytes += books::book(app, tx, &server, &mut books, &moved, self.now).await?;
+        let with_queues = with_queues((&books.planned, &books.all), &found);
+        booked.to_set = differing(&with_queues, &books.held).chain(cdn.to_set(&books.held)).collect();
+        books.save(tx).await?;
+        if open != past.intents {
+            counters::set_intents(tx, server_id, &open).await?;
         }
         if booked.tally.missing > 0 || self.saw_boot(&server) {
             marking::look_again(tx, server_id).await?;
         }
-        server.seen(tx, self.began, self.uptime_seconds, server.boot_epoch + u64::from(self.saw_boot(&server))).await?;
+        server.seen(tx, self.seen(&server, &booked)).await?;
         Ok(booked)
+    }
+
+    /// What one account's counter moved; `None` where nothing tells what is new, or where it is put aside.
+    async fn count(
+        &self,
+        app: &App,
+        tx: &mut Tx,
+        (books, at): (&mut Books, usize),
+        (counter, reading): (&Counter, &Reading),
+        past: &Past,
+        tally: &mut Tally,
+    ) -> Result<Option<Moved>, Problem> {
+        let Books { all, planned, held, .. } = books;
+        let account = &all[at];
+        // Without a baseline it starts here, and the smaller figure is none (law 2).
+        let Some(baseline) = &account.baseline else { return Ok(None) };
+        let sold = planned.binary_search_by_key(&account.service_id, |it| it.service_id).ok().map(|at| &planned[at]);
+        let line = fastest(account, sold.and_then(|sold| held.fastest(sold)), reading, baseline);
+        let delta = self.moved(app, tx, account, (counter, line), (baseline, past), tally).await?;
+        let interval = (baseline.booked_at, self.began);
+        if let Some(sold) = sold {
+            held.was_online(sold, self.online(sold, baseline), interval);
+        }
+        Ok(delta.map(|Delta { volume, doubtful }| Moved { account: at, volume, from: interval.0, doubtful }))
+    }
+
+    /// As the router's row remembers this reading.
+    fn seen(&self, server: &Server, booked: &Booked) -> Seen {
+        let run = Run { intended_at: self.began, with_cron_only: self.scope == Scope::Cron };
+        Seen {
+            at: self.began,
+            uptime_seconds: self.uptime_seconds,
+            booted: self.saw_boot(server),
+            run: (!booked.to_reset.is_empty()).then_some(run),
+        }
     }
 
     /// Whether the counter was booked since the router was asked, by a create that took a queue over: this reading shows
@@ -150,8 +196,8 @@ impl Sample<'_> {
     }
 
     fn nothing_yet(&self) -> Booked {
-        let (read, skipped, to_reset, to_set) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Booked { at: self.now, read, skipped, to_reset, to_set, tally: Tally::default() }
+        let (read, skipped, to_set, tally) = (Vec::new(), Vec::new(), Vec::new(), Tally::default());
+        Booked { at: self.now, read, skipped, to_reset: Vec::new(), spared: Vec::new(), to_set, tally }
     }
 
     fn saw_boot(&self, server: &Server) -> bool {
@@ -159,40 +205,63 @@ impl Sample<'_> {
     }
 
     /// Each account's own queue: of its name and with its mark.
-    fn find(&self, accounts: &[Account]) -> Vec<Option<&Reading>> {
-        let mut by_name: HashMap<&str, Vec<&Reading>> = HashMap::with_capacity(self.readings.len());
+    fn find(&self, accounts: &[Standing]) -> Vec<Option<&Reading>> {
+        let mut found = vec![None; accounts.len()];
         for reading in &self.readings {
-            by_name.entry(&reading.name).or_default().push(reading);
+            let Some((prefix, service_id, _)) = Mark::read(&reading.comment) else { continue };
+            let Ok(at) = accounts.binary_search_by_key(&service_id, |it| it.service_id) else { continue };
+            let account = &accounts[at];
+            if found[at].is_none() && reading.name == account.username && prefix == &*account.comment_prefix {
+                found[at] = Some(reading);
+            }
         }
-        let own = |account: &Account| {
-            let mark = crate::work::mark(account);
-            by_name.get(account.username.as_str())?.iter().copied().find(|reading| mark.owns(&reading.comment))
-        };
-        accounts.iter().map(own).collect()
+        found
     }
 
-    fn is_to_be_reset(&self, app: &App, account: &Account, counter: &Counter) -> bool {
+    fn decide_reset(&self, app: &App, account: &Standing, counter: &Counter, booked: &mut Booked) {
         let wanted = match self.scope {
-            Scope::Poll => false,
+            Scope::Poll => return,
             Scope::All => true,
-            Scope::Cron => account.settings.collect == Collect::Cron,
+            Scope::Cron => account.with_cron,
         };
-        wanted && app.config.collect.reset && !(counter.volume.is_zero() && counter.packets.is_zero())
+        if !app.config.collect.reset || counter.is_zero() {
+            return;
+        }
+        if wanted {
+            booked.to_reset.push((account.service_id, counter.clone()));
+        } else {
+            booked.spared.push(account.service_id);
+        }
     }
 
-    /// A queue that is not there keeps its baseline and its open reset; said once, not at every reading.
-    fn missing(&self, account: &Account, past: &Past, tally: &mut Tally) -> Option<(u64, Baseline)> {
-        let baseline = past.baselines.get(&account.service_id).filter(|it| it.missing_since.is_none())?;
+    /// A queue that is not there keeps its baseline, which no reading keeps current from here on; said once, not at every
+    /// reading.
+    fn missing(&self, books: &mut Books, at: usize, tally: &mut Tally) {
+        if books.all[at].baseline.as_ref().is_none_or(|it| it.missing_since.is_some()) {
+            return;
+        }
         tally.missing += 1;
+        let account = books.change(at);
         tracing::warn!(service.id = account.service_id, queue = account.username, "the queue is not on the router");
-        Some((account.service_id, Baseline { missing_since: Some(self.now), ..baseline.clone() }))
+        if let Some(baseline) = &mut account.baseline {
+            (baseline.missing_since, baseline.reading) = (Some(self.now), 0);
+        }
     }
 
-    /// The reading as the next one's baseline. While a change waits for the router, the speed before it may still hold.
-    fn baseline(&self, account: &Account, counter: Counter, past: &Past) -> Baseline {
-        let id = account.service_id;
-        let line = past.baselines.get(&id).and_then(|it| it.line).filter(|_| past.changing.contains(&id));
-        Baseline { uptime_seconds: Some(self.uptime_seconds), line, ..Baseline::new(counter, self.began) }
+    /// The reading as the next one's baseline, written where the router's row does not say as much. While a change waits for
+    /// the router, the speed before it may still hold.
+    fn rebase(&self, books: &mut Books, at: usize, counter: Counter, past: &Past) {
+        let account = &books.all[at];
+        let before = account.baseline.as_ref();
+        let line = before.and_then(|it| it.line).filter(|_| past.changing.contains(&account.service_id));
+        let current =
+            |it: &Baseline| it.reading > 0 && it.missing_since.is_none() && it.counter == counter && it.line == line;
+        if before.is_some_and(current) {
+            return;
+        }
+        let uptime_seconds = Some(self.uptime_seconds);
+        let baseline = Baseline { uptime_seconds, line, reading: past.reading, ..Baseline::new(counter, self.began) };
+        books.change(at).baseline = Some(baseline);
     }
 
     /// What one counter moved since it was booked; `None` where it is put aside.
@@ -200,18 +269,18 @@ impl Sample<'_> {
         &self,
         app: &App,
         tx: &mut Tx,
-        account: &Account,
+        account: &Standing,
         (counter, line): (&Counter, Speed),
         (baseline, past): (&Baseline, &Past),
         tally: &mut Tally,
     ) -> Result<Option<Delta>, Problem> {
-        let intent = past.intents.get(&account.service_id);
+        let intent = past.intent(account, baseline);
         let delta = self.judge(account, (counter, line), baseline, intent, tally);
         let Some(why) = self.cannot_be(app, delta.volume, line, baseline) else {
             return Ok(Some(delta));
         };
         tally.quarantined += 1;
-        let whose = (account.service_id, account.server_id);
+        let whose = (account.service_id, past.server_id);
         quarantine::put(tx, whose, (baseline.booked_at, self.now), delta.volume, &why).await?;
         let bytes = delta.volume.total().0;
         tracing::warn!(service.id = account.service_id, bytes, %why, "delta put into quarantine");
@@ -228,10 +297,10 @@ impl Sample<'_> {
 
     fn judge(
         &self,
-        account: &Account,
+        account: &Standing,
         (counter, line): (&Counter, Speed),
         baseline: &Baseline,
-        intent: Option<&Intent>,
+        intent: Option<Intent>,
         tally: &mut Tally,
     ) -> Delta {
         let id = account.service_id;
@@ -264,13 +333,21 @@ impl Sample<'_> {
     }
 }
 
+/// Accounts on plans, each with its own queue.
+fn with_queues<'a>(
+    (planned, all): (&'a [Account], &[Standing]),
+    found: &[Option<&'a Reading>],
+) -> Vec<(&'a Account, Option<&'a Reading>)> {
+    let own = |account: &Account| found[all.binary_search_by_key(&account.service_id, |it| it.service_id).ok()?];
+    planned.iter().map(|account| (account, own(account))).collect()
+}
+
 /// Queues, by id, that are not set to what was decided.
 fn differing<'a>(
-    accounts: &'a [Account],
-    found: &'a [Option<&Reading>],
+    accounts: &'a [(&Account, Option<&Reading>)],
     held: &'a Held,
 ) -> impl Iterator<Item = (String, Rate)> + 'a {
-    accounts.iter().zip(found).filter_map(|(account, reading)| {
+    accounts.iter().filter_map(|(account, reading)| {
         let (reading, rate) = ((*reading)?, held.rate(account.service_id)?);
         reading.shape.filter(|shape| !shape.runs_at(rate)).map(|_| (reading.id.clone(), rate))
     })
@@ -278,13 +355,13 @@ fn differing<'a>(
 
 /// The fastest that may have held since the counter was read last: what was sold, what was decided, what waits for the
 /// router, and what the router itself shows.
-fn fastest(account: &Account, held: &Held, reading: &Reading, baseline: &Baseline) -> Speed {
-    let sold = baseline.line.map_or(account.settings.speed, |line| line.faster(account.settings.speed));
-    let decided = held.fastest(account).map_or(sold, |decided| decided.faster(sold));
+fn fastest(account: &Standing, decided: Option<Speed>, reading: &Reading, baseline: &Baseline) -> Speed {
+    let sold = baseline.line.map_or(account.speed, |line| line.faster(account.speed));
+    let decided = decided.map_or(sold, |decided| decided.faster(sold));
     reading.shape.map_or(decided, |shape| shape.fastest().faster(decided))
 }
 
-fn no_queue(account: &Account, server: &Server) -> Skipped {
+fn no_queue(account: &Standing, server: &Server) -> Skipped {
     let reason = format!(
         "The queue {} is not on router {}; run the module command Create for this service to bring it back.",
         account.username, server.told.name

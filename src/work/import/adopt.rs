@@ -70,7 +70,7 @@ impl Adoption<'_> {
                 Err(why) => outcome.left_out.push(left_out(it.service_id, &it.names.join(", "), why)),
             }
         }
-        counters::store(tx, self.server.told.id, &baselines).await?;
+        counters::store(tx, &baselines).await?;
         for (service_id, name) in self.survey.orphans.iter().filter(|(id, _)| !books.contains_key(id)) {
             let why = "a queue without a secret: remove it, or run Create for the service in WHMCS".to_owned();
             outcome.left_out.push(left_out(*service_id, name, why));

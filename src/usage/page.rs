@@ -1,0 +1,155 @@
+//! The open day of an account: what was moved on it and stands in no other table yet.
+//!
+//! A reading of a moving account writes one row, its standing. So the day's figures grow there, beside balance and counter,
+//! and become rows of history and ledger when the next day begins, or when nobody counts the account any more. Whoever asks
+//! history or ledger is told of both; nobody else need know where a figure stands.
+
+use super::{
+    history::{self, Booking, Moved},
+    ledger,
+};
+use crate::{
+    db::{Cells, Conn, Result, Row, Value},
+    params, sql,
+    units::{Bytes, Volume},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+
+/// An open day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The local day.
+    pub day: NaiveDate,
+    /// What was moved on it, so far as it stands here.
+    pub moved: Moved,
+    /// What of it was charged to the balance; nothing where the account was unmetered.
+    pub charged: Bytes,
+}
+
+impl Page {
+    /// A day on which nothing was moved yet.
+    pub fn new(day: NaiveDate) -> Self {
+        Self { day, moved: Moved::default(), charged: Bytes::ZERO }
+    }
+
+    /// Adds to the open day. Where the booking is of another day, that one is opened, and the old one is given back to be
+    /// closed.
+    pub fn add(open: &mut Option<Self>, day: NaiveDate, moved: Moved, charged: Bytes) -> Option<Self> {
+        let closed = open.take_if(|page| page.day != day);
+        let page = open.get_or_insert_with(|| Self::new(day));
+        page.moved.raw += moved.raw;
+        page.moved.counted += moved.counted;
+        page.charged += charged;
+        closed
+    }
+
+    /// The columns `day`, `day_down_bytes`, `day_up_bytes`, `day_counted_down_bytes`, `day_counted_up_bytes` and
+    /// `day_charged_bytes`, in this order.
+    pub(super) fn take(cells: &mut Cells<'_>) -> Result<Option<Self>> {
+        let day: Option<NaiveDate> = cells.take()?;
+        let mut volume = || Ok(Volume { down: Bytes(cells.take()?), up: Bytes(cells.take()?) });
+        let moved = Moved { raw: volume()?, counted: volume()? };
+        let charged = Bytes(cells.take()?);
+        Ok(day.map(|day| Self { day, moved, charged }))
+    }
+
+    fn of(row: &Row) -> Result<Option<Self>> {
+        let pair = |down: &str, up: &str| Ok(Volume { down: Bytes(row.get(down)?), up: Bytes(row.get(up)?) });
+        let moved = Moved {
+            raw: pair("day_down_bytes", "day_up_bytes")?,
+            counted: pair("day_counted_down_bytes", "day_counted_up_bytes")?,
+        };
+        let charged = Bytes(row.get("day_charged_bytes")?);
+        Ok(row.get::<Option<NaiveDate>>("day")?.map(|day| Self { day, moved, charged }))
+    }
+
+    /// The same columns' values; of no page.
+    pub(super) fn values(page: Option<&Self>) -> Vec<Value> {
+        let moved = page.map(|it| it.moved).unwrap_or_default();
+        let charged = page.map_or(Bytes::ZERO, |it| it.charged);
+        let (raw, counted) = (moved.raw, moved.counted);
+        params![page.map(|it| it.day), raw.down.0, raw.up.0, counted.down.0, counted.up.0, charged.0]
+    }
+}
+
+/// A service's open day.
+pub async fn find(conn: &mut Conn, service_id: u64) -> Result<Option<Page>> {
+    let sql = sql!(
+        "SELECT day, day_down_bytes, day_up_bytes, day_counted_down_bytes, day_counted_up_bytes, day_charged_bytes \
+         FROM standing WHERE service_id = ?"
+    );
+    Ok(conn.one(sql, params![service_id]).await?.map(|row| Page::of(&row)).transpose()?.flatten())
+}
+
+/// Moves days that have ended to history and ledger. Their standing no longer has them: the caller writes it.
+pub async fn close(conn: &mut Conn, pages: &[(u64, Page)], now: DateTime<Utc>) -> Result<()> {
+    let booking = |(service_id, it): &(u64, Page)| Booking {
+        service_id: *service_id,
+        day: it.day,
+        raw: it.moved.raw,
+        counted: it.moved.counted,
+    };
+    history::add(conn, &pages.iter().map(booking).collect::<Vec<_>>()).await?;
+    let charged = pages.iter().filter(|(_, it)| it.charged != Bytes::ZERO);
+    let charged: Vec<_> = charged.map(|(service_id, it)| (*service_id, it.day, it.charged)).collect();
+    ledger::write_usage(conn, &charged, now).await
+}
+
+/// Closes a service's open day, whichever it is.
+pub async fn close_one(conn: &mut Conn, service_id: u64, now: DateTime<Utc>) -> Result<()> {
+    let Some(page) = find(conn, service_id).await? else { return Ok(()) };
+    close(conn, &[(service_id, page)], now).await?;
+    turn(conn, service_id).await
+}
+
+/// Closes at most `limit` open days that are before `today`; how many. In one transaction.
+pub async fn close_before(conn: &mut Conn, today: NaiveDate, limit: u32, now: DateTime<Utc>) -> Result<usize> {
+    let sql = sql!(
+        "SELECT service_id, day, day_down_bytes, day_up_bytes, day_counted_down_bytes, day_counted_up_bytes, \
+         day_charged_bytes FROM standing WHERE day < ? ORDER BY service_id LIMIT ? /*! FOR UPDATE */"
+    );
+    let rows = conn.rows(sql, params![today, limit]).await?;
+    let mut pages = Vec::with_capacity(rows.len());
+    for row in &rows {
+        pages.extend(Page::of(row)?.map(|page| Ok((row.get("service_id")?, page))).transpose()?);
+    }
+    close(conn, &pages, now).await?;
+    for (service_id, _) in &pages {
+        turn(conn, *service_id).await?;
+    }
+    Ok(pages.len())
+}
+
+/// The open day is in history and ledger.
+async fn turn(conn: &mut Conn, service_id: u64) -> Result<()> {
+    let sql = sql!(
+        "UPDATE standing SET day = NULL, day_down_bytes = 0, day_up_bytes = 0, day_counted_down_bytes = 0, \
+         day_counted_up_bytes = 0, day_charged_bytes = 0 WHERE service_id = ?"
+    );
+    conn.execute(sql, params![service_id]).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(bytes: u64) -> Moved {
+        Moved { raw: Volume::new(bytes, 1), counted: Volume::new(bytes / 2, 0) }
+    }
+
+    #[test]
+    fn a_day_grows_until_another_begins() {
+        let (first, second) = ("2026-11-20".parse().unwrap(), "2026-11-21".parse().unwrap());
+        let mut open = None;
+        assert_eq!(Page::add(&mut open, first, moved(10), Bytes(5)), None);
+        assert_eq!(Page::add(&mut open, first, moved(4), Bytes(2)), None);
+        let whole = Page {
+            day: first,
+            moved: Moved { raw: Volume::new(14, 2), counted: Volume::new(7, 0) },
+            charged: Bytes(7),
+        };
+        assert_eq!(open, Some(whole));
+        assert_eq!(Page::add(&mut open, second, moved(2), Bytes(0)), Some(whole));
+        assert_eq!(open, Some(Page { day: second, moved: moved(2), charged: Bytes::ZERO }));
+    }
+}
