@@ -14,7 +14,7 @@ use turnpike::{simulator::Simulator, work::collect};
 /// Prints the figures for so many accounts.
 pub async fn run(count: u32) {
     let router = router(count).await;
-    traffic(&router, count);
+    traffic(&router);
     let _warm = bare_socket_read(router.address()).await;
     let begun = Instant::now();
     let bytes = bare_socket_read(router.address()).await;
@@ -40,7 +40,7 @@ async fn ours(router: &Simulator, count: u32, name: &str, database: Option<&str>
     let app = app(&settings(folder.path(), database, "127.0.0.1:0"), folder.path()).await;
     accounts(&app, router, count).await;
     for round in ["first", "second"] {
-        traffic(router, count);
+        traffic(router);
         router.clear_journal();
         let begun = Instant::now();
         let until = tokio::time::Instant::now() + Duration::from_mins(10);

@@ -26,7 +26,7 @@ pub async fn run(count: u32) {
     let idle = resident(&child);
     println!("resident memory just started: {:.1} MB", mb(idle));
     for _ in 0..8 {
-        traffic(&router, count);
+        traffic(&router);
         wait_for_poll(&router).await;
         println!("resident memory with {count} accounts, polled: {:.1} MB", mb(resident(&child)));
     }

@@ -28,7 +28,7 @@ async fn collection(count: u32) -> Duration {
     accounts(&app, &router, count).await;
     let mut all = Vec::new();
     for _ in 0..ROUNDS {
-        traffic(&router, count);
+        traffic(&router);
         router.clear_journal();
         let begun = Instant::now();
         let until = tokio::time::Instant::now() + Duration::from_mins(10);

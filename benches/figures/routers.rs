@@ -29,7 +29,7 @@ pub async fn run() {
     println!("{ROUTERS} routers of {ACCOUNTS} accounts, each answering {COMMANDS_A_SECOND} commands a second");
     for round in ["first", "second", "third"] {
         for (_, router) in &routers {
-            traffic(router, ACCOUNTS);
+            traffic(router);
             router.clear_journal();
         }
         let begun = Instant::now();
