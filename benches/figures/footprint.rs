@@ -23,12 +23,13 @@ pub async fn run(count: u32) {
     accounts(&app, &router, count).await;
     app.close().await;
     let (mut child, _) = start_and_keep(&binary, folder.path());
-    let idle = resident(&child);
+    let idle = status(&child, "VmRSS:");
     println!("resident memory just started: {:.1} MB", mb(idle));
     for _ in 0..8 {
         traffic(&router);
         wait_for_poll(&router).await;
-        println!("resident memory with {count} accounts, polled: {:.1} MB", mb(resident(&child)));
+        let (now, most) = (status(&child, "VmRSS:"), status(&child, "VmHWM:"));
+        println!("resident memory with {count} accounts, polled: {:.1} MB, at most {:.1} MB", mb(now), mb(most));
     }
     child.kill().expect("ended");
     child.wait().expect("ended");
@@ -59,9 +60,10 @@ fn start_and_keep(binary: &Path, folder: &Path) -> (Child, Duration) {
     (child, begun.elapsed())
 }
 
-fn resident(child: &Child) -> u64 {
+/// A figure of `/proc/<pid>/status`, bytes.
+fn status(child: &Child, what: &str) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("Linux");
-    let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux");
+    let line = text.lines().find(|line| line.starts_with(what)).expect("Linux");
     line.split_whitespace().nth(1).and_then(|it| it.parse::<u64>().ok()).expect("a number") * 1024
 }
 

@@ -138,11 +138,14 @@ pub async fn latest(conn: &mut Conn, service_id: u64, limit: u32) -> Result<Vec<
 
 /// The entry of the open day, as it stands; none where nothing of it was charged.
 async fn open(conn: &mut Conn, service_id: u64) -> Result<Option<Entry>> {
-    let sql =
-        sql!("SELECT day, day_charged_bytes, booked_at FROM standing WHERE service_id = ? AND day_charged_bytes > 0");
+    let sql = sql!(
+        "SELECT s.day, s.day_charged_bytes, CASE WHEN s.reading > 0 THEN v.seen_at ELSE s.booked_at END AS at \
+         FROM standing s JOIN account a ON a.service_id = s.service_id JOIN server v ON v.id = a.server_id \
+         WHERE s.service_id = ? AND s.day_charged_bytes > 0"
+    );
     let Some(row) = conn.one(sql, params![service_id]).await? else { return Ok(None) };
     let charged: i64 = row.get("day_charged_bytes")?;
     let kind = Kind::Usage.as_str().to_owned();
-    let at = row.get::<Option<DateTime<Utc>>>("booked_at")?.unwrap_or_default();
+    let at = row.get::<Option<DateTime<Utc>>>("at")?.unwrap_or_default();
     Ok(Some(Entry { kind, once: row.get("day")?, bytes: -charged, note: String::new(), at }))
 }

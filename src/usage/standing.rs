@@ -43,6 +43,18 @@ pub struct Standing {
     pub page: Option<Page>,
     /// What was charged since it was read: the balance's part that [`store`] has to write.
     charged: i64,
+    /// What of the row has to be written where anything has.
+    write: Write,
+}
+
+/// What of a row has to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    /// The figures: all else is as a reading wrote it (the same queue, no other speed, not missing), and its router's row
+    /// says when it was read.
+    Figures,
+    /// All of it.
+    All,
 }
 
 impl Standing {
@@ -83,7 +95,7 @@ impl Standing {
             if *last != *prefix {
                 last = Arc::from(prefix);
             }
-            Ok(Self {
+            let mut read = Self {
                 service_id,
                 username,
                 comment_prefix: Arc::clone(&last),
@@ -98,8 +110,22 @@ impl Standing {
                 baseline: Baseline::take(cells)?,
                 page: Page::take(cells)?,
                 charged: 0,
-            })
+                write: Write::All,
+            };
+            if read.baseline.as_ref().is_some_and(is_plain) {
+                read.write = Write::Figures;
+            }
+            Ok(read)
         }
+    }
+
+    /// Takes a new baseline.
+    pub fn rebase(&mut self, baseline: Baseline) {
+        let same_queue = self.baseline.as_ref().is_some_and(|before| before.counter.ros_id == baseline.counter.ros_id);
+        if !(same_queue && is_plain(&baseline)) {
+            self.write = Write::All;
+        }
+        self.baseline = Some(baseline);
     }
 
     /// Takes from the balance.
@@ -109,8 +135,42 @@ impl Standing {
     }
 }
 
+/// Whether a reading wrote it and there is nothing to say of it but its figures.
+fn is_plain(baseline: &Baseline) -> bool {
+    baseline.reading > 0 && baseline.line.is_none() && baseline.missing_since.is_none()
+}
+
 /// Writes counters, open days and balances of those that are given. Each has a baseline; one without is left as it is.
 pub async fn store(conn: &mut Conn, changed: &[&Standing]) -> Result<()> {
+    let (figures, others): (Vec<_>, Vec<_>) = changed.iter().copied().partition(|it| it.write == Write::Figures);
+    store_figures(conn, &figures).await?;
+    store_all(conn, &others).await
+}
+
+async fn store_figures(conn: &mut Conn, changed: &[&Standing]) -> Result<()> {
+    let sql = sql!(
+        "INSERT INTO standing (service_id, balance_bytes, threshold_armed, cause_quota, letters, down_bytes, up_bytes, \
+         down_packets, up_packets, reading, day, day_down_bytes, day_up_bytes, day_counted_down_bytes, day_counted_up_bytes, \
+         day_charged_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \
+         balance_bytes = balance_bytes + excluded.balance_bytes, down_bytes = excluded.down_bytes, \
+         up_bytes = excluded.up_bytes, down_packets = excluded.down_packets, up_packets = excluded.up_packets, \
+         reading = excluded.reading, day = excluded.day, day_down_bytes = excluded.day_down_bytes, \
+         day_up_bytes = excluded.day_up_bytes, day_counted_down_bytes = excluded.day_counted_down_bytes, \
+         day_counted_up_bytes = excluded.day_counted_up_bytes, day_charged_bytes = excluded.day_charged_bytes"
+    );
+    let row = |it: &&Standing| {
+        let Baseline { counter, reading, .. } = it.baseline.as_ref()?;
+        let (bytes, packets) = (counter.volume, counter.packets);
+        let mut values = Vec::with_capacity(16);
+        values.extend(params![it.service_id, it.charged.saturating_neg(), true, false, 0]);
+        values.extend(params![bytes.down.0, bytes.up.0, packets.down.0, packets.up.0, *reading]);
+        values.extend(Page::values(it.page.as_ref()));
+        Some(values)
+    };
+    conn.batches(sql, Box::new(changed.iter().filter_map(row))).await
+}
+
+async fn store_all(conn: &mut Conn, changed: &[&Standing]) -> Result<()> {
     let sql = sql!(
         "INSERT INTO standing (service_id, balance_bytes, threshold_armed, cause_quota, letters, ros_id, down_bytes, up_bytes, \
          down_packets, up_packets, booked_at, uptime_seconds, line_down_kbps, line_up_kbps, missing_since, reading, day, \

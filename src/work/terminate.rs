@@ -119,7 +119,7 @@ async fn book(
     // The account is about to go: it is booked, but no letter and no block follow from it.
     let moved = Moved { account: 0, volume, from: baseline.booked_at, doubtful: true };
     let bytes = books::book(app, tx, server, &mut books, &[moved], now).await?;
-    books.change(0).baseline = Some(Baseline::new(seen.clone(), now));
+    books.change(0).rebase(Baseline::new(seen.clone(), now));
     books.save(tx).await?;
     counters::close_intent(tx, id).await?;
     Ok(bytes)

@@ -131,6 +131,7 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
         "the sender's address is parsed at the edge; the log's test shows that lettre stays quiet",
     ),
     ("mikrotik_rs", &["routeros"], "one client; the simulator has a wire of its own"),
+    ("mimalloc", &["main"], "one allocator, the program's"),
     ("minijinja", &["demo", "mail", "usage", "work"], "letters, charts, and pages: the demo's and the admin's"),
     ("prometheus_client", &["meters"], "one registry"),
     ("rand", &["clock"], "chance comes from `clock::Chance`"),

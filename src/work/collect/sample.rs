@@ -243,8 +243,8 @@ impl Sample<'_> {
         tally.missing += 1;
         let account = books.change(at);
         tracing::warn!(service.id = account.service_id, queue = account.username, "the queue is not on the router");
-        if let Some(baseline) = &mut account.baseline {
-            (baseline.missing_since, baseline.reading) = (Some(self.now), 0);
+        if let Some(before) = account.baseline.clone() {
+            account.rebase(Baseline { missing_since: Some(self.now), reading: 0, ..before });
         }
     }
 
@@ -261,7 +261,7 @@ impl Sample<'_> {
         }
         let uptime_seconds = Some(self.uptime_seconds);
         let baseline = Baseline { uptime_seconds, line, reading: past.reading, ..Baseline::new(counter, self.began) };
-        books.change(at).baseline = Some(baseline);
+        books.change(at).rebase(baseline);
     }
 
     /// What one counter moved since it was booked; `None` where it is put aside.
