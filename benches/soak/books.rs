@@ -61,7 +61,7 @@ pub struct Compared {
 /// Compares, service by service.
 pub async fn compare(db: &Db, life: &Life) -> Compared {
     let months = sql!("SELECT service_id, SUM(down_bytes + up_bytes) AS bytes FROM usage_month GROUP BY service_id");
-    let aside = sql!("SELECT COALESCE(SUM(down_bytes + up_bytes), 0) AS bytes FROM quarantine WHERE state = 'open'");
+    let aside = sql!("SELECT COALESCE(SUM(down_bytes + up_bytes), 0) AS bytes FROM quarantine WHERE state = 'waiting'");
     let mut conn = db.read().await.expect("the database answers");
     let rows = conn.rows(months, params![]).await.expect("read");
     let booked: HashMap<u64, u64> =
