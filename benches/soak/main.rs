@@ -16,6 +16,7 @@ use life::Life;
 use process::Process;
 use report::Report;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,18 @@ impl Wanted {
     }
 }
 
+/// Ends when the soak is to end before its time; it then still says its verdict and ends what it began.
+fn told_to_stop() -> tokio::task::JoinHandle<()> {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+    let [mut interrupt, mut terminate] = kinds.map(|kind| signal(kind).expect("signals can be caught"));
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
 #[tokio::main]
 async fn main() {
     let wanted = Wanted::read();
@@ -63,7 +76,8 @@ async fn main() {
     let mut report = Report::default();
     report.row(&mut process, &mut life, begun).await;
     let mut month = process.now().month();
-    while begun.elapsed() < wanted.time && report.months() < wanted.months {
+    let told_to_stop = told_to_stop();
+    while begun.elapsed() < wanted.time && report.months() < wanted.months && !told_to_stop.is_finished() {
         life.step(&process).await;
         if process.now().month() != month {
             month = process.now().month();

@@ -5,7 +5,9 @@ use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use turnpike::{
     http::{descriptors, serve::Service},
-    jobs::Jobs, work::rotate_key::Presence};
+    jobs::Jobs,
+    work::rotate_key::Presence,
+};
 
 /// Runs the command.
 pub async fn run(at: &Where) -> Result<()> {

@@ -297,6 +297,8 @@ fn environment() -> Environment<'static> {
     env.set_fuel(Some(FUEL));
     env.set_recursion_limit(50);
     env.set_debug(false);
+    // It would write everything that the engine knows into a customer's letter.
+    env.remove_global("debug");
     // A block on a line of its own leaves no blank line behind; matters for plain text.
     let mut syntax = SyntaxConfig::builder();
     if let Ok(syntax) = syntax.trim_blocks(true).lstrip_blocks(true).build() {

@@ -112,7 +112,9 @@ async fn bytes_that_are_no_request_of_the_bridge_are_refused_and_the_connection_
 }
 
 fn both_lengths(post: &str, more: &str) -> String {
-    format!("{post}{more}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v1/plans HTTP/1.1\r\nHost: x\r\n\r\n")
+    format!(
+        "{post}{more}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v1/plans HTTP/1.1\r\nHost: x\r\n\r\n"
+    )
 }
 
 fn with_header(post: &str, header: &[u8]) -> Vec<u8> {
@@ -129,8 +131,15 @@ async fn odd_spellings_of_a_signed_request_are_understood_or_refused_and_never_a
     let chunked = |body: &[u8]| {
         let mut bytes = raw(&app, ("POST", hook, hook, "HTTP/1.1"), body, "Transfer-Encoding: chunked\r\n");
         bytes.truncate(bytes.len() - body.len());
-        [&bytes[..bytes.len() - 2], close.as_bytes(), b"\r\n", format!("{:x}\r\n", body.len()).as_bytes(), body, b"\r\n0\r\n\r\n"]
-            .concat()
+        [
+            &bytes[..bytes.len() - 2],
+            close.as_bytes(),
+            b"\r\n",
+            format!("{:x}\r\n", body.len()).as_bytes(),
+            body,
+            b"\r\n0\r\n\r\n",
+        ]
+        .concat()
     };
     let long = format!("{hook}?{}", "q".repeat(50_000));
     let cases: Vec<(&str, Vec<u8>, u16)> = vec![

@@ -3,7 +3,8 @@
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, panic::catch_unwind, path::PathBuf};
+use turnpike::clock::Chance;
 
 fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
@@ -43,4 +44,70 @@ fn every_target_has_a_corpus_and_a_fuzzer_and_all_of_it_is_small() {
     assert_eq!(stems(list(corpus().join("../fuzz_targets"))), named);
     let size: usize = named.iter().flat_map(|it| inputs(it)).map(|(_, bytes)| bytes.len()).sum();
     assert!(size < 200_000, "{size} bytes");
+}
+
+/// What parsers stumble over.
+const TOKENS: [&[u8]; 16] = [
+    b"\0",
+    b"\n",
+    b"\r\n",
+    b"\xff",
+    b"\xc0\xaf",
+    b"\xed\xa0\x80",
+    b"\"",
+    b"\\",
+    b"{",
+    b"[",
+    b"-",
+    b"99999999999999999999",
+    b":",
+    b"=",
+    b"<",
+    b"\xe2\x80\xae",
+];
+
+/// A neighbour of an input: a few bytes changed, put in, taken out, doubled, or the end of another.
+fn mutated(input: &[u8], other: &[u8], chance: &Chance) -> Vec<u8> {
+    let mut bytes = input.to_vec();
+    let below = |most: usize| chance.below(u32::try_from(most).unwrap_or(u32::MAX)) as usize;
+    for _ in 0..=below(4) {
+        let at = below(bytes.len() + 1);
+        let until = (at + below(9)).min(bytes.len());
+        match below(6) {
+            0 => {
+                bytes.splice(at..at, TOKENS[below(TOKENS.len())].iter().copied());
+            }
+            1 if at < bytes.len() => bytes[at] ^= 1 << below(8),
+            2 => drop(bytes.drain(at..until)),
+            3 => {
+                let copy = bytes[at..until].to_vec();
+                bytes.splice(at..at, copy);
+            }
+            4 => {
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other[below(other.len() + 1)..]);
+            }
+            _ => bytes.push(chance.bytes::<1>()[0]),
+        }
+    }
+    bytes
+}
+
+/// `TURNPIKE_FUZZ_ROUNDS` asks for more of each input than the few that every run does.
+#[test]
+fn neighbours_of_the_fuzzers_corpus_are_withstood() {
+    let rounds = std::env::var("TURNPIKE_FUZZ_ROUNDS").ok().and_then(|it| it.parse().ok()).unwrap_or(20);
+    let chance = Chance::seeded(20_261_120);
+    for (name, target) in targets::TARGETS {
+        let inputs: Vec<Vec<u8>> = inputs(name).into_iter().map(|it| it.1).collect();
+        for round in 0..rounds {
+            for (number, input) in inputs.iter().enumerate() {
+                let bytes = mutated(input, &inputs[(number + round) % inputs.len()], &chance);
+                if catch_unwind(|| target(&bytes)).is_err() {
+                    panic!("{name} does not withstand {:?}", String::from_utf8_lossy(&bytes));
+                }
+            }
+        }
+        println!("{name}: {} inputs", inputs.len() * rounds);
+    }
 }

@@ -74,9 +74,12 @@ async fn what_was_decided_or_given_up_is_forgotten_after_more_than_a_year_and_wh
     let app = TestApp::with("collect.poll_seconds = 0\n").await;
     app.create(41).await;
     let now = app.clock.now();
-    for (number, state, decided) in
-        [(1, "accepted", Some(now)), (2, "waiting", None), (3, "dropped", Some(now + Duration::days(30))), (4, "dropped", Some(now))]
-    {
+    for (number, state, decided) in [
+        (1, "accepted", Some(now)),
+        (2, "waiting", None),
+        (3, "dropped", Some(now + Duration::days(30))),
+        (4, "dropped", Some(now)),
+    ] {
         let doubt = sql!(
             "INSERT INTO quarantine (id, service_id, server_id, from_at, to_at, down_bytes, up_bytes, why, state, decided_at) \
              VALUES (?, 41, 3, 0, 0, 1, 1, 'test', ?, ?)"

@@ -12,9 +12,8 @@ const HEADERS: [&str; 8] =
     ["auto-submitted", "content-type", "date", "from", "message-id", "mime-version", "subject", "to"];
 
 /// Characters that end a line somewhere, or turn text around.
-const TURNS: [&str; 12] = [
-    "\r\n", "\n", "\r", "\0", "\u{b}", "\u{c}", "\u{1e}", "\u{85}", "\u{2028}", "\u{2029}", "\u{202e}", "\u{feff}",
-];
+const TURNS: [&str; 12] =
+    ["\r\n", "\n", "\r", "\0", "\u{b}", "\u{c}", "\u{1e}", "\u{85}", "\u{2028}", "\u{2029}", "\u{202e}", "\u{feff}"];
 
 fn letter(subject: &str) -> Rendered {
     let mut letter = Letters::load(None).unwrap().render(Purpose::Threshold, "threshold", &variables("Ada")).unwrap();
@@ -22,16 +21,26 @@ fn letter(subject: &str) -> Rendered {
     letter
 }
 
-/// The letter as it is written into a file; the refusal, where it is refused for ever.
+/// The letter as it is written into a file, read back; the refusal, where it is refused for ever.
 async fn sent(from: &str, to_name: &str, to_address: &str, subject: &str) -> Result<serde_json::Value, String> {
     let folder = tempfile::tempdir().unwrap();
+    written(&folder, from, to_name, to_address, subject).await.map(|()| show(&folder.path().join("7.eml")))
+}
+
+async fn written(
+    folder: &tempfile::TempDir,
+    from: &str,
+    to_name: &str,
+    to_address: &str,
+    subject: &str,
+) -> Result<(), String> {
     let transport = Transport::File { folder: folder.path().to_owned() };
     let settings = MailSettings { transport, from: from.parse().unwrap(), installation: uuid::Uuid::nil() };
     let mailer = Mailer::new(settings).unwrap();
     let letter = letter(subject);
     let outgoing = Outgoing { outbox_id: 7, to_name, to_address, letter: &letter, date: at() };
     match mailer.session().unwrap().deliver(&outgoing).await {
-        Ok(()) => Ok(show(&folder.path().join("7.eml"))),
+        Ok(()) => Ok(()),
         Err(Failure::Permanent(why)) => Err(why),
         Err(other) => panic!("{other:?}"),
     }
@@ -92,10 +101,14 @@ async fn an_address_is_one_address_or_the_letter_is_refused_for_good() {
         let why = sent("VPN <vpn@example.net>", "Ada", address, "s").await.unwrap_err();
         assert!(why.contains("is no mail address") && !why.contains(['\r', '\n', '\0']), "{address:?}: {why}");
     }
+    // Quoted, tagged and international ones are sent to as they are or refused; never to somebody else.
     for address in ["\"a b\"@example.net", "o'hara+vpn@example.net", "ada@bücher.example", "büro@bücher.example"] {
-        // Quoted, tagged and international ones are sent to as they are or refused; never to somebody else.
-        let Ok(message) = sent("VPN <vpn@example.net>", "Ada", address, "s").await else { continue };
-        assert_headers(&message, address);
+        let folder = tempfile::tempdir().unwrap();
+        if written(&folder, "VPN <vpn@example.net>", "Ada", address, "s").await.is_ok() {
+            let text = std::fs::read_to_string(folder.path().join("7.eml")).unwrap();
+            let to: Vec<&str> = text.lines().filter(|line| line.starts_with("To:")).collect();
+            assert_eq!(to, [format!("To: Ada <{address}>")]);
+        }
     }
 }
 
@@ -114,7 +127,10 @@ async fn the_senders_name_adds_no_header() {
 fn refused(body: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "odd", body);
-    Letters::load(Some(folder.path())).unwrap_err().to_string()
+    match Letters::load(Some(folder.path())) {
+        Ok(_) => "it was taken".to_owned(),
+        Err(error) => error.to_string(),
+    }
 }
 
 fn write(folder: &Path, name: &str, body: &str) {
@@ -127,6 +143,7 @@ fn write(folder: &Path, name: &str, body: &str) {
 fn a_template_reaches_no_file_and_comes_to_an_end() {
     let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{{ a * b }}{% endfor %}{% endfor %}";
     let huge = format!("{{% for a in range(9999) %}}{}{{% endfor %}}", "x".repeat(1000));
+    let mut otherwise = Vec::new();
     let recursion = "{% macro again(n) %}{{ again(n + 1) }}{% endmacro %}{{ again(0) }}";
     for (body, says) in [
         ("{% include '../../../etc/passwd' %}", "etc/passwd"),
@@ -147,9 +164,11 @@ fn a_template_reaches_no_file_and_comes_to_an_end() {
         ("{{", "syntax"),
     ] {
         let error = refused(body);
-        assert!(error.contains("odd/body.txt") && error.contains(says), "{}: {error}", &body[..body.len().min(80)]);
-        assert!(!error.contains("root:"), "{error}");
+        if !error.contains("odd/body.txt") || !error.to_lowercase().contains(says) || error.contains("root:") {
+            otherwise.push(format!("{}: {error}", &body[..body.len().min(80)]));
+        }
     }
+    assert!(otherwise.is_empty(), "{otherwise:#?}");
     // A letter that includes itself.
     let error = refused("{% include 'own:odd/body.txt' %}");
     assert!(error.contains("odd/body.txt"), "{error}");
@@ -208,7 +227,8 @@ async fn markup_in_a_letters_facts_is_text_in_its_html() {
         assert!(!letter.html.contains("<script") && !letter.html.contains("<img"), "{}", letter.html);
         assert!(!letter.html.contains("49") && !letter.text.contains("49"), "a name is not a template");
         let mailer = mailer(Transport::File { folder: folder.path().join("out") });
-        let outgoing = Outgoing { outbox_id: 7, to_name: hostile, to_address: "ada@example.net", letter: &letter, date: at() };
+        let outgoing =
+            Outgoing { outbox_id: 7, to_name: hostile, to_address: "ada@example.net", letter: &letter, date: at() };
         mailer.session().unwrap().deliver(&outgoing).await.unwrap();
         assert_headers(&show(&folder.path().join("out/7.eml")), name);
     }
