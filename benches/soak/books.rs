@@ -1,17 +1,17 @@
 //! What the database holds: rows of each table, who was read, and what was booked against what passed.
 
 use crate::life::Life;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use turnpike::{
     db::{Db, Sql},
     params, sql,
+    usage::history,
 };
 
 /// Every table that grows or could.
-pub const TABLES: [(&str, Sql); 15] = [
+pub const TABLES: [(&str, Sql); 14] = [
     ("account", sql!("SELECT COUNT(*) AS n FROM account")),
     ("address", sql!("SELECT COUNT(*) AS n FROM address")),
-    ("counter", sql!("SELECT COUNT(*) AS n FROM counter")),
     ("standing", sql!("SELECT COUNT(*) AS n FROM standing")),
     ("ledger", sql!("SELECT COUNT(*) AS n FROM ledger")),
     ("usage_day", sql!("SELECT COUNT(*) AS n FROM usage_day")),
@@ -60,18 +60,17 @@ pub struct Compared {
 
 /// Compares, service by service.
 pub async fn compare(db: &Db, life: &Life) -> Compared {
-    let months = sql!("SELECT service_id, SUM(down_bytes + up_bytes) AS bytes FROM usage_month GROUP BY service_id");
     let aside = sql!("SELECT COALESCE(SUM(down_bytes + up_bytes), 0) AS bytes FROM quarantine WHERE state = 'waiting'");
     let mut conn = db.read().await.expect("the database answers");
-    let rows = conn.rows(months, params![]).await.expect("read");
-    let booked: HashMap<u64, u64> =
-        rows.iter().map(|row| (row.get("service_id").expect("read"), row.get("bytes").expect("read"))).collect();
     let aside = conn.one(aside, params![]).await.expect("read").expect("a row").get("bytes").expect("read");
     let mut all = Compared { aside, ..Compared::default() };
     let there = life.customers.iter().map(|it| (it.service, it.router, &it.username));
     for (service, router, username) in there.chain(life.gone.iter().map(|(service, at, name)| (*service, *at, name))) {
         let (down, up) = life.routers[router].simulator.carried(username);
-        let (carried, booked) = (down + up, booked.get(&service).copied().unwrap_or_default());
+        // With the day that is still open.
+        let months = history::months(&mut conn, service).await.expect("read");
+        let booked = months.iter().map(|(_, moved)| moved.raw.total().0).sum::<u64>();
+        let carried = down + up;
         all.carried += carried;
         all.booked += booked;
         all.over += booked.saturating_sub(carried);

@@ -98,7 +98,6 @@ impl Report {
         for (name, most) in [
             ("usage_day", (there + 33 * 4) * 33),
             ("address", there),
-            ("counter", there),
             ("fair_use", ever),
             ("pending", there),
             ("reset_intent", 0),
