@@ -45,6 +45,8 @@ pub struct Meters {
     pub stored: Family<Kind, Gauge>,
     /// Routers by state: `idle`, `connected`, `down`.
     pub routers: Family<Kind, Gauge>,
+    /// Tasks alive on the service's runtime.
+    pub tasks: Gauge,
 }
 
 impl Default for Meters {
@@ -61,6 +63,7 @@ impl Default for Meters {
             speeds: Family::default(),
             stored: Family::default(),
             routers: Family::default(),
+            tasks: Gauge::default(),
         };
         registry.register("requests", "Requests answered", meters.requests.clone());
         registry.register("request_seconds", "How long requests took", meters.seconds.clone());
@@ -71,6 +74,7 @@ impl Default for Meters {
         registry.register("speeds", "Queues whose speed plans changed", meters.speeds.clone());
         registry.register("stored", "What the database knows", meters.stored.clone());
         registry.register("routers", "Routers by state of their connection", meters.routers.clone());
+        registry.register("tasks", "Tasks alive on the runtime that work runs on", meters.tasks.clone());
         Self { registry: Mutex::new(registry), ..meters }
     }
 }

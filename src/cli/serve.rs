@@ -3,13 +3,18 @@
 use super::Where;
 use anyhow::{Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
-use turnpike::{http::serve::Service, jobs::Jobs, work::rotate_key::Presence};
+use turnpike::{
+    http::{descriptors, serve::Service},
+    jobs::Jobs,
+    work::rotate_key::Presence,
+};
 
 /// Runs the command.
 pub async fn run(at: &Where) -> Result<()> {
     let (config, _) = at.load()?;
     // Caught from here on: a stop that comes while starting is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    descriptors::raise();
     let app = super::app(config).await?;
     // Before anything is sealed or opened: a rotation of the master key waits for whoever does not know the new one.
     let presence = Presence::announce(&app).await.map_err(|problem| anyhow!("{}", problem.detail))?;

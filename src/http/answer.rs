@@ -56,6 +56,9 @@ fn build(
         for (name, value) in proof.sign(status.as_u16(), &body) {
             answer.insert_header((name, value));
         }
+    } else {
+        // Whoever has shown nothing keeps no connection: an idle one is held open for more than a minute.
+        answer.force_close();
     }
     answer.body(body)
 }

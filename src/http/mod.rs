@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod answer;
 pub mod caller;
+pub mod descriptors;
 pub mod netflow;
 pub mod nonces;
 pub mod openapi;
@@ -84,11 +85,15 @@ async fn answered(
     reference: &str,
 ) -> HttpResponse {
     let peer = request.peer_addr().map(|address| address.ip());
+    let known = match front.signing.recognise(request) {
+        Ok(known) => known,
+        Err(problem) => return refused(&front.signing.refuse(peer, problem), reference, None),
+    };
     let body = match read(payload).await {
         Ok(body) => body,
         Err(problem) => return refused(&problem, reference, None),
     };
-    let proof = match front.signing.admit(request, &body) {
+    let proof = match front.signing.judge(known, &body) {
         Admission::Ours(proof) => proof,
         Admission::RefusedSigned(proof, problem) => return refused(&problem, reference, Some(&proof)),
         Admission::Refused(problem) => return refused(&front.signing.refuse(peer, problem), reference, None),

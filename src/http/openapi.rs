@@ -12,13 +12,16 @@ use crate::{
 };
 use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
 /// Where it is, on the bridge's port and on that of `/metrics`.
 pub const PATH: &str = "/openapi.json";
 
 /// Answers it, to anybody: it holds nothing that is not in the program.
 pub async fn get() -> HttpResponse {
-    answer::json(200, &document(), None)
+    // Made once: anybody may ask, as often as he likes.
+    static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| serde_json::to_vec(&document()).unwrap_or_default());
+    answer::bytes_of(200, "application/json", TEXT.clone(), None)
 }
 
 /// What a hook needs in its body, and what it answers with.

@@ -1,6 +1,6 @@
 //! Build and run are two calls: bind (port 0 for tests), then serve until told to stop.
 
-use super::{Front, any, ops};
+use super::{Front, any, descriptors, ops};
 use crate::{
     app::{App, StartError},
     config::TlsFiles,
@@ -12,6 +12,7 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
@@ -20,6 +21,16 @@ use std::{
 
 /// Threads that read requests and write answers; the work itself runs on the service's runtime.
 const WORKERS: usize = 2;
+/// A head has come within this.
+const HEAD: Duration = Duration::from_secs(10);
+/// A connection without a request is closed after this.
+const IDLE: Duration = Duration::from_secs(75);
+/// A peer that takes nothing of its answer for so long is gone.
+const STALLED: Duration = Duration::from_secs(30);
+/// Connections that wait to be taken.
+const BACKLOG: i32 = 1024;
+/// Connections at once on the port for monitoring.
+const WATCHERS: usize = 64;
 /// The longest that a stop waits for requests in hand: a lifecycle hook's and a collection's own limit fit in.
 const GRACE_SECONDS: u64 = 30;
 
@@ -54,9 +65,9 @@ impl Service {
             move || actix_web::App::new().app_data(data.clone()).default_service(web::to(any))
         })
         .workers(WORKERS)
-        .max_connections(1024)
-        .client_request_timeout(Duration::from_secs(10))
-        .keep_alive(Duration::from_secs(75))
+        .max_connections(descriptors::connections().div_ceil(WORKERS))
+        .client_request_timeout(HEAD)
+        .keep_alive(IDLE)
         .shutdown_timeout(GRACE_SECONDS)
         .disable_signals();
         let broken = |error: std::io::Error| StartError(format!("Turnpike cannot listen: {error}."));
@@ -67,6 +78,8 @@ impl Service {
         .run();
         let ops = HttpServer::new(move || actix_web::App::new().app_data(data.clone()).configure(ops::routes))
             .workers(1)
+            .max_connections(WATCHERS)
+            .client_request_timeout(HEAD)
             .shutdown_timeout(1)
             .disable_signals()
             .listen(ops_listener)
@@ -97,9 +110,20 @@ fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Sta
     let broken = |error: std::io::Error| {
         StartError(format!("Turnpike cannot listen at {address}: {error}; is it running already? See {key}."))
     };
-    let listener = TcpListener::bind(address).map_err(broken)?;
+    let listener = listen(address).map_err(broken)?;
     let bound = listener.local_addr().map_err(broken)?;
     Ok((listener, bound))
+}
+
+/// What is set here every accepted connection inherits.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(STALLED))?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 fn tls(files: &TlsFiles) -> Result<ServerConfig, StartError> {

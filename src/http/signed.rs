@@ -1,8 +1,9 @@
 //! Who is at the door: a request is checked against contract §4 before anything reads it.
 //!
-//! Order: read, key known, signature right, signed just now, body is the one signed, nonce new. The nonce comes last and
-//! is the only thing that a request changes, so a copy of a request with another body cannot use up its nonce. From
-//! "signature right" on the answer is signed, also a refusal: the caller may then trust what it says.
+//! Order: head read, key known, signature right; then the body, signed just now, body is the one signed, nonce new. The
+//! nonce comes last and is the only thing that a request changes, so a copy of a request with another body cannot use up
+//! its nonce. From "signature right" on the answer is signed, also a refusal: the caller may then trust what it says.
+//! Nobody's body is read before, so that strangers cannot fill the memory.
 //!
 //! `@path` and `@query` are taken from the request line as sent. A middleware that rewrites paths must stay behind this.
 
@@ -45,6 +46,14 @@ pub enum Admission {
     Refused(Problem),
 }
 
+/// A request whose signature is right; when it was made and what its body is has not been looked at.
+#[derive(Debug)]
+pub struct Known {
+    signature: Signature,
+    digest: String,
+    proof: Proof,
+}
+
 /// The proof that a request was signed with one of our keys; signs its answer.
 #[derive(Clone, Debug)]
 pub struct Proof {
@@ -64,13 +73,21 @@ impl Signing {
 
     /// Checks a request and its whole body.
     pub fn admit(&self, request: &HttpRequest, body: &[u8]) -> Admission {
-        let read = match Headers::of(request) {
-            Ok(read) => read,
-            Err(fault) => return Admission::Refused(unreadable(fault)),
-        };
-        let Headers { signature, nonce, digest } = read;
+        match self.recognise(request) {
+            Ok(known) => self.judge(known, body),
+            Err(problem) => Admission::Refused(problem),
+        }
+    }
+
+    /// Checks a request's signature, for which its body is not needed: what a stranger sends after its head is not read,
+    /// let alone kept.
+    ///
+    /// # Errors
+    /// Nothing is proved, so the answer is not signed. See [`Signing::refuse`].
+    pub fn recognise(&self, request: &HttpRequest) -> Result<Known, Problem> {
+        let Headers { signature, nonce, digest } = Headers::of(request).map_err(unreadable)?;
         let Some(key) = self.keys.iter().find(|key| key.id == signature.keyid) else {
-            return Admission::Refused(Problem::new(
+            return Err(Problem::new(
                 Code::KeyUnknown,
                 "The request is signed with a key that this Turnpike does not have; \
                  paste the code that `turnpike pair` prints into WHMCS.",
@@ -79,7 +96,7 @@ impl Signing {
         let (path, query) = (request.uri().path(), request.uri().query());
         let base = profile::request_base(request.method().as_str(), path, query, &digest, &signature.params);
         if !profile::mac_fits(&key.secret, &base, &signature.mac) {
-            return Admission::Refused(Problem::new(
+            return Err(Problem::new(
                 Code::SignatureWrong,
                 "The signature does not fit: the secret differs, or something between WHMCS and Turnpike changed the \
                  request; paste the code that `turnpike pair` prints into WHMCS, and let proxies pass paths unchanged.",
@@ -88,6 +105,12 @@ impl Signing {
         let until = signature.created.saturating_add(WINDOW);
         let proof =
             Proof { key: Arc::clone(key), clock: self.clock.clone(), request_mac: signature.mac.clone(), nonce, until };
+        Ok(Known { signature, digest, proof })
+    }
+
+    /// Checks the rest of a request whose signature is right: its time, its whole body, its nonce.
+    pub fn judge(&self, known: Known, body: &[u8]) -> Admission {
+        let Known { signature, digest, proof } = known;
         match self.refusal(&signature, &digest, body, &proof) {
             None => Admission::Ours(proof),
             Some(problem) => Admission::RefusedSigned(proof, problem),

@@ -13,7 +13,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -237,12 +237,37 @@ impl Letters {
 
     fn render_file(&self, file: &str, context: &Value) -> Result<String, LettersError> {
         let template = self.env.get_template(file).map_err(|error| explained(file, &error))?;
-        let text = template.render(context.clone()).map_err(|error| explained(file, &error))?;
-        if text.len() > LONGEST {
+        let mut page = Page::default();
+        let outcome = template.render_captured_to(context.clone(), &mut page).map(drop);
+        if page.full {
             let why = format!("it came out longer than {LONGEST} bytes");
             return Err(LettersError::Template { file: shown(file), line: 0, why });
         }
-        Ok(text)
+        outcome.map_err(|error| explained(file, &error))?;
+        // A template is text, and so is what comes out of it.
+        Ok(String::from_utf8_lossy(&page.bytes).into_owned())
+    }
+}
+
+/// What a template writes: no more than a letter may be, however long the template would go on.
+#[derive(Default)]
+struct Page {
+    bytes: Vec<u8>,
+    full: bool,
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > LONGEST {
+            self.full = true;
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -272,6 +297,8 @@ fn environment() -> Environment<'static> {
     env.set_fuel(Some(FUEL));
     env.set_recursion_limit(50);
     env.set_debug(false);
+    // It would write everything that the engine knows into a customer's letter.
+    env.remove_global("debug");
     // A block on a line of its own leaves no blank line behind; matters for plain text.
     let mut syntax = SyntaxConfig::builder();
     if let Ok(syntax) = syntax.trim_blocks(true).lstrip_blocks(true).build() {
@@ -351,7 +378,7 @@ fn own_letters(folder: &Path) -> Result<Vec<OwnLetter>, LettersError> {
         }
         let mut files = Vec::new();
         for (file, needed) in [("subject.txt", true), ("body.txt", true), ("body.html", false)] {
-            if let Some(source) = read(&path.join(file), needed)? {
+            if let Some(source) = read(folder, &path.join(file), needed)? {
                 files.push((file, source));
             }
         }
@@ -372,12 +399,22 @@ pub(super) fn is_template_name(name: &str) -> bool {
         && !name.ends_with(edge)
 }
 
-fn read(path: &Path, needed: bool) -> Result<Option<String>, LettersError> {
+/// A link may lead about within the folder and not out of it, where files lie that are no letters.
+fn read(folder: &Path, path: &Path, needed: bool) -> Result<Option<String>, LettersError> {
     let unreadable = |why: String| LettersError::Unreadable { file: path.to_owned(), why };
-    let file = match std::fs::File::open(path) {
+    let failed = |error: std::io::Error| unreadable(error.to_string());
+    let real = match path.canonicalize() {
         Err(error) if error.kind() == ErrorKind::NotFound && !needed => return Ok(None),
-        opened => opened.map_err(|error| unreadable(error.to_string()))?,
+        found => found.map_err(failed)?,
     };
+    if !real.starts_with(folder.canonicalize().map_err(failed)?) {
+        return Err(unreadable("it is a link that leads out of the folder of mail templates".to_owned()));
+    }
+    // Whatever else there is, a pipe for instance, would keep the service waiting.
+    if !real.metadata().map_err(failed)?.is_file() {
+        return Err(unreadable("it is not a file".to_owned()));
+    }
+    let file = std::fs::File::open(&real).map_err(failed)?;
     let mut text = String::new();
     let most = u64::try_from(LONGEST).unwrap_or(u64::MAX) + 1;
     file.take(most).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;

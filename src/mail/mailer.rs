@@ -278,6 +278,15 @@ pub struct Sender {
 }
 
 impl Sender {
+    /// The letter as it is sent, byte for byte. For those who look at letters from outside: `fuzz/` and tests.
+    ///
+    /// # Errors
+    /// The recipient's address is none.
+    #[doc(hidden)]
+    pub fn written(&self, outgoing: &Outgoing<'_>) -> Result<Vec<u8>, Failure> {
+        self.compose(outgoing).map(|message| message.formatted())
+    }
+
     /// The letter as a message. Fails only for a recipient that is no mail address.
     fn compose(&self, outgoing: &Outgoing<'_>) -> Result<Message, Failure> {
         let address = outgoing.to_address.trim().parse::<Address>().map_err(|error| {

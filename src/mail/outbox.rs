@@ -227,13 +227,16 @@ pub async fn retry_dead(conn: &mut Conn, id: u64, now: DateTime<Utc>) -> Result<
     Ok(conn.execute(sql, params![now, id]).await? == 1)
 }
 
-/// Forgets letters that were sent before `before`; how many. Their keys are never used again: each holds its account's count
+/// Forgets letters that were sent before `sent`, and those given up that were queued before `dead`; how many. Their keys are never used again: each holds its account's count
 /// of letters, which only grows. The last letter stays: SQLite would give its id, and so its `Message-ID`, to the next.
-pub async fn forget_sent(db: &Db, before: DateTime<Utc>) -> Result<u64> {
+pub async fn forget(db: &Db, sent: DateTime<Utc>, dead: DateTime<Utc>) -> Result<u64> {
     let last = db.read().await?.one(sql!("SELECT MAX(id) AS last FROM mail_outbox"), vec![]).await?;
     let last: Option<i64> = last.map_or(Ok(None), |row| row.get("last"))?;
-    let sql = sql!("DELETE FROM mail_outbox WHERE state = 'sent' AND sent_at < ? AND id < ?");
-    db.execute(sql, params![before, last.unwrap_or(0)]).await
+    let sql = sql!(
+        "DELETE FROM mail_outbox WHERE id < ? \
+         AND ((state = 'sent' AND sent_at < ?) OR (state = 'dead' AND queued_at < ?))"
+    );
+    db.execute(sql, params![last.unwrap_or(0), sent, dead]).await
 }
 
 /// A letter for WHMCS to send (`cron`'s `mails`).

@@ -120,7 +120,7 @@ pub async fn listed(router: &Router, lists: &[&str]) -> Result<Vec<Listed>, Erro
     Ok(all)
 }
 
-fn entry(row: &Row<'_>) -> Result<Option<Listed>, String> {
+pub(super) fn entry(row: &Row<'_>) -> Result<Option<Listed>, String> {
     let (id, address) = (property(row, ".id"), property(row, "address"));
     if id.is_empty() {
         return Err(format!("an entry {address:?} of an address list without an id"));
@@ -140,7 +140,7 @@ pub async fn mark_rules(router: &Router) -> Result<Vec<Rule>, Error> {
     router.print(Command::print(RULES, RULE).any("action", "mark-packet"), rule).await
 }
 
-fn rule(row: &Row<'_>) -> Result<Option<Rule>, String> {
+pub(super) fn rule(row: &Row<'_>) -> Result<Option<Rule>, String> {
     let on = |key| row.get(key).is_some_and(truth);
     let id = property(row, ".id");
     if on("dynamic") {

@@ -22,6 +22,8 @@ mod error;
 mod examine;
 mod facts;
 mod flight;
+#[doc(hidden)]
+pub mod hostile;
 mod inventory;
 mod link;
 mod mark;

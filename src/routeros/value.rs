@@ -73,7 +73,7 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let after = &rest[digits..];
         if after.starts_with(':') {
-            return Some(millis / 1000 + clock(rest)?);
+            return (millis / 1000).checked_add(clock(rest)?);
         }
         let value = number(&rest.as_bytes()[..digits])?;
         let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
@@ -134,7 +134,8 @@ mod tests {
         ] {
             assert_eq!(seconds(text), Some(secs), "{text:?}");
         }
-        for wrong in ["", "5", "5x", "1:2", "1:2:3:4", "h", "-5s", "s5"] {
+        let past_all = format!("1s0:0:{}", u64::MAX);
+        for wrong in ["", "5", "5x", "1:2", "1:2:3:4", "h", "-5s", "s5", &past_all] {
             assert_eq!(seconds(wrong), None, "{wrong:?}");
         }
     }

@@ -89,7 +89,7 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn words(&self) -> impl Iterator<Item = &'a [u8]> + '_ {
+    pub(super) fn words(&self) -> impl Iterator<Item = &'a [u8]> + '_ {
         self.spans.iter().map(|&(from, to)| &self.data[from..to])
     }
 

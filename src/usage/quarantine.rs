@@ -97,6 +97,15 @@ pub async fn find(conn: &mut Conn, id: u64) -> Result<Option<Doubt>> {
     conn.one(sql!("SELECT * FROM quarantine WHERE id = ?"), params![id]).await?.map(|row| Doubt::of(&row)).transpose()
 }
 
+/// Forgets what was decided before `before`; how many. What waits stays, and so does the last one: SQLite would give its id
+/// to the next, and a page that is still open would decide about another's.
+pub async fn forget_decided(conn: &mut Conn, before: DateTime<Utc>) -> Result<u64> {
+    let last = conn.one(sql!("SELECT MAX(id) AS last FROM quarantine"), vec![]).await?;
+    let last: Option<i64> = last.map_or(Ok(None), |row| row.get("last"))?;
+    let sql = sql!("DELETE FROM quarantine WHERE state <> 'waiting' AND decided_at < ? AND id < ?");
+    conn.execute(sql, params![before, last.unwrap_or(0)]).await
+}
+
 /// Writes a person's verdict down, once; whether this was it.
 pub async fn decide(conn: &mut Conn, id: u64, verdict: Verdict, now: DateTime<Utc>) -> Result<bool> {
     let sql = sql!("UPDATE quarantine SET state = ?, decided_at = ? WHERE id = ? AND state = 'waiting'");

@@ -44,6 +44,7 @@ pub async fn measure(app: &App) -> Result<(), Problem> {
     Meters::set(&meters.routers, "idle", idle);
     Meters::set(&meters.routers, "connected", connected);
     Meters::set(&meters.routers, "down", down);
+    meters.tasks.set(i64::try_from(app.runtime.metrics().num_alive_tasks()).unwrap_or(i64::MAX));
     let mut conn = app.db.read().await?;
     let mails = outbox::counts(&mut conn).await?;
     Meters::set(&meters.stored, "mails_queued", mails.queued);

@@ -70,6 +70,49 @@ async fn housekeeping_is_done_once_a_local_day() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_decided_or_given_up_is_forgotten_after_more_than_a_year_and_what_waits_is_not() {
+    let app = TestApp::with("collect.poll_seconds = 0\n").await;
+    app.create(41).await;
+    let now = app.clock.now();
+    for (number, state, decided) in [
+        (1, "accepted", Some(now)),
+        (2, "waiting", None),
+        (3, "dropped", Some(now + Duration::days(30))),
+        (4, "dropped", Some(now)),
+    ] {
+        let doubt = sql!(
+            "INSERT INTO quarantine (id, service_id, server_id, from_at, to_at, down_bytes, up_bytes, why, state, decided_at) \
+             VALUES (?, 41, 3, 0, 0, 1, 1, 'test', ?, ?)"
+        );
+        app.app.db.execute(doubt, params![number, state, decided]).await.unwrap();
+        let letter = sql!(
+            "INSERT INTO mail_outbox (id, service_id, purpose, template, to_name, to_address, variables, once, state, tries, \
+             due_at, queued_at, sent_at) VALUES (?, 41, 'threshold', 't', '', 'a@example.net', '{}', ?, ?, 10, ?, ?, ?)"
+        );
+        let (state, far) = if decided.is_some() { ("dead", now) } else { ("queued", now + Duration::days(9999)) };
+        let queued = decided.unwrap_or(now);
+        let values = params![number, format!("key-{number}"), state, far, queued, None::<DateTime<Utc>>];
+        app.app.db.execute(letter, values).await.unwrap();
+    }
+    let left = async |table| {
+        let rows = app.app.db.read().await.unwrap().rows(table, vec![]).await.unwrap();
+        rows.iter().map(|row| row.get::<u64>("id").unwrap()).collect::<Vec<_>>()
+    };
+    let (doubts, letters) =
+        (sql!("SELECT id FROM quarantine ORDER BY id"), sql!("SELECT id FROM mail_outbox ORDER BY id"));
+    app.clock.advance(Duration::days(399));
+    app.step().await;
+    assert_eq!((left(doubts).await, left(letters).await), (vec![1, 2, 3, 4], vec![1, 2, 3, 4]));
+    app.clock.advance(Duration::days(2));
+    app.step().await;
+    // The last one stays: its number is not given to another.
+    assert_eq!((left(doubts).await, left(letters).await), (vec![2, 3, 4], vec![2, 3, 4]));
+    app.clock.advance(Duration::days(30));
+    app.step().await;
+    assert_eq!((left(doubts).await, left(letters).await), (vec![2, 4], vec![2, 4]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn polls_are_due_by_the_last_reading() {
     let mut app = TestApp::new().await;
     app.create(41).await;

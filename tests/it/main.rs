@@ -21,6 +21,8 @@ mod crash_faults;
 mod crash_kills;
 mod db;
 mod doctor;
+mod door_limits;
+mod fuzz_corpus;
 mod hooks_afterwards;
 mod hooks_away;
 mod hooks_bodies;
@@ -32,6 +34,7 @@ mod hooks_faults;
 mod hooks_page;
 mod hooks_samples;
 mod hooks_server;
+mod hostile_bytes;
 mod import;
 mod import_afterwards;
 mod jobs_due;
@@ -43,6 +46,7 @@ mod plans_engine;
 mod plans_page;
 mod rebuild;
 mod rotate_key;
+mod rotate_load;
 mod secure;
 #[expect(dead_code, reason = "the tests of mail use the rest")]
 #[path = "../mail/sink.rs"]

@@ -24,10 +24,10 @@ use turnpike::{
 };
 
 /// Enough that a rotation takes a while.
-const CROWD: u64 = 2000;
+pub const CROWD: u64 = 2000;
 
 /// A running `turnpike serve`; the test's calls go to it.
-async fn serve(app: &mut TestApp, file: &Path) -> Child {
+pub async fn serve(app: &mut TestApp, file: &Path) -> Child {
     let mut child = turnpike().args(["serve", "--json", "--config"]).arg(file).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = lines.next_line().await.unwrap().expect("it serves");
@@ -39,28 +39,28 @@ async fn serve(app: &mut TestApp, file: &Path) -> Child {
 }
 
 /// Told to stop, and stopped.
-async fn stop(mut child: Child) {
+pub async fn stop(mut child: Child) {
     let pid = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert!(child.wait().await.unwrap().success());
 }
 
-async fn rotate(file: &Path, more: &[&str]) -> Output {
+pub async fn rotate(file: &Path, more: &[&str]) -> Output {
     turnpike().args(["rotate-key", "--config"]).arg(file).args(more).output().await.unwrap()
 }
 
-fn ring(file: &Path) -> Seal {
+pub fn ring(file: &Path) -> Seal {
     let (config, _) = Config::load(Some(file), std::iter::empty()).unwrap();
     Seal::new(&config.seal.master_key, &config.seal.older_keys, Chance::System).unwrap()
 }
 
-fn master_alone(file: &Path) -> Seal {
+pub fn master_alone(file: &Path) -> Seal {
     let (config, _) = Config::load(Some(file), std::iter::empty()).unwrap();
     Seal::new(&config.seal.master_key, &[], Chance::System).unwrap()
 }
 
 /// Many accounts in the books alone.
-async fn crowd(app: &TestApp) {
+pub async fn crowd(app: &TestApp) {
     let parts = &app.app;
     let one = Account::find(&mut parts.db.read().await.unwrap(), 41).await.unwrap().unwrap();
     let now = parts.clock.now();
@@ -90,13 +90,21 @@ async fn change_password(app: &TestApp, password: &str) {
 }
 
 /// A rotation that has begun to seal and is killed then.
-async fn kill_in_the_middle(file: &Path) {
+pub async fn kill_in_the_middle(file: &Path, batches: usize) {
     let mut killed = turnpike().args(["rotate-key", "--config"]).arg(file).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(killed.stdout.take().unwrap()).lines();
-    let line = lines.next_line().await.unwrap().unwrap();
+    for _ in 0..batches {
+        let line = lines.next_line().await.unwrap().unwrap();
+        assert!(line.contains("sealed anew"), "{line}");
+    }
     killed.start_kill().unwrap();
     killed.wait().await.unwrap();
-    assert!(line.contains("sealed anew"), "{line}");
+}
+
+/// The lease of a killed run, run out.
+pub async fn forget_the_killed_one(app: &TestApp) {
+    let over = turnpike::sql!("UPDATE lease SET until_at = 0 WHERE name = 'rotate-key'");
+    app.app.db.execute(over, vec![]).await.unwrap();
 }
 
 /// The settings as they were before can no longer open the database, and say so at the start.
@@ -140,7 +148,7 @@ async fn a_rotation_beside_a_running_service_locks_nobody_out_and_loses_nothing(
     // Step two, begun too early, refused; after the restart, killed in the middle.
     stop(first).await;
     let second = serve(&mut app, &file).await;
-    kill_in_the_middle(&file).await;
+    kill_in_the_middle(&file, 1).await;
     let standing = rotate_key::standing(&app.app, &ring(&file)).await.unwrap();
     assert!(standing.older > 0 && standing.older < standing.secrets, "{standing:?}");
     assert!(standing.unreadable.is_empty());
@@ -148,11 +156,7 @@ async fn a_rotation_beside_a_running_service_locks_nobody_out_and_loses_nothing(
     // A lease that a killed run left is its own again only when it has run out.
     let wait = rotate(&file, &[]).await;
     assert!(wait.status.success() || err(&wait).contains("Another rotate-key"), "{}", err(&wait));
-    app.app
-        .db
-        .execute(turnpike::sql!("UPDATE lease SET until_at = 0 WHERE name = 'rotate-key'"), vec![])
-        .await
-        .unwrap();
+    forget_the_killed_one(&app).await;
 
     // Gone on with while the service writes.
     let writes = async {

@@ -80,6 +80,14 @@ impl Head {
     }
 }
 
+/// The line that a record begins in. The reader stands where the one before ended: between `\r` and `\n`, or before blank
+/// lines that it passes over.
+fn line_number(file: &[u8], at: &csv::Position) -> u64 {
+    let from = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let passed = file.get(from..).unwrap_or_default().iter().take_while(|it| matches!(it, b'\r' | b'\n'));
+    at.line() + passed.fold(0, |sum, it| sum + u64::from(*it == b'\n'))
+}
+
 /// Reads the file: the balances, or every line that cannot be used.
 ///
 /// # Errors
@@ -89,7 +97,7 @@ pub fn parse(file: &[u8], gb: Gigabyte) -> Result<Vec<Line>, Vec<BadLine>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let head = match reader.headers() {
         Ok(head) => Head::read(head).map_err(|why| vec![BadLine { line: 1, why }])?,
-        Err(error) => return Err(vec![bad_record(&error)]),
+        Err(error) => return Err(vec![bad_record(file, &error)]),
     };
     let (mut lines, mut bad) = (Vec::new(), Vec::new());
     for record in reader.records() {
@@ -99,20 +107,20 @@ pub fn parse(file: &[u8], gb: Gigabyte) -> Result<Vec<Line>, Vec<BadLine>> {
         }
         match record {
             Ok(record) => {
-                let number = record.position().map_or(0, csv::Position::line);
+                let number = record.position().map_or(0, |at| line_number(file, at));
                 match line(&head, &record, number, gb) {
                     Ok(line) => lines.push(line),
                     Err(why) => bad.push(BadLine { line: number, why }),
                 }
             }
-            Err(error) => bad.push(bad_record(&error)),
+            Err(error) => bad.push(bad_record(file, &error)),
         }
     }
     if bad.is_empty() { Ok(lines) } else { Err(bad) }
 }
 
-fn bad_record(error: &csv::Error) -> BadLine {
-    let line = error.position().map_or(1, csv::Position::line);
+fn bad_record(file: &[u8], error: &csv::Error) -> BadLine {
+    let line = error.position().map_or(1, |at| line_number(file, at));
     let why = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("has {len} fields where the head has {expected_len}")
@@ -222,6 +230,15 @@ mod tests {
         let bytes = parse(b"service_id,balance_gb\n41,1\n42,\xff\n", Gigabyte::Binary).unwrap_err();
         assert_eq!(bytes, [BadLine { line: 3, why: "is not UTF-8".to_owned() }]);
         assert_eq!(read("service_id,balance_bytes\n41,9223372036854775807\n").unwrap_err()[0].0, 2);
+        // As a spreadsheet writes lines, and with blank ones between.
+        for (file, lines) in [
+            ("service_id,balance_gb\r\n41,x\r\n42,1\r\n43,x\r\n44\r\n", [2, 4, 5]),
+            ("service_id,balance_gb\n\n\n41,x\n42,x\r\n\r\n44\n", [4, 5, 7]),
+            ("\r\nservice_id,balance_gb\n\"4\n1\",x\n42,x\n43\n", [3, 5, 6]),
+        ] {
+            let bad = read(file).unwrap_err();
+            assert_eq!(bad.iter().map(|it| it.0).collect::<Vec<_>>(), lines, "{file:?}");
+        }
     }
 
     #[test]
