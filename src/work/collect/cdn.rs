@@ -137,7 +137,8 @@ fn moved(
     }
     let line = found.shape.map(|shape| shape.fastest()).unwrap_or_default();
     let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
-    if reading::plausible(delta.volume, line, sample.now - before.booked_at, factor) {
+    let elapsed = sample.elapsed(before.booked_at, Some(before.uptime_seconds));
+    if reading::plausible(delta.volume, line, elapsed, factor) {
         return delta.volume;
     }
     let bytes = delta.volume.total().0;
@@ -156,7 +157,8 @@ fn share(
     let Some(fair) = held.get_mut(service_id).filter(|_| !volume.is_zero()) else { return Vec::new() };
     let edges = [fair.day_began_at, fair.cycle_began_at];
     let mut bookings: Vec<Booking> = Vec::new();
-    for piece in days::pieces(volume, before.booked_at, sample.now, &edges, app.config.zone) {
+    let since = sample.since(before.booked_at, Some(before.uptime_seconds));
+    for piece in days::pieces(volume, since, sample.now, &edges, app.config.zone) {
         fair.count_cdn(piece.at, piece.volume.total());
         match bookings.last_mut().filter(|it| it.day == piece.day) {
             Some(same) => same.raw += piece.volume,

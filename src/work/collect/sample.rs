@@ -25,7 +25,7 @@ use crate::{
         fair_use::Held,
     },
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A complete reading.
@@ -163,7 +163,8 @@ impl Sample<'_> {
         if let Some(sold) = sold {
             held.was_online(sold, self.online(sold, baseline), interval);
         }
-        Ok(delta.map(|Delta { volume, doubtful }| Moved { account: at, volume, from: interval.0, doubtful }))
+        let from = self.since(baseline.booked_at, baseline.uptime_seconds);
+        Ok(delta.map(|Delta { volume, doubtful }| Moved { account: at, volume, from, doubtful }))
     }
 
     /// As the router's row remembers this reading.
@@ -193,6 +194,17 @@ impl Sample<'_> {
     fn ran_since(&self, baseline: &Baseline) -> u64 {
         let before = baseline.uptime_seconds.filter(|before| *before <= self.uptime_seconds);
         self.uptime_seconds - before.unwrap_or_default()
+    }
+
+    /// When the interval began that ends now, as our clock has it now (see [`reading::interval_start`]).
+    pub(super) fn since(&self, booked_at: DateTime<Utc>, uptime_seconds: Option<u64>) -> DateTime<Utc> {
+        reading::interval_start((uptime_seconds, booked_at), (self.uptime_seconds, self.began)).min(self.now)
+    }
+
+    /// For how long a counter may have counted: the longer of what our clock and the router's say, so that a clock that
+    /// was set puts no honest traffic aside.
+    pub(super) fn elapsed(&self, booked_at: DateTime<Utc>, uptime_seconds: Option<u64>) -> Duration {
+        self.now - self.since(booked_at, uptime_seconds).min(booked_at)
     }
 
     fn nothing_yet(&self) -> Booked {
@@ -281,14 +293,15 @@ impl Sample<'_> {
         };
         tally.quarantined += 1;
         let whose = (account.service_id, past.server_id);
-        quarantine::put(tx, whose, (baseline.booked_at, self.now), delta.volume, &why).await?;
+        let from = self.since(baseline.booked_at, baseline.uptime_seconds);
+        quarantine::put(tx, whose, (from, self.now), delta.volume, &why).await?;
         let bytes = delta.volume.total().0;
         tracing::warn!(service.id = account.service_id, bytes, %why, "delta put into quarantine");
         Ok(None)
     }
 
     fn cannot_be(&self, app: &App, volume: Volume, line: Speed, baseline: &Baseline) -> Option<String> {
-        let elapsed = self.now - baseline.booked_at;
+        let elapsed = self.elapsed(baseline.booked_at, baseline.uptime_seconds);
         let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
         let fits = reading::plausible(volume, line, elapsed, factor);
         let why = || format!("more than {factor} times what the line can move in {} s", elapsed.num_seconds());
