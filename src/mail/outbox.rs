@@ -236,6 +236,14 @@ pub async fn forget_sent(db: &Db, before: DateTime<Utc>) -> Result<u64> {
     db.execute(sql, params![before, last.unwrap_or(0)]).await
 }
 
+/// Forgets letters that were given up before then; how many. The newest row stays, as with those that were sent.
+pub async fn forget_dead(conn: &mut Conn, before: DateTime<Utc>) -> Result<u64> {
+    let last = conn.one(sql!("SELECT MAX(id) AS last FROM mail_outbox"), vec![]).await?;
+    let last: Option<i64> = last.map_or(Ok(None), |row| row.get("last"))?;
+    let sql = sql!("DELETE FROM mail_outbox WHERE state = 'dead' AND due_at < ? AND id < ?");
+    conn.execute(sql, params![before, last.unwrap_or(0)]).await
+}
+
 /// A letter for WHMCS to send (`cron`'s `mails`).
 #[derive(Clone, Debug, Serialize)]
 pub struct Handout {

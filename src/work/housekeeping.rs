@@ -5,12 +5,16 @@ use crate::{
     app::App,
     mail::outbox,
     problem::Problem,
-    usage::{history, page},
+    usage::{doubts, history, page, quarantine},
 };
 use chrono::Duration;
 
 /// How long sent letters are kept for people to look up.
 const SENT_LETTERS: Duration = Duration::days(90);
+/// How long letters that were given up and verdicts on doubtful traffic are kept: over a year, for whoever closes its books.
+const ENDED: Duration = Duration::days(400);
+/// How long a doubt is shown that was not found again.
+const DOUBTS: Duration = Duration::days(14);
 
 /// Open days that are closed in one transaction.
 const AT_ONCE: u32 = 200;
@@ -25,8 +29,14 @@ pub async fn run(app: &App) -> Result<(), Problem> {
     {}
     let days = crate::in_tx!(app.db, tx => history::forget_old_days(&mut tx, today).await.map_err(Problem::from))?;
     let letters = outbox::forget_sent(&app.db, now - SENT_LETTERS).await?;
-    if days + letters > 0 {
-        tracing::info!(days, letters, "old history and sent letters were forgotten");
+    let (dead, verdicts) = crate::in_tx!(app.db, tx => {
+        let dead = outbox::forget_dead(&mut tx, now - ENDED).await?;
+        let verdicts = quarantine::forget_decided(&mut tx, now - ENDED).await?;
+        doubts::forget(&mut tx, now - DOUBTS).await?;
+        Ok::<_, Problem>((dead, verdicts))
+    })?;
+    if days + letters + dead + verdicts > 0 {
+        tracing::info!(days, letters, dead, verdicts, "old history, letters and verdicts were forgotten");
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ mod crash_faults;
 mod crash_kills;
 mod db;
 mod doctor;
+mod doubts;
 mod hooks_afterwards;
 mod hooks_away;
 mod hooks_bodies;
@@ -43,6 +44,8 @@ mod plans_engine;
 mod plans_page;
 mod rebuild;
 mod rotate_key;
+mod routers_hanging;
+mod routers_many;
 mod secure;
 #[expect(dead_code, reason = "the tests of mail use the rest")]
 #[path = "../mail/sink.rs"]
