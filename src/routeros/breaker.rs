@@ -113,7 +113,10 @@ mod tests {
         for seed in 0..200 {
             for (at, pause) in pauses(seed).into_iter().enumerate() {
                 let whole = (FIRST * (1 << at)).min(LONGEST);
-                assert!(pause >= whole * 75 / 100 && pause <= (whole * 125 / 100).min(LONGEST), "{seed}, {at}: {pause:?}");
+                assert!(
+                    pause >= whole * 75 / 100 && pause <= (whole * 125 / 100).min(LONGEST),
+                    "{seed}, {at}: {pause:?}"
+                );
             }
         }
         // Two hundred routers that went away together are tried at many different instants.

@@ -31,12 +31,7 @@ pub(super) struct Session {
 ///
 /// # Errors
 /// `Away`, `Certificate`, `Login` or `Strange`, each within its deadline.
-pub(super) async fn dial(
-    login: &Login,
-    limits: &Limits,
-    trust: &Trust,
-    name: &mut Name,
-) -> Result<Session, Failure> {
+pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust, name: &mut Name) -> Result<Session, Failure> {
     let tcp = connect(name, &login.host, login.port, limits.connect).await?;
     let mut stream: Box<dyn Stream> = if login.tls {
         let secure = timeout(limits.connect, trust.handshake(tcp, login));

@@ -83,7 +83,9 @@ async fn keep(
     if new > 0 {
         Meters::count(&app.meters.doubts, "frozen", new as u64);
         tracing::warn!(
-            server.id = server_id, router.name = server.told.name, queues = new,
+            server.id = server_id,
+            router.name = server.told.name,
+            queues = new,
             "sessions move and their queues do not count; `turnpike doctor --server {server_id}` says what mends it"
         );
     }

@@ -158,7 +158,8 @@ async fn letters_that_were_given_up_are_forgotten_after_a_year_and_a_month() {
          queued_at) VALUES (1, 'threshold', 'threshold', '', 'x@example.net', '{}', ?, ?, 10, ?, ?)"
     );
     let now = app.clock.now();
-    for (once, state, at) in [("old", "dead", now), ("young", "dead", now + Duration::days(10)), ("last", "dead", now)] {
+    for (once, state, at) in [("old", "dead", now), ("young", "dead", now + Duration::days(10)), ("last", "dead", now)]
+    {
         app.app.db.execute(put, params![once, state, at, at]).await.unwrap();
     }
     app.pass(Duration::days(401));
@@ -245,7 +246,9 @@ async fn honest_traffic_is_charged_to_its_day_whatever_our_clock_is_set_to() {
     let app = capped().await;
     let user = app.create(41).await;
     app.step().await;
-    for leap in [Duration::hours(-1), Duration::hours(5), Duration::days(-40), Duration::days(365), Duration::days(-325)] {
+    for leap in
+        [Duration::hours(-1), Duration::hours(5), Duration::days(-40), Duration::days(365), Duration::days(-325)]
+    {
         // A line of 10 Mbit/s nearly full for a minute.
         assert!(app.router.carry(&user, 60 * MB, 0));
         app.clock.set(app.clock.now() + leap);

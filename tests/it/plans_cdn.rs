@@ -220,7 +220,10 @@ async fn an_emptied_router_gets_back_cdn_queues_lists_rules_speeds_and_blocks_an
     assert!(dry.status.success(), "{}", err(&dry));
     let said = out(&dry);
     for name in [&slowed, "7-42", "7-43"] {
-        assert!(said.lines().any(|it| it.contains(&format!("({name})")) && it.contains("the secret is missing")), "{said}");
+        assert!(
+            said.lines().any(|it| it.contains(&format!("({name})")) && it.contains("the secret is missing")),
+            "{said}"
+        );
     }
     assert_eq!(said.matches("the CDN queue is missing").count(), 2, "{said}");
     assert_eq!(said.matches("mangle rule").count(), 2, "{said}");
@@ -238,8 +241,10 @@ async fn an_emptied_router_gets_back_cdn_queues_lists_rules_speeds_and_blocks_an
 
 #[track_caller]
 fn similar(before: &[String], after: &[String]) {
-    let (missing, new): (Vec<_>, Vec<_>) =
-        (before.iter().filter(|it| !after.contains(it)).collect(), after.iter().filter(|it| !before.contains(it)).collect());
+    let (missing, new): (Vec<_>, Vec<_>) = (
+        before.iter().filter(|it| !after.contains(it)).collect(),
+        after.iter().filter(|it| !before.contains(it)).collect(),
+    );
     assert!(missing.is_empty() && new.is_empty() && before.len() == after.len(), "gone: {missing:#?}\nnew: {new:#?}");
 }
 

@@ -60,7 +60,8 @@ impl Fleet {
     async fn new() -> Self {
         let limits = "router.connect_seconds = 1\nrouter.login_seconds = 2\nrouter.retry_seconds = 2\n\
                       router.idle_seconds = 300\nrouter.print_seconds = 300\n";
-        let app = TestApp::on(Simulator::start(Options::default()).await.unwrap(), Database::file().await, limits).await;
+        let app =
+            TestApp::on(Simulator::start(Options::default()).await.unwrap(), Database::file().await, limits).await;
         let routers = join_all((0..ALL).map(|_| Simulator::start(Options::default()))).await;
         let routers = routers.into_iter().map(Result::unwrap).collect();
         let fleet = Self { app, routers, let_go: watch::Sender::new(false) };
@@ -70,7 +71,8 @@ impl Fleet {
 
     fn body(&self, at: usize) -> Value {
         let port = self.routers[at].address().port();
-        self.app.body_with(service(at), &json!({"server": {"id": id(at), "name": format!("r{}", id(at)), "port": port}}))
+        self.app
+            .body_with(service(at), &json!({"server": {"id": id(at), "name": format!("r{}", id(at)), "port": port}}))
     }
 
     async fn create(&self, at: usize) {

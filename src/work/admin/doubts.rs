@@ -77,9 +77,10 @@ async fn frozen(conn: &mut Conn) -> Result<Line, Problem> {
     Ok(Line {
         kind: "frozen",
         what: "Queues that do not count while the session moves".to_owned(),
-        note: "FastTrack, hardware offload or RouterOS 7.25 let this traffic pass uncounted. Examine the router: it says \
+        note:
+            "FastTrack, hardware offload or RouterOS 7.25 let this traffic pass uncounted. Examine the router: it says \
                what mends it."
-            .to_owned(),
+                .to_owned(),
         count: found.len() as u64,
         since: found.first().map(|it| it.since),
         link: router,
@@ -103,7 +104,8 @@ async fn resets(conn: &mut Conn) -> Result<Line, Problem> {
 /// Our clock, or one router's.
 fn clock(it: &Doubt) -> Line {
     let (what, note, link) = if it.server_id == 0 {
-        let note = "Traffic is booked by the routers' own time meanwhile. See that this machine's clock is kept by NTP.";
+        let note =
+            "Traffic is booked by the routers' own time meanwhile. See that this machine's clock is kept by NTP.";
         ("The clock was set".to_owned(), note, String::new())
     } else {
         let note = "One of the two clocks was set, or the router slept. Compare them.";

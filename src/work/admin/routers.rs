@@ -107,9 +107,10 @@ pub(super) fn state(app: &App, server: &Server) -> &'static str {
 pub(super) fn trouble(app: &App, server: &Server) -> Value {
     let standing = app.routers.standing(server.told.id);
     let pause = standing.as_ref().and_then(routeros::Standing::pause);
-    let silent = standing.as_ref().and_then(|it| it.down_since).map(|since| {
-        app.clock.now() - chrono::Duration::from_std(since.elapsed()).unwrap_or_default()
-    });
+    let silent = standing
+        .as_ref()
+        .and_then(|it| it.down_since)
+        .map(|since| app.clock.now() - chrono::Duration::from_std(since.elapsed()).unwrap_or_default());
     let (stored, tries) = server.failing.unzip();
     let Some(since) = [stored, silent].into_iter().flatten().min() else { return Value::Null };
     let tries = tries.unwrap_or_default().max(standing.map_or(0, |it| it.failures.into()));

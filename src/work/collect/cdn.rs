@@ -151,13 +151,7 @@ fn moved(sample: &Sample<'_>, service_id: u64, counter: &Counter, before: &Basel
 }
 
 /// Why a queue cannot have moved that much.
-fn cannot_be(
-    app: &App,
-    sample: &Sample<'_>,
-    found: &Reading,
-    volume: Volume,
-    before: &Baseline,
-) -> Option<String> {
+fn cannot_be(app: &App, sample: &Sample<'_>, found: &Reading, volume: Volume, before: &Baseline) -> Option<String> {
     let line = found.shape.map(|shape| shape.fastest()).unwrap_or_default();
     let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
     let elapsed = sample.elapsed(before.booked_at, Some(before.uptime_seconds));

@@ -103,11 +103,7 @@ async fn failing(conn: &mut Conn, server_id: u64) -> Result<Vec<Failing>> {
     rows.iter().map(read).collect()
 }
 
-async fn frozen(
-    conn: &mut Conn,
-    server_id: u64,
-    accounts: &[Account],
-) -> Result<(Vec<String>, Option<DateTime<Utc>>)> {
+async fn frozen(conn: &mut Conn, server_id: u64, accounts: &[Account]) -> Result<(Vec<String>, Option<DateTime<Utc>>)> {
     let found = doubts::of_kind(conn, Kind::Frozen).await?;
     let here: Vec<&Doubt> = found.iter().filter(|it| it.server_id == server_id).collect();
     let name = |it: &&Doubt| accounts.iter().find(|account| account.service_id == it.service_id);
