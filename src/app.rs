@@ -1,7 +1,7 @@
 //! Everything that a verb may need, made once and cloned cheaply: for requests, jobs, the command line and tests alike.
 
 use crate::{
-    clock::{Chance, Clock},
+    clock::{self, Chance, Clock},
     config::{self, Config},
     db::{self, Address, Db, migrate},
     mail::{Letters, MailSettings, Mailer, SmtpSettings, Tls, Transport},
@@ -19,8 +19,14 @@ use std::{
     ops::Deref,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+};
 use uuid::Uuid;
+
+/// Polls that write at once. More would not be faster: SQLite writes one transaction at a time.
+const BOOKINGS: usize = 4;
 
 /// The service's parts. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +40,8 @@ pub struct Parts {
     pub db: Db,
     /// What time it is.
     pub clock: Clock,
+    /// Whether it was set.
+    pub clock_watch: clock::Watch,
     /// The dice.
     pub chance: Chance,
     /// Secrets at rest.
@@ -52,6 +60,8 @@ pub struct Parts {
     pub installation: Uuid,
     /// This process, for leases.
     pub owner: String,
+    /// Which polls may write: a few at a time, so that a hook's write never waits behind those of hundreds of routers.
+    pub bookings: Semaphore,
     /// Rung when a letter was queued, so that it need not wait for the next tick.
     pub letters_queued: Notify,
     /// The runtime that work runs on: a request's worker may go, its work goes on.
@@ -96,10 +106,12 @@ impl App {
         let owner = hex::encode(chance.bytes::<8>());
         let locks = Locks::default();
         let letters_queued = Notify::new();
+        let clock_watch = clock::Watch::new(clock.clone());
         Ok(Self(Arc::new(Parts {
             config,
             db,
             clock,
+            clock_watch,
             chance,
             seal,
             routers,
@@ -109,6 +121,7 @@ impl App {
             locks,
             installation,
             owner,
+            bookings: Semaphore::new(BOOKINGS),
             letters_queued,
             runtime,
         })))
@@ -233,6 +246,7 @@ fn limits(config: &Config) -> Limits {
         write: router.write,
         print: router.print,
         print_idle: router.idle,
+        longest_pause: router.longest_pause,
         extra_roots: router.ca_file.clone(),
     }
 }

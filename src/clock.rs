@@ -1,11 +1,15 @@
 //! Time and chance, as inputs.
 //!
 //! Law 8: nothing else in the house reads the clock or the dice; `clippy.toml` bans it. A test holds a clock that moves
-//! only when told and dice that repeat.
+//! only when told and dice that repeat. A clock can be set, by people, by NTP, by a machine that slept; how long the process
+//! ran cannot: [`Watch`] compares the two.
 
 use chrono::{DateTime, Duration, Utc};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Instant,
+};
 
 /// What time it is.
 #[derive(Clone, Debug)]
@@ -13,13 +17,20 @@ pub enum Clock {
     /// The machine's.
     System,
     /// A test's or the demo's: moves only by [`Clock::advance`] and [`Clock::set`].
-    Fixed(Arc<Mutex<DateTime<Utc>>>),
+    Fixed(Arc<Mutex<Hands>>),
+}
+
+/// Where a fixed clock stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Hands {
+    at: DateTime<Utc>,
+    ran: Duration,
 }
 
 impl Clock {
     /// A clock that stands at `at` until it is moved.
     pub fn fixed(at: DateTime<Utc>) -> Self {
-        Self::Fixed(Arc::new(Mutex::new(at)))
+        Self::Fixed(Arc::new(Mutex::new(Hands { at, ran: Duration::zero() })))
     }
 
     /// The instant, to the millisecond (what the database keeps).
@@ -27,22 +38,102 @@ impl Clock {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
             Self::System => from_millis(Utc::now().timestamp_millis()),
-            Self::Fixed(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
+            Self::Fixed(hands) => hands.lock().unwrap_or_else(PoisonError::into_inner).at,
         }
     }
 
-    /// Moves a fixed clock on; the machine's clock is left alone.
+    /// For how long this process has run (a machine that sleeps may not count that), whatever the clock was set to.
+    pub fn ran(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System => Duration::from_std(START.elapsed()).unwrap_or(Duration::MAX),
+            Self::Fixed(hands) => hands.lock().unwrap_or_else(PoisonError::into_inner).ran,
+        }
+    }
+
+    /// Time passes on a fixed clock, or it is set back; the machine's clock is left alone.
     pub fn advance(&self, by: Duration) {
-        if let Self::Fixed(at) = self {
-            *at.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        if let Self::Fixed(hands) = self {
+            let mut hands = hands.lock().unwrap_or_else(PoisonError::into_inner);
+            hands.at += by;
+            hands.ran += by.max(Duration::zero());
         }
     }
 
-    /// Sets a fixed clock; the machine's clock is left alone.
+    /// Sets a fixed clock, without time passing; the machine's clock is left alone.
     pub fn set(&self, to: DateTime<Utc>) {
-        if let Self::Fixed(at) = self {
-            *at.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        if let Self::Fixed(hands) = self {
+            hands.lock().unwrap_or_else(PoisonError::into_inner).at = to;
         }
+    }
+}
+
+/// Less than this is no leap: clocks are corrected a little all the time.
+const LEAP: Duration = Duration::seconds(10);
+
+/// Looks at the clock again and again, and sees when it was set.
+#[derive(Debug)]
+pub struct Watch {
+    clock: Clock,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    began: DateTime<Utc>,
+    last: (DateTime<Utc>, Duration),
+    /// The sum of all leaps since it began.
+    leapt: Duration,
+}
+
+impl Watch {
+    /// Begins to watch.
+    pub fn new(clock: Clock) -> Self {
+        let last = (clock.now(), clock.ran());
+        Self { seen: Mutex::new(Seen { began: last.0, last, leapt: Duration::zero() }), clock }
+    }
+
+    /// By how much the clock was set since the last look: forward, or back (below zero); `None`: it was not.
+    pub fn look(&self) -> Option<Duration> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (self.clock.now(), self.clock.ran());
+        let leap = (now.0 - seen.last.0) - (now.1 - seen.last.1);
+        seen.last = now;
+        (leap.abs() >= LEAP).then(|| {
+            seen.leapt += leap;
+            leap
+        })
+    }
+
+    /// When the watch began, by the clock as it went then; and how far the clock was set since, in all.
+    pub fn since(&self) -> (DateTime<Utc>, Duration) {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        (seen.began, seen.leapt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_is_seen_and_time_that_passes_is_not() {
+        let clock = Clock::fixed(from_millis(1_800_000_000_000));
+        let watch = Watch::new(clock.clone());
+        assert_eq!(watch.look(), None);
+        clock.advance(Duration::days(400));
+        assert_eq!(watch.look(), None, "time passed");
+        clock.set(clock.now() + Duration::seconds(9));
+        assert_eq!(watch.look(), None, "a correction");
+        clock.set(clock.now() - Duration::hours(3));
+        clock.advance(Duration::seconds(1));
+        assert_eq!(watch.look(), Some(Duration::hours(-3)));
+        assert_eq!(watch.look(), None, "seen once");
+        clock.set(clock.now() + Duration::days(365));
+        assert_eq!(watch.look(), Some(Duration::days(365)));
+        assert_eq!(watch.since().1, Duration::days(365) - Duration::hours(3));
+        let system = Watch::new(Clock::System);
+        assert_eq!(system.look(), None);
     }
 }
 

@@ -215,6 +215,8 @@ pub struct Router {
     pub print: Duration,
     /// Between two pieces of a list.
     pub idle: Duration,
+    /// Between two tries of a router that is away, at the longest.
+    pub longest_pause: Duration,
     /// Certificates besides the system's roots.
     pub ca_file: Option<PathBuf>,
 }

@@ -1,5 +1,8 @@
 //! What is due, by comparison with stored time (law 8): the loop and the step apart, so that a test calls the step.
 //!
+//! Each router is visited by a task of its own, one at a time: a silent one holds up its own visits alone. One whose breaker is
+//! open is not visited for its counters until it may be tried.
+//!
 //! tokio-cron-scheduler is only the ticker: its jobs forget their time zone's offset at DST, may overlap and die after a
 //! stall, so nothing is asked of it but a tick every second.
 
@@ -7,11 +10,11 @@ use crate::{
     account::fair_use,
     app::App,
     http::{Front, serve::keep_nonces},
-    mail, params,
+    mail,
     problem::{Code, Problem},
     router::Server,
-    sql,
-    work::{apply, collect, housekeeping},
+    routeros::State,
+    work::{apply, clock_leaps, collect, watch},
 };
 use chrono::{DateTime, Utc};
 use std::{
@@ -23,13 +26,19 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+mod daily;
+
 /// A poll of one router ends within this.
 const POLL: Duration = Duration::from_secs(100);
 /// After a failure a router is polled again no sooner than this; the connection's own breaker grows from there.
 const AGAIN: chrono::Duration = chrono::Duration::seconds(5);
 
+/// A stop waits so long for routers that are in the middle of something.
+const PARTING: Duration = Duration::from_secs(15);
+
 /// The background work of a service.
 pub struct Jobs {
+    app: App,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -41,6 +50,7 @@ impl Jobs {
     /// Where the ticker cannot be started.
     pub async fn start(front: Front) -> Result<Self, String> {
         let (stop, tracker, tick) = (CancellationToken::new(), TaskTracker::new(), Arc::new(Notify::new()));
+        let app = front.app.clone();
         let mut scheduler = JobScheduler::new().await.map_err(|error| error.to_string())?;
         let bell = Arc::clone(&tick);
         let job = Job::new_async("* * * * * *", move |_id, _scheduler| {
@@ -62,14 +72,19 @@ impl Jobs {
             }
             let _ = scheduler.shutdown().await;
         });
-        Ok(Self { stop, tracker })
+        Ok(Self { app, stop, tracker })
     }
 
-    /// Begins nothing more and waits for what is in hand.
+    /// Begins nothing more and waits for what is in hand. Not for a router that is silent: after [`PARTING`] all are hung up
+    /// on, and what was asked of them is asked by the next run.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tracker.close();
-        self.tracker.wait().await;
+        if tokio::time::timeout(PARTING, self.tracker.wait()).await.is_err() {
+            tracing::warn!("routers are hung up on that have not answered; the next run goes on with them");
+            self.app.routers.close().await;
+            self.tracker.wait().await;
+        }
     }
 }
 
@@ -114,7 +129,9 @@ async fn begin(front: &Front, tasks: &TaskTracker, running: &Running) {
     let own = app.clone();
     running.begin(tasks, "letters".to_owned(), async move { a_batch_of_letters(&own).await });
     let own = app.clone();
-    running.begin(tasks, "housekeeping".to_owned(), async move { daily(&own).await });
+    running.begin(tasks, "clock".to_owned(), async move { clock_leaps::look(&own).await });
+    let own = app.clone();
+    running.begin(tasks, "housekeeping".to_owned(), async move { daily::run(&own).await });
     match due(app).await {
         Ok(due) => {
             for (server_id, what) in due {
@@ -126,15 +143,18 @@ async fn begin(front: &Front, tasks: &TaskTracker, running: &Running) {
     }
 }
 
-/// Everything that is due, once, to its end. For tests and the demo, which hold the clock.
+/// Everything that is due, once, to its end. For tests and the demo, which hold the clock; queues are not watched, because
+/// that takes its time.
 pub async fn step(app: &App) -> Result<(), Problem> {
+    clock_leaps::look(app).await?;
     for (server_id, what) in due(app).await? {
+        let what = Visit { watch: false, ..what };
         if let Err(problem) = visit(app, server_id, what).await {
             tracing::warn!(code = problem.code.as_str(), "{}", problem.detail);
         }
     }
     letters(app).await?;
-    daily(app).await
+    daily::run(app).await
 }
 
 /// What a router is visited for.
@@ -144,6 +164,8 @@ struct Visit {
     poll: bool,
     /// Changes wait for it. They are tried although its connection's breaker is open: people wait for them.
     changes: bool,
+    /// Its queues are to be compared with its sessions.
+    watch: bool,
 }
 
 async fn visit(app: &App, server_id: u64, what: Visit) -> Result<(), Problem> {
@@ -153,6 +175,9 @@ async fn visit(app: &App, server_id: u64, what: Visit) -> Result<(), Problem> {
     }
     if what.poll {
         collect::run(app, server_id, collect::Scope::Poll, until).await?;
+    }
+    if what.watch {
+        watch::run(app, server_id, watch::PAUSE).await?;
     }
     Ok(())
 }
@@ -164,7 +189,13 @@ async fn due(app: &App) -> Result<Vec<(u64, Visit)>, Problem> {
         Some(_) => fair_use::servers(&mut conn).await?,
         None => HashSet::new(),
     };
+    let changed = crate::account::pending::servers_due(&mut conn, now - AGAIN, now).await?;
     let due = |it: &Server| {
+        // One that cannot be reached would only be written down once more as such.
+        let is_open = app.routers.standing(it.told.id).is_some_and(|standing| standing.is_open());
+        if is_open && !changed.contains(&it.told.id) {
+            return false;
+        }
         let sync = app.config.plans.sync.filter(|_| with_plans.contains(&it.told.id));
         let every = app.config.collect.poll.into_iter().chain(sync).min();
         every.is_some_and(|every| is_due(it, every, now))
@@ -173,9 +204,13 @@ async fn due(app: &App) -> Result<Vec<(u64, Visit)>, Problem> {
         (None, None) => Vec::new(),
         _ => Server::in_use(&mut conn).await?.into_iter().filter(due).map(|it| it.told.id).collect(),
     };
-    let changed = crate::account::pending::servers_due(&mut conn, now - AGAIN, now).await?;
-    let all: BTreeSet<u64> = polled.iter().chain(&changed).copied().collect();
-    Ok(all.into_iter().map(|id| (id, Visit { poll: polled.contains(&id), changes: changed.contains(&id) })).collect())
+    let watched = Server::unwatched(&mut conn, now - watch::EVERY, now).await?;
+    // A look by the way: nobody connects for it.
+    let connected = |id: &u64| app.routers.standing(*id).is_some_and(|it| it.state == State::Connected);
+    let watched: Vec<u64> = watched.into_iter().filter(connected).collect();
+    let all: BTreeSet<u64> = polled.iter().chain(&changed).chain(&watched).copied().collect();
+    let visit = |id| Visit { poll: polled.contains(&id), changes: changed.contains(&id), watch: watched.contains(&id) };
+    Ok(all.into_iter().map(|id| (id, visit(id))).collect())
 }
 
 fn is_due(server: &Server, every: Duration, now: DateTime<Utc>) -> bool {
@@ -195,23 +230,5 @@ async fn a_batch_of_letters(app: &App) -> Result<(), Problem> {
 
 async fn letters(app: &App) -> Result<(), Problem> {
     while mail::send_due(&app.db, &app.letters, &app.mailer, &app.clock, &app.owner).await?.more {}
-    Ok(())
-}
-
-const LAST: &str = "housekeeping";
-
-/// Once a local day, whenever in it the service runs.
-async fn daily(app: &App) -> Result<(), Problem> {
-    let today = app.today().to_string();
-    let get = sql!("SELECT value FROM installation WHERE name = ?");
-    let last = app.db.read().await?.one(get, params![LAST]).await?;
-    if last.map(|row| row.get::<String>("value")).transpose()?.as_deref() == Some(today.as_str()) {
-        return Ok(());
-    }
-    housekeeping::run(app).await?;
-    let put = sql!(
-        "INSERT INTO installation (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-    );
-    app.db.execute(put, params![LAST, today]).await?;
     Ok(())
 }

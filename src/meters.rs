@@ -23,6 +23,13 @@ pub struct Kind {
     pub kind: &'static str,
 }
 
+/// The label of a router.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct OfRouter {
+    /// WHMCS's id of the server.
+    pub server: u64,
+}
+
 /// The counters of this process. A registry of its own, so that tests can run several services in one process.
 #[derive(Debug)]
 pub struct Meters {
@@ -35,8 +42,10 @@ pub struct Meters {
     pub readings: Family<Kind, Counter>,
     /// Bytes booked to accounts.
     pub booked_bytes: Counter,
-    /// Doubts, each of which may be an under-charge: `restart`, `reset`, `quarantine`, `missing`.
+    /// Doubts, each of which may be an under-charge: `restart`, `reset`, `quarantine`, `missing`, `frozen`, `clock`.
     pub doubts: Family<Kind, Counter>,
+    /// How often this machine's clock was set: `forward`, `back`.
+    pub clock_leaps: Family<Kind, Counter>,
     /// Counters reset: `done`, `unknown`.
     pub resets: Family<Kind, Counter>,
     /// Queues whose speed was to be changed by a plan: `set`, `unset` (tried again after the next reading).
@@ -47,6 +56,14 @@ pub struct Meters {
     pub routers: Family<Kind, Gauge>,
     /// Tasks alive on the service's runtime.
     pub tasks: Gauge,
+    /// 1 while a router's breaker is open: nobody tries it, but for a caller with patience.
+    pub router_breaker: Family<OfRouter, Gauge>,
+    /// How often in a row a router could not be reached.
+    pub router_failures: Family<OfRouter, Gauge>,
+    /// Seconds until it is tried again.
+    pub router_next_try: Family<OfRouter, Gauge>,
+    /// Seconds since its last complete reading.
+    pub router_reading_age: Family<OfRouter, Gauge>,
 }
 
 impl Default for Meters {
@@ -59,22 +76,32 @@ impl Default for Meters {
             readings: Family::default(),
             booked_bytes: Counter::default(),
             doubts: Family::default(),
+            clock_leaps: Family::default(),
             resets: Family::default(),
             speeds: Family::default(),
             stored: Family::default(),
             routers: Family::default(),
             tasks: Gauge::default(),
+            router_breaker: Family::default(),
+            router_failures: Family::default(),
+            router_next_try: Family::default(),
+            router_reading_age: Family::default(),
         };
         registry.register("requests", "Requests answered", meters.requests.clone());
         registry.register("request_seconds", "How long requests took", meters.seconds.clone());
         registry.register("readings", "Readings of routers", meters.readings.clone());
         registry.register("booked_bytes", "Bytes booked to accounts", meters.booked_bytes.clone());
         registry.register("doubts", "Readings that left a doubt", meters.doubts.clone());
+        registry.register("clock_leaps", "How often this machine's clock was set", meters.clock_leaps.clone());
         registry.register("resets", "Counters reset", meters.resets.clone());
         registry.register("speeds", "Queues whose speed plans changed", meters.speeds.clone());
         registry.register("stored", "What the database knows", meters.stored.clone());
         registry.register("routers", "Routers by state of their connection", meters.routers.clone());
         registry.register("tasks", "Tasks alive on the runtime that work runs on", meters.tasks.clone());
+        registry.register("router_breaker", "1 while nobody tries the router", meters.router_breaker.clone());
+        registry.register("router_failures", "Failures to reach it in a row", meters.router_failures.clone());
+        registry.register("router_next_try_seconds", "Until it is tried again", meters.router_next_try.clone());
+        registry.register("router_reading_age_seconds", "Since its last reading", meters.router_reading_age.clone());
         Self { registry: Mutex::new(registry), ..meters }
     }
 }
@@ -88,6 +115,11 @@ impl Meters {
     /// Sets a figure of a kind.
     pub fn set(family: &Family<Kind, Gauge>, kind: &'static str, to: u64) {
         family.get_or_create(&Kind { kind }).set(i64::try_from(to).unwrap_or(i64::MAX));
+    }
+
+    /// Sets a figure of a router.
+    pub fn set_of(family: &Family<OfRouter, Gauge>, server: u64, to: u64) {
+        family.get_or_create(&OfRouter { server }).set(i64::try_from(to).unwrap_or(i64::MAX));
     }
 
     /// All of it in OpenMetrics text.

@@ -230,6 +230,15 @@ impl Problem {
         problem
     }
 
+    /// A router that others wait for already, in vain, since then: `router-unreachable`.
+    pub fn silent(router: &str, since: &str) -> Self {
+        let detail = format!(
+            "Router {router} has not answered since {since}, and its counters are still waited for by an earlier request; \
+             check that it is up and the network between."
+        );
+        Self::new(Code::RouterUnreachable, detail).for_customer(LATER)
+    }
+
     /// The same, with a sentence for the customer.
     #[must_use]
     pub fn for_customer(mut self, sentence: &'static str) -> Self {

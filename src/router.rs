@@ -64,6 +64,8 @@ pub struct Server {
     pub collected_at: Option<DateTime<Utc>>,
     /// When it was last not to be had, if that was after the last reading, and why.
     pub failed: Option<(DateTime<Utc>, String)>,
+    /// Since when it has been tried in vain, and how often: the first failure after the last reading.
+    pub failing: Option<(DateTime<Utc>, u64)>,
 }
 
 /// A run of resets: of every counter that the last reading found moved, but for what was decided otherwise.
@@ -166,7 +168,7 @@ impl Server {
     pub async fn seen(&self, conn: &mut Conn, seen: Seen) -> Result<()> {
         let sql = sql!(
             "UPDATE server SET seen_at = ?, uptime_seconds = ?, boot_epoch = ?, reading = ?, reset_intended_at = ?, \
-             reset_cron = ?, failed_at = NULL, failure = NULL WHERE id = ?"
+             reset_cron = ?, failed_at = NULL, failure = NULL, failing_since = NULL, failures = 0 WHERE id = ?"
         );
         let (boots, reading) = (self.boot_epoch + u64::from(seen.booted), self.reading + 1);
         let mut values = params![seen.at, seen.uptime_seconds, boots, reading];
@@ -191,14 +193,35 @@ impl Server {
     /// It was not to be had.
     pub async fn failed(conn: &mut Conn, id: u64, why: &str, now: DateTime<Utc>) -> Result<()> {
         let short: String = why.chars().take(500).collect();
-        let sql = sql!("UPDATE server SET failed_at = ?, failure = ? WHERE id = ?");
-        conn.execute(sql, params![now, short, id]).await.map(|_| ())
+        let sql = sql!(
+            "UPDATE server SET failed_at = ?, failure = ?, failing_since = COALESCE(failing_since, ?), \
+             failures = failures + 1 WHERE id = ?"
+        );
+        conn.execute(sql, params![now, short, now, id]).await.map(|_| ())
+    }
+
+    /// Routers with accounts whose queues were not compared with their sessions since `before`.
+    pub async fn unwatched(conn: &mut Conn, before: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<u64>> {
+        let sql = sql!(
+            "SELECT id FROM server s WHERE (COALESCE(watched_at, told_at) <= ? OR watched_at > ?) AND EXISTS \
+             (SELECT 1 FROM account a WHERE a.server_id = s.id AND a.state = 'made') ORDER BY id"
+        );
+        conn.rows(sql, params![before, now]).await?.iter().map(|row| row.get("id")).collect()
+    }
+
+    /// Takes the comparison upon itself; false where another process has done so.
+    pub async fn watch(conn: &mut Conn, id: u64, before: DateTime<Utc>, now: DateTime<Utc>) -> Result<bool> {
+        let sql = sql!(
+            "UPDATE server SET watched_at = ? WHERE id = ? AND (COALESCE(watched_at, told_at) <= ? OR watched_at > ?)"
+        );
+        Ok(conn.execute(sql, params![now, id, before, now]).await? == 1)
     }
 
     fn from_row(row: &Row) -> Result<Self> {
         let addresses: String = row.get("addresses")?;
         let failed_at: Option<DateTime<Utc>> = row.get("failed_at")?;
         let failure: Option<String> = row.get("failure")?;
+        let failing_since: Option<DateTime<Utc>> = row.get("failing_since")?;
         Ok(Self {
             told: Told {
                 id: row.get("id")?,
@@ -223,6 +246,7 @@ impl Server {
                 .transpose()?,
             collected_at: row.get("collected_at")?,
             failed: failed_at.zip(failure),
+            failing: failing_since.zip(row.get("failures")?),
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     db::{Conn, Result, Row},
     params, sql,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use std::collections::HashSet;
 
 /// What has to be made on the router.
@@ -109,13 +109,31 @@ pub async fn changing(conn: &mut Conn, server_id: u64) -> Result<HashSet<u64>> {
 }
 
 /// Services of a router that have changes waiting: those that were tried longest ago first, so that one that cannot be
-/// made keeps no other waiting.
-pub async fn services_of(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
+/// made keeps no other waiting. What the router keeps refusing is tried at growing pauses: waiting does not mend it.
+pub async fn services_of(conn: &mut Conn, server_id: u64, now: DateTime<Utc>) -> Result<Vec<u64>> {
     let sql = sql!(
-        "SELECT service_id, MAX(COALESCE(tried_at, 0)) AS tried, MIN(decided_at) AS decided FROM pending WHERE server_id = ? \
-         GROUP BY service_id ORDER BY tried, decided, service_id"
+        "SELECT service_id, MAX(COALESCE(tried_at, 0)) AS tried, MIN(decided_at) AS decided, MIN(refusals) AS refusals \
+         FROM pending WHERE server_id = ? GROUP BY service_id ORDER BY tried, decided, service_id"
     );
-    conn.rows(sql, params![server_id]).await?.iter().map(|row| row.get("service_id")).collect()
+    let rows = conn.rows(sql, params![server_id]).await?;
+    let mut due = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (tried, refusals): (DateTime<Utc>, u32) = (row.get("tried")?, row.get("refusals")?);
+        if tried + pause(refusals) <= now || tried > now {
+            due.push(row.get("service_id")?);
+        }
+    }
+    Ok(due)
+}
+
+/// How long a change rests that was refused so often: 10, 20, 40 seconds … 5 minutes.
+fn pause(refusals: u32) -> Duration {
+    if refusals == 0 { Duration::zero() } else { Duration::seconds(5 << refusals.min(8)).min(Duration::minutes(5)) }
+}
+
+/// Whether a refusal that came so often in a row is told of again: the first, the second, the fourth, …
+pub const fn is_told(refusals: u32) -> bool {
+    refusals == 0 || refusals.is_power_of_two()
 }
 
 /// Routers that have changes waiting which were not tried since `before`. One that was tried after `now` was so before the
@@ -125,7 +143,14 @@ pub async fn servers_due(conn: &mut Conn, before: DateTime<Utc>, now: DateTime<U
         "SELECT server_id FROM pending GROUP BY server_id HAVING MAX(COALESCE(tried_at, 0)) <= ? \
          OR MAX(COALESCE(tried_at, 0)) > ? ORDER BY server_id"
     );
-    conn.rows(sql, params![before, now]).await?.iter().map(|row| row.get("server_id")).collect()
+    let mut due = Vec::new();
+    for row in &conn.rows(sql, params![before, now]).await? {
+        let server_id = row.get("server_id")?;
+        if !services_of(conn, server_id, now).await?.is_empty() {
+            due.push(server_id);
+        }
+    }
+    Ok(due)
 }
 
 /// They were made: all of the service's up to this id. Later ones stay.
@@ -134,11 +159,25 @@ pub async fn made(conn: &mut Conn, service_id: u64, up_to: u64) -> Result<()> {
     conn.execute(sql, params![service_id, up_to]).await.map(|_| ())
 }
 
-/// They could not be made: remembered with the reason, for people to see.
-pub async fn failed(conn: &mut Conn, (service_id, up_to): (u64, u64), failure: &str, now: DateTime<Utc>) -> Result<()> {
+/// They could not be made: remembered with the reason, for people to see. `refused`: the router was there and said no.
+pub async fn failed(
+    conn: &mut Conn,
+    (service_id, up_to): (u64, u64),
+    (failure, refused): (&str, bool),
+    now: DateTime<Utc>,
+) -> Result<()> {
     let short: String = failure.chars().take(500).collect();
-    let sql = sql!("UPDATE pending SET tries = tries + 1, tried_at = ?, failure = ? WHERE service_id = ? AND id <= ?");
-    conn.execute(sql, params![now, short, service_id, up_to]).await.map(|_| ())
+    let sql = sql!(
+        "UPDATE pending SET tries = tries + 1, refusals = (refusals + 1) * ?, tried_at = ?, failure = ? \
+         WHERE service_id = ? AND id <= ?"
+    );
+    conn.execute(sql, params![u32::from(refused), now, short, service_id, up_to]).await.map(|_| ())
+}
+
+/// How often in a row the router has refused a service's changes.
+pub async fn refusals(conn: &mut Conn, service_id: u64) -> Result<u32> {
+    let sql = sql!("SELECT MAX(refusals) AS most FROM pending WHERE service_id = ?");
+    Ok(conn.one(sql, params![service_id]).await?.map_or(Ok(None), |row| row.get("most"))?.unwrap_or(0))
 }
 
 /// One change is no longer wanted, or was made by itself.

@@ -44,20 +44,29 @@ fn tell(servers: &[Server], findings: &[Finding]) {
     if servers.is_empty() {
         println!("No router is known yet: WHMCS tells of one with its first call.");
     }
+    let own: Vec<&Finding> = findings.iter().filter(|it| it.server_id == 0).collect();
+    if !own.is_empty() {
+        println!("{}: {}", doctor::ITSELF, sum(&own));
+        each(&own);
+    }
     for server in servers {
         let told = &server.told;
         let its: Vec<&Finding> = findings.iter().filter(|it| it.server_id == told.id).collect();
         println!("{} (server {}, {}): {}", told.name, told.id, told.host(), sum(&its));
-        for it in its {
-            println!();
-            println!("  {:8} {}", word(it.severity), it.what);
-            println!("  {:8} {}", "", it.why);
-            for line in it.mend.lines() {
-                println!("  {:8}   {line}", "");
-            }
-        }
-        println!();
+        each(&its);
     }
+}
+
+fn each(findings: &[&Finding]) {
+    for it in findings {
+        println!();
+        println!("  {:8} {}", word(it.severity), it.what);
+        println!("  {:8} {}", "", it.why);
+        for line in it.mend.lines() {
+            println!("  {:8}   {line}", "");
+        }
+    }
+    println!();
 }
 
 fn word(severity: Severity) -> &'static str {

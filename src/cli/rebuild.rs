@@ -25,7 +25,7 @@ async fn look(app: &App, json: bool, server: u64) -> Result<()> {
         return Ok(());
     }
     tell(&found);
-    if !found.drifts.is_empty() {
+    if !found.is_right() {
         println!("Nothing was changed; without --dry-run it would be.");
     }
     Ok(())
@@ -64,9 +64,10 @@ async fn mend(app: &App, json: bool, server: u64) -> Result<()> {
         println!("{mended} mended. The router now:");
         tell(now);
     }
-    match now.drifts.len() {
-        0 => Ok(()),
-        left => bail!("{left} accounts are still not as they should be; see what is in their way above."),
+    match (now.drifts.len(), now.lists.len()) {
+        (0, 0) => Ok(()),
+        (0, _) => bail!("Firewall lists and rules are still not as they should be; the log says why. Run it again."),
+        (left, _) => bail!("{left} accounts are still not as they should be; see what is in their way above."),
     }
 }
 
@@ -84,6 +85,9 @@ fn tell(found: &Comparison) {
             drift.differences.join("; "),
             cure(drift)
         );
+    }
+    for list in &found.lists {
+        println!("  {list}: is brought in line");
     }
     for stray in &found.strays {
         let why = match stray.why {

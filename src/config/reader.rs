@@ -324,6 +324,7 @@ fn router(from: &Reader<'_>) -> Result<Router, ConfigError> {
         write: from.seconds("router.write_seconds")?,
         print: from.seconds("router.print_seconds")?,
         idle: from.seconds("router.idle_seconds")?,
+        longest_pause: from.seconds("router.retry_seconds")?,
         ca_file: from.path("router.ca_file")?,
     })
 }

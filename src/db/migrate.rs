@@ -17,6 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("0004_fair_use", include_str!("../../sql/0004_fair_use.sql")),
     ("0005_cdn", include_str!("../../sql/0005_cdn.sql")),
     ("0006_standing", include_str!("../../sql/0006_standing.sql")),
+    ("0008_doubt", include_str!("../../sql/0008_doubt.sql")),
 ];
 
 const STEPS_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_step (

@@ -4,15 +4,16 @@ use super::{
     Limits, Login,
     command::{Command, blotted},
     error::Failure,
+    names::Name,
     tls::Trust,
     value::text,
     wire::Framer,
 };
 use socket2::{SockRef, TcpKeepalive};
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     time::{Instant, timeout, timeout_at},
 };
 
@@ -30,8 +31,8 @@ pub(super) struct Session {
 ///
 /// # Errors
 /// `Away`, `Certificate`, `Login` or `Strange`, each within its deadline.
-pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust) -> Result<Session, Failure> {
-    let tcp = connect(&login.host, login.port, limits.connect).await?;
+pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust, name: &mut Name) -> Result<Session, Failure> {
+    let tcp = connect(name, &login.host, login.port, limits.connect).await?;
     let mut stream: Box<dyn Stream> = if login.tls {
         let secure = timeout(limits.connect, trust.handshake(tcp, login));
         let slow = |_| Failure::Away(format!("no TLS handshake within {} s", limits.connect.as_secs_f32()));
@@ -52,12 +53,12 @@ pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust) -> Resul
 }
 
 /// Every address of the name in turn, all within the limit: one that swallows packets leaves time for the next.
-async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Failure> {
+async fn connect(name: &mut Name, host: &str, port: u16, limit: Duration) -> Result<TcpStream, Failure> {
     let end = Instant::now() + limit;
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
     let slow = || format!("no connection to {host}:{port} within {} s", limit.as_secs_f32());
-    let found = timeout_at(end, lookup_host((bare, port))).await.map_err(|_late| Failure::Away(slow()))?;
-    let addresses: Vec<SocketAddr> = found.map_err(|e| Failure::Away(format!("{host}: {e}")))?.collect();
+    let unnamed = |_late| Failure::Away(format!("the name {host} was not found within {} s", limit.as_secs_f32()));
+    let found = timeout_at(end, name.addresses(host, port)).await.map_err(unnamed)?;
+    let addresses = found.map_err(|e| Failure::Away(format!("{host}: {e}")))?;
     let mut why = format!("{host} has no address");
     for (at, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);

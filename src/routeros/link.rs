@@ -12,6 +12,7 @@ use super::{
     error::Failure,
     flight::{CANCEL, InFlight, fatal},
     request::{Job, Request},
+    standing::Standing,
     value::text,
     wire::{Framer, Row},
 };
@@ -22,7 +23,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{Instant, sleep_until},
 };
@@ -57,7 +58,10 @@ pub(super) struct Link<'a> {
     writing: JoinHandle<std::io::Result<()>>,
     flying: HashMap<Tag, InFlight>,
     limits: &'a Limits,
+    standing: &'a watch::Sender<Standing>,
     used: Instant,
+    /// Since when something has been in flight, while anything is.
+    asked: Instant,
     /// When anything last arrived, and since when it is in doubt whether anything will.
     heard: Instant,
     doubted: Option<Instant>,
@@ -73,7 +77,7 @@ impl Drop for Link<'_> {
 }
 
 impl<'a> Link<'a> {
-    pub(super) fn new(session: Session, limits: &'a Limits) -> Self {
+    pub(super) fn new(session: Session, limits: &'a Limits, standing: &'a watch::Sender<Standing>) -> Self {
         let (read, write) = tokio::io::split(session.stream);
         let (writer, queue) = mpsc::unbounded_channel();
         Self {
@@ -83,7 +87,9 @@ impl<'a> Link<'a> {
             writing: tokio::spawn(write_on(write, queue)),
             flying: HashMap::new(),
             limits,
+            standing,
             used: Instant::now(),
+            asked: Instant::now(),
             heard: Instant::now(),
             doubted: None,
             parting: None,
@@ -140,6 +146,7 @@ impl<'a> Link<'a> {
                 }
             }
             let wake = self.wake(waiting);
+            self.tell();
             tokio::select! {
                 read = self.read.read_buf(self.framer.room()) => match read {
                     Ok(0) => return End::Lost("it closed the connection".to_owned()),
@@ -158,6 +165,16 @@ impl<'a> Link<'a> {
                 }),
             }
         }
+    }
+
+    /// Says since when an answer has been waited for.
+    fn tell(&self) {
+        let since = (!self.flying.is_empty()).then(|| self.heard.max(self.asked));
+        self.standing.send_if_modified(|it| {
+            let news = it.waiting_since != since;
+            it.waiting_since = since;
+            news
+        });
     }
 
     /// The next instant at which something runs out.
@@ -198,6 +215,9 @@ impl<'a> Link<'a> {
 
     fn send(&mut self, request: Request, now: Instant) {
         self.used = now;
+        if self.flying.is_empty() {
+            self.asked = now;
+        }
         let mut bytes = Zeroizing::new(Vec::new());
         for Job { mut command, sink, until } in request.jobs {
             let (path, kind) = (command.path(), command.kind());
@@ -274,6 +294,9 @@ impl<'a> Link<'a> {
             b"!done" => {
                 self.served += 1;
                 self.used = now;
+                if self.served == 1 {
+                    self.standing.send_modify(Standing::answered);
+                }
                 if let Some(command) = self.flying.remove(&tag) {
                     command.done(row.get("ret").map(|ret| text(ret).into_owned()));
                 }

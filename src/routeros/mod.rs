@@ -28,6 +28,7 @@ mod inventory;
 mod link;
 mod mark;
 mod marking;
+mod names;
 mod queues;
 mod remove;
 mod request;
@@ -36,6 +37,7 @@ mod router;
 mod routers;
 mod secrets;
 mod sessions;
+mod standing;
 mod supervisor;
 mod tls;
 mod value;
@@ -59,9 +61,10 @@ pub use queues::{
 pub use remove::remove;
 pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};
 pub use router::Router;
-pub use routers::{Limits, Login, Routers, State};
+pub use routers::{Limits, Login, Routers};
 pub use secrets::{Found, Look, SecretRow, find, look, secrets, set_disabled, set_password};
 pub use sessions::{Session, all_sessions, kick, sessions, uptimes};
+pub use standing::{Standing, State};
 pub use tls::{Fingerprint, NotAFingerprint};
 pub use wanted::{Ensured, Wanted, ensure};
 

@@ -1,7 +1,12 @@
 //! Every router in use: one supervisor, and so one connection, each.
 
 use super::{
-    Error, Fingerprint, Router, breaker::Breaker, request::Request, request::Urgency, supervisor::Supervisor,
+    Error, Fingerprint, Router,
+    breaker::Breaker,
+    names::{Name, Resolver},
+    request::{Request, Urgency},
+    standing::{Standing, State},
+    supervisor::Supervisor,
     tls::Trust,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -32,6 +37,8 @@ pub struct Limits {
     pub print: Duration,
     /// A print's longest silence; 20 s.
     pub print_idle: Duration,
+    /// The longest pause between two tries of a router that is away; 60 s.
+    pub longest_pause: Duration,
     /// Root certificates (PEM) besides the system's.
     pub extra_roots: Option<PathBuf>,
 }
@@ -44,6 +51,7 @@ impl Default for Limits {
             write: Duration::from_secs(15),
             print: Duration::from_mins(1),
             print_idle: Duration::from_secs(20),
+            longest_pause: Duration::from_mins(1),
             extra_roots: None,
         }
     }
@@ -98,20 +106,6 @@ impl fmt::Debug for Login {
     }
 }
 
-/// How it stands with a router's connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// No connection; none was needed yet, or it was not used for a while.
-    Idle,
-    /// A connection stands.
-    Connected,
-    /// The last connection was lost or could not be made.
-    Down {
-        /// What happened.
-        why: String,
-    },
-}
-
 /// All routers. Clones share them.
 #[derive(Clone)]
 pub struct Routers(Arc<Inner>);
@@ -119,6 +113,7 @@ pub struct Routers(Arc<Inner>);
 struct Inner {
     limits: Arc<Limits>,
     trust: Arc<Trust>,
+    resolver: Resolver,
     runtime: Handle,
     known: Mutex<HashMap<u64, Known>>,
     tasks: TaskTracker,
@@ -128,7 +123,7 @@ struct Inner {
 struct Known {
     login: Login,
     router: Router,
-    state: watch::Receiver<State>,
+    standing: watch::Receiver<Standing>,
     closing: CancellationToken,
     again: Arc<Notify>,
 }
@@ -146,6 +141,7 @@ impl Routers {
         Self(Arc::new(Inner {
             trust: Arc::new(Trust::new(limits.extra_roots.clone())),
             limits: Arc::new(limits),
+            resolver: Resolver::new(),
             runtime,
             known: Mutex::default(),
             tasks: TaskTracker::new(),
@@ -187,11 +183,21 @@ impl Routers {
 
     /// Id, name and state of every registered router, by id.
     pub fn states(&self) -> Vec<(u64, String, State)> {
+        self.standings().into_iter().map(|(id, name, standing)| (id, name, standing.state)).collect()
+    }
+
+    /// Id, name and how it stands with every registered router, by id.
+    pub fn standings(&self) -> Vec<(u64, String, Standing)> {
         let known = self.known();
-        let state = |(id, found): (&u64, &Known)| (*id, found.login.name.clone(), found.state.borrow().clone());
-        let mut all: Vec<_> = known.iter().map(state).collect();
+        let one = |(id, found): (&u64, &Known)| (*id, found.login.name.clone(), found.standing.borrow().clone());
+        let mut all: Vec<_> = known.iter().map(one).collect();
         all.sort_by_key(|(id, ..)| *id);
         all
+    }
+
+    /// How it stands with a router; `None` where nobody has asked for it yet.
+    pub fn standing(&self, id: u64) -> Option<Standing> {
+        self.known().get(&id).map(|found| found.standing.borrow().clone())
     }
 
     /// Closes and forgets the router of that id, if there is one.
@@ -216,7 +222,7 @@ impl Routers {
 
     fn make(&self, login: Login, seed: u64) -> Known {
         let (sender, requests) = mpsc::channel::<Request>(32);
-        let (state, watched) = watch::channel(State::Idle);
+        let (standing, watched) = watch::channel(Standing::new());
         let closing = self.0.closing.child_token();
         let again = Arc::new(Notify::new());
         let supervisor = Supervisor {
@@ -224,10 +230,11 @@ impl Routers {
             limits: Arc::clone(&self.0.limits),
             trust: Arc::clone(&self.0.trust),
             requests,
-            state,
+            standing,
             closing: closing.clone(),
             again: Arc::clone(&again),
-            breaker: Breaker::new(seed),
+            breaker: Breaker::new(seed, self.0.limits.longest_pause),
+            host: Name::new(self.0.resolver.clone()),
         };
         self.0.tasks.spawn_on(supervisor.run(), &self.0.runtime);
         let router = Router {
@@ -237,6 +244,6 @@ impl Routers {
             deadline: None,
             urgency: Urgency::Usual,
         };
-        Known { login, router, state: watched, closing, again }
+        Known { login, router, standing: watched, closing, again }
     }
 }

@@ -2,12 +2,14 @@
 //! handle is gone.
 
 use super::{
-    Limits, Login, State,
+    Limits, Login,
     breaker::Breaker,
     dial::{Session, dial},
     error::Failure,
     link::{End, Link},
+    names::Name,
     request::{Request, Urgency},
+    standing::{Standing, State},
     tls::Trust,
 };
 use std::{collections::VecDeque, sync::Arc};
@@ -26,11 +28,12 @@ pub(super) struct Supervisor {
     pub(super) limits: Arc<Limits>,
     pub(super) trust: Arc<Trust>,
     pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) state: watch::Sender<State>,
+    pub(super) standing: watch::Sender<Standing>,
     pub(super) closing: CancellationToken,
     /// Told when the same login has just worked elsewhere: forget past failures.
     pub(super) again: Arc<Notify>,
     pub(super) breaker: Breaker,
+    pub(super) host: Name,
 }
 
 impl Supervisor {
@@ -38,7 +41,10 @@ impl Supervisor {
     pub(super) async fn run(mut self) {
         let mut waiting = VecDeque::new();
         while self.wanted(&mut waiting).await {
-            let session = match self.connect(&mut waiting).await {
+            self.standing.send_modify(|it| it.waiting_since = Some(Instant::now()));
+            let outcome = self.connect(&mut waiting).await;
+            self.standing.send_modify(|it| it.waiting_since = None);
+            let session = match outcome {
                 None => break,
                 Some(Ok(session)) => session,
                 Some(Err(failure)) => {
@@ -56,7 +62,7 @@ impl Supervisor {
         while let Some(request) = waiting.pop_front().or_else(|| self.requests.try_recv().ok()) {
             request.fail(&closed);
         }
-        self.state.send_replace(State::Idle);
+        self.standing.send_replace(Standing::new());
     }
 
     /// Waits until someone wants a connection that may be tried. False when it is over.
@@ -86,14 +92,17 @@ impl Supervisor {
                     None => return false,
                 },
                 () = self.closing.cancelled() => return false,
-                () = self.again.notified() => self.breaker.reset(),
+                () = self.again.notified() => {
+                    self.breaker.reset();
+                    self.standing.send_modify(|it| (it.failures, it.next_try) = (0, None));
+                }
             }
         }
     }
 
     /// Makes the connection while more requests gather. None when it is no longer wanted at all.
     async fn connect(&mut self, waiting: &mut VecDeque<Request>) -> Option<Result<Session, Failure>> {
-        let dialling = dial(&self.login, &self.limits, &self.trust);
+        let dialling = dial(&self.login, &self.limits, &self.trust, &mut self.host);
         tokio::pin!(dialling);
         loop {
             let far = Instant::now() + self.limits.print;
@@ -126,34 +135,47 @@ impl Supervisor {
     async fn serve(&mut self, session: Session, waiting: &mut VecDeque<Request>) {
         tracing::debug!(router = %self.login.name, "connected");
         self.breaker.connected();
-        self.state.send_replace(State::Connected);
-        let mut link = Link::new(session, &self.limits);
+        self.standing.send_modify(|it| (it.state, it.next_try) = (State::Connected, None));
+        let mut link = Link::new(session, &self.limits, &self.standing);
         let end = link.run(waiting, &mut self.requests, &self.closing).await;
         let served = link.served > 0;
         drop(link);
         let failure = match end {
             End::Closed => {
                 self.breaker.reset();
-                self.state.send_replace(State::Idle);
+                self.standing.send_replace(Standing::new());
                 return;
             }
             End::Lost(why) => Failure::Away(why),
             End::Strange(what) => Failure::Strange(what),
         };
         tracing::warn!(router = %self.login.name, why = %failure.why(), "the connection to the router was lost");
-        self.state.send_replace(State::Down { why: failure.why() });
+        let why = failure.why();
         self.breaker.lost(Instant::now(), served, failure);
+        self.is_down(why);
     }
 
     fn failed(&mut self, failure: &Failure) {
         let pause = self.breaker.failed(Instant::now(), failure.clone());
         let (why, secs) = (failure.why(), pause.as_secs_f32());
-        let down = State::Down { why: why.clone() };
         // Once when it goes, quietly while it stays away.
-        if self.state.send_replace(down.clone()) == down {
-            tracing::debug!(router = %self.login.name, %why, pause_seconds = secs, "the router is still away");
-        } else {
+        if self.is_down(why.clone()) {
             tracing::warn!(router = %self.login.name, %why, pause_seconds = secs, "the router cannot be reached");
+        } else {
+            tracing::debug!(router = %self.login.name, %why, pause_seconds = secs, "the router is still away");
         }
+    }
+
+    /// Says that it is away and when it is tried next; whether that is news.
+    fn is_down(&self, why: String) -> bool {
+        let (failures, next_try) = (self.breaker.failures(), self.breaker.until());
+        let down = State::Down { why };
+        let mut news = false;
+        self.standing.send_modify(|it| {
+            news = it.state != down;
+            let down_since = it.down_since.or_else(|| Some(Instant::now()));
+            *it = Standing { state: down, failures, down_since, next_try, waiting_since: None };
+        });
+        news
     }
 }

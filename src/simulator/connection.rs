@@ -51,12 +51,16 @@ pub(super) async fn serve(inner: Arc<Inner>, socket: TcpStream, peer: SocketAddr
     let (out, queue) = mpsc::channel(64);
     let link = Arc::new(Link::new(inner, out, number, peer));
     link.inner.open.send_modify(|open| *open += 1);
-    let _counted = Counted(Arc::clone(&link));
+    let counted = Counted(Arc::clone(&link));
     let after = cut.clone();
+    let talking = talk(&link, socket, queue, &after);
+    tokio::pin!(talking);
     tokio::select! {
         _ = cut.changed() => {}
-        () = talk(&link, socket, queue, &after) => {}
+        () = &mut talking => {}
     }
+    // Before the socket closes: who sees it closed may come again at once, and is no second session.
+    drop(counted);
 }
 
 async fn talk(link: &Arc<Link>, mut socket: TcpStream, queue: mpsc::Receiver<Out>, cut: &watch::Receiver<u64>) {
@@ -84,7 +88,7 @@ async fn talk(link: &Arc<Link>, mut socket: TcpStream, queue: mpsc::Receiver<Out
     let (reader, writer) = tokio::io::split(stream);
     tokio::select! {
         () = read(link, reader, cut) => {}
-        () = write(&link.inner, writer, queue) => {}
+        () = write(link, writer, queue) => {}
     }
 }
 
@@ -119,7 +123,7 @@ async fn read(link: &Arc<Link>, mut reader: impl AsyncRead + Unpin, cut: &watch:
     }
 }
 
-async fn write(inner: &Arc<Inner>, mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Out>) {
+async fn write(link: &Link, mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Out>) {
     while let Some(out) = queue.recv().await {
         match out {
             Out::Bytes { bytes, last } => {
@@ -127,16 +131,18 @@ async fn write(inner: &Arc<Inner>, mut writer: impl AsyncWrite + Unpin, mut queu
                     return;
                 }
                 if last {
-                    inner.served.send_modify(|served| *served += 1);
+                    link.inner.served.send_modify(|served| *served += 1);
                 }
             }
             Out::Close => {
+                link.forget();
                 let _ = writer.shutdown().await;
                 return;
             }
             Out::Reboot => {
+                link.forget();
                 let _ = writer.shutdown().await;
-                if let Some(simulator) = inner.handle() {
+                if let Some(simulator) = link.inner.handle() {
                     simulator.reboot();
                 }
                 return;

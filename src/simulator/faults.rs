@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::Simulator;
 
 /// Code that runs at a command; see [`Fault::Call`]. The world is not locked meanwhile.
@@ -22,6 +24,8 @@ pub enum Fault {
     ApplyThenSilence,
     /// Carried out and answered only after this time. A tagged command does not hold up others.
     Slow(Duration),
+    /// Carried out and answered only once this says so. A tagged command does not hold up others.
+    Until(watch::Receiver<bool>),
     /// Applied; the connection is cut after so many bytes of the answer.
     CutAfterBytes(usize),
     /// Applied; the connection falls silent after so many bytes of the answer.

@@ -200,19 +200,19 @@ impl Link {
                     self.beside(tag, pending::<()>());
                 }
             }
-            (Some(Fault::Slow(time)), Some(tag)) => {
+            (Some(fault @ (Fault::Slow(_) | Fault::Until(_))), Some(tag)) => {
                 let link = Arc::clone(self);
                 let own = tag.clone();
                 self.beside(tag, async move {
-                    tokio::time::sleep(time).await;
+                    patience(fault).await;
                     // From here on it can no longer be cancelled.
                     if lock(&link.running).remove(&own).is_some() {
                         tokio::spawn(async move { link.carry_out(request, None, after).await });
                     }
                 });
             }
-            (Some(Fault::Slow(time)), None) => {
-                tokio::time::sleep(time).await;
+            (Some(fault @ (Fault::Slow(_) | Fault::Until(_))), None) => {
+                patience(fault).await;
                 self.carry_out(request, None, after).await;
             }
             (fault, _) => self.carry_out(request, fault, after).await,
@@ -352,6 +352,16 @@ impl Link {
             Some(tag) => self.beside(tag, task),
             None => task.await,
         }
+    }
+}
+
+/// Waits for as long as the fault says.
+async fn patience(fault: Fault) {
+    match fault {
+        Fault::Slow(time) => tokio::time::sleep(time).await,
+        // Whoever would have opened it is gone: then it is open.
+        Fault::Until(mut open) => drop(open.wait_for(|open| *open).await),
+        _ => {}
     }
 }
 

@@ -1,6 +1,7 @@
 //! Logging in, as RouterOS does it since 6.43: name and password in one sentence, in plain text.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::faults::{Fault, Moment};
 use super::link::{Link, Login};
@@ -78,6 +79,10 @@ impl Link {
             ("group", group),
             ("radius", "false".to_owned()),
         ]);
-        Ok(Login { policies, active: active.id() })
+        let active = active.id();
+        let sessions = world.table("/user/active").rows().len();
+        self.inner.most_sessions.fetch_max(sessions, Ordering::Relaxed);
+        self.inner.logins.fetch_add(1, Ordering::Relaxed);
+        Ok(Login { policies, active })
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -90,6 +91,8 @@ pub(super) struct Inner {
     pub(super) received: watch::Sender<u64>,
     pub(super) open: watch::Sender<usize>,
     pub(super) numbers: Mutex<u64>,
+    pub(super) logins: AtomicU64,
+    pub(super) most_sessions: AtomicUsize,
     pub(super) options: Options,
     pub(super) next_slot: tokio::sync::Mutex<Option<Instant>>,
     address: SocketAddr,
@@ -176,6 +179,8 @@ impl Simulator {
             received: watch::Sender::new(0),
             open: watch::Sender::new(0),
             numbers: Mutex::new(0),
+            logins: AtomicU64::new(0),
+            most_sessions: AtomicUsize::new(0),
             options,
             next_slot: tokio::sync::Mutex::new(None),
             address,
@@ -315,6 +320,16 @@ impl Simulator {
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         *self.inner.open.borrow()
+    }
+
+    /// How many API sessions there ever were at once.
+    pub fn most_sessions(&self) -> usize {
+        self.inner.most_sessions.load(Ordering::Relaxed)
+    }
+
+    /// How many logins were let in.
+    pub fn logins(&self) -> u64 {
+        self.inner.logins.load(Ordering::Relaxed)
     }
 
     /// The number of open connections; to wait on.

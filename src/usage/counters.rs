@@ -260,11 +260,32 @@ pub async fn missing(conn: &mut Conn, limit: u32) -> Result<Vec<(u64, DateTime<U
     rows.iter().map(|row| Ok((row.get("service_id")?, row.get("missing_since")?))).collect()
 }
 
-/// How many resets are open: decided, and their outcome not known. A run that has not ended counts as one.
-pub async fn open_intents(conn: &mut Conn) -> Result<u64> {
+/// How many queues are not on their routers in all, and since when the first of them.
+pub async fn missing_in_all(conn: &mut Conn) -> Result<(u64, Option<DateTime<Utc>>)> {
+    let sql = sql!("SELECT COUNT(*) AS n, MIN(missing_since) AS since FROM standing WHERE missing_since IS NOT NULL");
+    count_since(conn.one(sql, vec![]).await?)
+}
+
+/// The same of one router.
+pub async fn missing_of(conn: &mut Conn, server_id: u64) -> Result<(u64, Option<DateTime<Utc>>)> {
     let sql = sql!(
-        "SELECT (SELECT COUNT(*) FROM reset_intent) + \
-         (SELECT COUNT(*) FROM server WHERE reset_intended_at IS NOT NULL) AS n"
+        "SELECT COUNT(*) AS n, MIN(s.missing_since) AS since FROM standing s JOIN account a ON a.service_id = s.service_id \
+         WHERE s.missing_since IS NOT NULL AND a.server_id = ?"
     );
-    conn.one(sql, vec![]).await?.map_or(Ok(0), |row| row.get("n"))
+    count_since(conn.one(sql, params![server_id]).await?)
+}
+
+/// How many resets are open (decided, and their outcome not known), and since when the first of them. A run that has not
+/// ended counts as one.
+pub async fn open_intents(conn: &mut Conn) -> Result<(u64, Option<DateTime<Utc>>)> {
+    let single = sql!("SELECT COUNT(*) AS n, MIN(intended_at) AS since FROM reset_intent");
+    let runs =
+        sql!("SELECT COUNT(*) AS n, MIN(reset_intended_at) AS since FROM server WHERE reset_intended_at IS NOT NULL");
+    let single = count_since(conn.one(single, vec![]).await?)?;
+    let runs = count_since(conn.one(runs, vec![]).await?)?;
+    Ok((single.0 + runs.0, single.1.into_iter().chain(runs.1).min()))
+}
+
+fn count_since(row: Option<Row>) -> Result<(u64, Option<DateTime<Utc>>)> {
+    row.map_or(Ok((0, None)), |row| Ok((row.get("n")?, row.get("since")?)))
 }

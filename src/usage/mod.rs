@@ -4,6 +4,7 @@ pub mod cdn;
 pub mod chart;
 pub mod counters;
 pub mod days;
+pub mod doubts;
 pub mod history;
 pub mod ledger;
 pub mod page;

@@ -1,31 +1,68 @@
 //! Deltas that cannot be true: kept from the customer until a person accepts or drops them.
 
 use crate::{
-    db::{Conn, Result, Row},
+    db::{Conn, Error, Result, Row},
     params, sql,
     units::{Bytes, Volume},
 };
 use chrono::{DateTime, Utc};
+
+/// Which of an account's queues counted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The account's own: the balance pays for it.
+    Own,
+    /// That of CDN traffic: it counts to CDN tiers alone.
+    Cdn,
+}
+
+impl By {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Cdn => "cdn",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        match text {
+            "own" => Ok(Self::Own),
+            "cdn" => Ok(Self::Cdn),
+            other => Err(Error::Defect(format!("quarantine.counted_by holds {other}"))),
+        }
+    }
+}
 
 /// Puts a delta aside.
 pub async fn put(
     conn: &mut Conn,
     (service_id, server_id): (u64, u64),
     (from, to): (DateTime<Utc>, DateTime<Utc>),
-    volume: Volume,
+    (volume, by): (Volume, By),
     why: &str,
 ) -> Result<()> {
     let sql = sql!(
-        "INSERT INTO quarantine (service_id, server_id, from_at, to_at, down_bytes, up_bytes, why, state, decided_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', NULL)"
+        "INSERT INTO quarantine (service_id, server_id, from_at, to_at, down_bytes, up_bytes, why, state, decided_at, \
+         counted_by) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', NULL, ?)"
     );
-    conn.execute(sql, params![service_id, server_id, from, to, volume.down.0, volume.up.0, why]).await.map(|_| ())
+    let (down, up) = (volume.down.0, volume.up.0);
+    conn.execute(sql, params![service_id, server_id, from, to, down, up, why, by.as_str()]).await.map(|_| ())
 }
 
-/// How many wait for a person.
-pub async fn waiting(conn: &mut Conn) -> Result<u64> {
-    let sql = sql!("SELECT COUNT(*) AS n FROM quarantine WHERE state = 'waiting'");
-    conn.one(sql, vec![]).await?.map_or(Ok(0), |row| row.get("n"))
+/// What waits for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many.
+    pub count: u64,
+    /// When the first of them was put aside.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// What waits for a person.
+pub async fn waiting(conn: &mut Conn) -> Result<Waiting> {
+    let sql = sql!("SELECT COUNT(*) AS n, MIN(to_at) AS since FROM quarantine WHERE state = 'waiting'");
+    let read = |row: Row| Ok(Waiting { count: row.get("n")?, since: row.get("since")? });
+    conn.one(sql, vec![]).await?.map_or(Ok(Waiting::default()), read)
 }
 
 /// What a person decides.
@@ -62,6 +99,8 @@ pub struct Doubt {
     pub to: DateTime<Utc>,
     /// How much.
     pub volume: Volume,
+    /// Which queue counted it.
+    pub by: By,
     /// Why it cannot be true.
     pub why: String,
     /// `waiting`, `accepted` or `dropped`.
@@ -79,6 +118,7 @@ impl Doubt {
             from: row.get("from_at")?,
             to: row.get("to_at")?,
             volume: Volume { down: Bytes(row.get("down_bytes")?), up: Bytes(row.get("up_bytes")?) },
+            by: By::parse(&row.get::<String>("counted_by")?)?,
             why: row.get("why")?,
             state: row.get("state")?,
             decided_at: row.get("decided_at")?,

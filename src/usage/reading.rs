@@ -70,6 +70,21 @@ pub fn rebooted(previous_uptime_s: u64, previous_at: DateTime<Utc>, uptime_s: u6
     if moved && elapsed + BOOT_SLACK >= seconds(uptime_s) { Reboot::Doubtful } else { Reboot::No }
 }
 
+/// When an interval began that lies between two looks at a router's uptime, by our clock as it goes at its end.
+///
+/// That is the instant of the first look, unless our clock was set meanwhile: then the router's own tells how long the
+/// interval was, and neither is a minute's traffic spread over the year that our clock leapt, nor is it too much for the
+/// no time at all that is left when the clock went back. After a boot only our clock is left.
+pub fn interval_start(
+    (previous_uptime_s, previous_at): (Option<u64>, DateTime<Utc>),
+    (uptime_s, at): (u64, DateTime<Utc>),
+) -> DateTime<Utc> {
+    let Some(ran) = previous_uptime_s.and_then(|before| uptime_s.checked_sub(before)) else { return previous_at };
+    let ran = seconds(ran);
+    let leapt = (at - previous_at - ran).abs() > BOOT_SLACK;
+    if leapt { at.checked_sub_signed(ran).unwrap_or(previous_at) } else { previous_at }
+}
+
 /// The traffic between two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delta {
@@ -227,6 +242,18 @@ mod tests {
         let doubt = delta(&before, &seen, Reboot::Doubtful);
         assert_eq!(doubt, Delta { volume: Volume::new(4_000, 200), restarted: false, doubtful: true });
         assert!(!delta(&counter(0, 0), &seen, Reboot::Doubtful).doubtful, "both stories give the same figure");
+    }
+
+    #[test]
+    fn an_interval_is_as_long_as_the_router_says_when_our_clock_was_set() {
+        let (day, year) = (86_400, 365 * 86_400);
+        let start = |before, now| interval_start((Some(day), at(before)), (day + 60, at(now)));
+        assert_eq!(start(0, 60), at(0));
+        assert_eq!(start(0, 149), at(0), "a late answer is no leap");
+        assert_eq!(start(0, year), at(year - 60), "forward");
+        assert_eq!(start(0, -3_600), at(-3_660), "back");
+        assert_eq!(interval_start((Some(day), at(0)), (60, at(3_600))), at(0), "booted: nothing tells");
+        assert_eq!(interval_start((None, at(0)), (day, at(3_600))), at(0), "never asked");
     }
 
     #[test]

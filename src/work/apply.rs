@@ -34,7 +34,8 @@ async fn by(app: &App, router: &Router, service_id: u64) -> Result<(), Problem> 
         Err(error) => {
             let problem = error.for_profile(&account.settings.profile);
             let mut tx = app.db.begin().await?;
-            pending::failed(&mut tx, (service_id, last.id), &problem.detail, app.clock.now()).await?;
+            let why = (problem.detail.as_str(), problem.code != Code::RouterUnreachable);
+            pending::failed(&mut tx, (service_id, last.id), why, app.clock.now()).await?;
             tx.commit().await?;
             Err(problem)
         }
@@ -75,7 +76,7 @@ pub async fn server(app: &App, server_id: u64, until: Instant) {
 async fn all_of(app: &App, server_id: u64, until: Instant) -> Result<(), Problem> {
     let (server, services) = {
         let mut conn = app.db.read().await?;
-        (Server::find(&mut conn, server_id).await?, pending::services_of(&mut conn, server_id).await?)
+        (Server::find(&mut conn, server_id).await?, pending::services_of(&mut conn, server_id, app.clock.now()).await?)
     };
     let Some(server) = server else { return Ok(()) };
     for service_id in services {
@@ -85,11 +86,21 @@ async fn all_of(app: &App, server_id: u64, until: Instant) -> Result<(), Problem
             Err(problem) if problem.code == Code::RouterUnreachable || problem.code == Code::DatabaseUnavailable => {
                 return Err(problem);
             }
-            Err(problem) => tracing::warn!(service.id = service_id, "a router change is refused: {}", problem.detail),
+            Err(problem) => tell(app, service_id, &problem).await,
             Ok(()) => {}
         }
     }
     Ok(())
+}
+
+/// Waiting mends no refusal: it is told of at once, and then after twice as many tries each time.
+async fn tell(app: &App, service_id: u64, problem: &Problem) {
+    let refusals = async { pending::refusals(&mut app.db.read().await?, service_id).await };
+    if refusals.await.is_ok_and(|count| !pending::is_told(count)) {
+        tracing::debug!(service.id = service_id, "a router change is still refused: {}", problem.detail);
+    } else {
+        tracing::warn!(service.id = service_id, "a router change is refused: {}", problem.detail);
+    }
 }
 
 async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]) -> Result<(), MakeError> {

@@ -6,7 +6,7 @@
 
 use super::{apply, fair_use, marking};
 use crate::{
-    app::App,
+    app::{App, Guard},
     meters::Meters,
     problem::{Code, Problem},
     router::{Server, lease::Lease},
@@ -15,8 +15,8 @@ use crate::{
     usage::reading::Counter,
 };
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
-use tokio::time::Instant;
+use std::{collections::HashMap, time::Duration};
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 mod cdn;
 mod reset;
@@ -61,7 +61,10 @@ pub struct Outcome {
 /// # Errors
 /// `router-unreachable` and its kin with nothing booked; `busy` while another reads the same router.
 pub async fn run(app: &App, server_id: u64, scope: Scope, until: Instant) -> Result<Outcome, Problem> {
-    let outcome = alone(app, server_id, until, async |lease| hold(app, server_id, scope, until, lease).await).await;
+    let outcome = one_at_a_time(app, server_id, until, Queue::of(scope), async |lease| {
+        hold(app, server_id, scope, until, lease).await
+    })
+    .await;
     // The turn is over before service locks are asked for: a hook that holds one may be waiting for this turn.
     if outcome.is_ok() {
         apply::server(app, server_id, until).await;
@@ -77,23 +80,79 @@ pub(super) async fn alone<T>(
     until: Instant,
     work: impl AsyncFnOnce(&Lease) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    let _turn = app.locks.server(server_id, until).await?;
-    let lease = lease(app, server_id, until).await?;
+    one_at_a_time(app, server_id, until, Queue::Foreground, work).await
+}
+
+/// Whether somebody waits for what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queue {
+    /// A person, or WHMCS.
+    Foreground,
+    /// Nobody: polls of hundreds of routers may be due at once, and stand in a queue of their own before the database's.
+    Background,
+}
+
+impl Queue {
+    fn of(scope: Scope) -> Self {
+        if scope == Scope::Poll { Self::Background } else { Self::Foreground }
+    }
+
+    async fn wait<'a>(self, app: &'a App) -> Option<SemaphorePermit<'a>> {
+        match self {
+            Self::Foreground => None,
+            // It is never closed.
+            Self::Background => app.bookings.acquire().await.ok(),
+        }
+    }
+}
+
+async fn one_at_a_time<T>(
+    app: &App,
+    server_id: u64,
+    until: Instant,
+    queue: Queue,
+    work: impl AsyncFnOnce(&Lease) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let _turn = turn(app, server_id, until).await?;
+    let lease = lease(app, server_id, until, queue).await?;
     let outcome = work(&lease).await;
+    let _written = queue.wait(app).await;
     if let Err(error) = lease.give_back(&app.db).await {
         tracing::warn!(server.id = server_id, %error, "the lease could not be given back; it runs out by itself");
     }
     outcome
 }
 
+/// Waits for its turn. Who waits in vain while the router is silent is told of the router: it is what the one before waits
+/// for, too.
+async fn turn(app: &App, server_id: u64, until: Instant) -> Result<Guard, Problem> {
+    let busy = match app.locks.server(server_id, until).await {
+        Ok(turn) => return Ok(turn),
+        Err(busy) => busy,
+    };
+    let standing = app.routers.standing(server_id);
+    let Some(silent) = standing.and_then(|it| it.silent_for()).filter(|silent| *silent >= SILENCE) else {
+        return Err(busy);
+    };
+    let server = Server::find(&mut app.db.read().await?, server_id).await?;
+    let name = server.map_or_else(|| server_id.to_string(), |server| server.told.name);
+    let since = app.clock.now() - chrono::Duration::from_std(silent).unwrap_or_default();
+    Err(Problem::silent(&name, &super::instant(since)))
+}
+
+/// A router that has said nothing for so long although it was asked is silent to whoever waits for it.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// Another process may be reading: waited for a little, as long as the deadline allows.
-async fn lease(app: &App, server_id: u64, until: Instant) -> Result<Lease, Problem> {
+async fn lease(app: &App, server_id: u64, until: Instant, queue: Queue) -> Result<Lease, Problem> {
     let name = format!("server/{server_id}");
     loop {
+        let written = queue.wait(app).await;
         if let Some(lease) = Lease::take(&app.db, &name, &app.owner, app.clock.now()).await? {
             return Ok(lease);
         }
-        let next = Instant::now() + std::time::Duration::from_millis(500);
+        drop(written);
+        let next = Instant::now() + Duration::from_millis(500);
         if next > until {
             let text = format!("Another Turnpike is reading server {server_id} right now; try again in a minute.");
             return Err(Problem::new(Code::Busy, text));
@@ -155,7 +214,9 @@ async fn read_and_book(
     };
     Meters::count(&app.meters.readings, "read", 1);
     let sample = sample::Sample { uptime_seconds, readings, sessions, began, now: app.clock.now(), scope, lease };
+    let turn = Queue::of(scope).wait(app).await;
     let booked = crate::in_tx!(app.db, tx => sample.book(app, &mut tx, server_id).await)?;
+    drop(turn);
     // Only what was committed is counted.
     booked.tally.count(&app.meters);
     speeds::set(app, router, &booked.to_set).await;
@@ -226,6 +287,7 @@ struct Tally {
     resets: u64,
     quarantined: u64,
     missing: u64,
+    clock: u64,
 }
 
 impl Tally {
@@ -236,6 +298,7 @@ impl Tally {
             ("reset", self.resets),
             ("quarantine", self.quarantined),
             ("missing", self.missing),
+            ("clock", self.clock),
         ];
         for (kind, count) in doubts.into_iter().filter(|(_, count)| *count > 0) {
             Meters::count(&meters.doubts, kind, count);

@@ -9,8 +9,10 @@ mod look;
 
 use crate::{
     app::App,
+    db::Conn,
     problem::{Code, Problem},
     router::Server,
+    usage::doubts,
 };
 use books::Books;
 use futures_util::future::join_all;
@@ -20,8 +22,9 @@ use tokio::time::Instant;
 
 /// One router's examination ends within this.
 pub const LONGEST: Duration = Duration::from_secs(25);
-/// The time between the two looks at sessions and queues.
-pub const PAUSE: Duration = Duration::from_secs(2);
+
+/// The name under which findings stand that are about no router, as server 0.
+pub const ITSELF: &str = "this machine";
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -80,7 +83,7 @@ impl Findings {
 /// # Errors
 /// `no-such-server`; the database's. Nothing that is wrong with a router is an error here.
 pub async fn run(app: &App, server: Option<u64>) -> Result<Vec<Finding>, Problem> {
-    examine(app, server, PAUSE).await
+    examine(app, server, super::watch::PAUSE).await
 }
 
 /// The same with another time between the two looks at sessions and queues.
@@ -95,9 +98,27 @@ pub async fn examine(app: &App, server: Option<u64>, pause: Duration) -> Result<
             vec![server.ok_or_else(|| Problem::new(Code::NoSuchServer, text))?]
         }
     };
+    let own = itself(&mut conn).await?;
     drop(conn);
     let each = join_all(servers.into_iter().map(|server| one(app, server, pause))).await;
-    Ok(each.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    let each = each.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(own.into_iter().chain(each.into_iter().flatten()).collect())
+}
+
+/// Findings about no router: server 0.
+async fn itself(conn: &mut Conn) -> Result<Vec<Finding>, Problem> {
+    let mut findings = Findings { server_id: 0, router: ITSELF.to_owned(), found: Vec::new() };
+    let clock = doubts::of_kind(conn, doubts::Kind::Clock).await?.into_iter().find(|it| it.server_id == 0);
+    if let Some(clock) = clock {
+        findings.add(
+            Severity::Warning,
+            "clock-set",
+            format!("On {}: {}.", super::instant(clock.since), clock.what),
+            "Days, renewals and letters go by this clock; traffic is booked by the routers' own time where they differ.",
+            "timedatectl set-ntp true",
+        );
+    }
+    Ok(findings.found)
 }
 
 async fn one(app: &App, server: Server, pause: Duration) -> Result<Vec<Finding>, Problem> {

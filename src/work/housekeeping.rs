@@ -5,14 +5,16 @@ use crate::{
     app::App,
     mail::outbox,
     problem::Problem,
-    usage::{history, page, quarantine},
+    usage::{doubts, history, page, quarantine},
 };
 use chrono::Duration;
 
 /// How long sent letters are kept for people to look up.
 const SENT_LETTERS: Duration = Duration::days(90);
-/// How long letters that were given up, and decided doubts, are kept: into the next year's accounts.
-const DECIDED: Duration = Duration::days(400);
+/// How long letters that were given up and verdicts on doubtful traffic are kept: over a year, for whoever closes its books.
+const ENDED: Duration = Duration::days(400);
+/// How long a doubt is shown that was not found again.
+const DOUBTS: Duration = Duration::days(14);
 
 /// Open days that are closed in one transaction.
 const AT_ONCE: u32 = 200;
@@ -26,12 +28,14 @@ pub async fn run(app: &App) -> Result<(), Problem> {
         > 0
     {}
     let days = crate::in_tx!(app.db, tx => history::forget_old_days(&mut tx, today).await.map_err(Problem::from))?;
-    let decided = now - DECIDED;
-    let doubts =
-        crate::in_tx!(app.db, tx => quarantine::forget_decided(&mut tx, decided).await.map_err(Problem::from))?;
-    let letters = outbox::forget(&app.db, now - SENT_LETTERS, decided).await?;
-    if days + letters + doubts > 0 {
-        tracing::info!(days, letters, doubts, "old history, letters and decided doubts were forgotten");
+    let letters = outbox::forget(&app.db, now - SENT_LETTERS, now - ENDED).await?;
+    let verdicts = crate::in_tx!(app.db, tx => {
+        let verdicts = quarantine::forget_decided(&mut tx, now - ENDED).await?;
+        doubts::forget(&mut tx, now - DOUBTS).await?;
+        Ok::<_, Problem>(verdicts)
+    })?;
+    if days + letters + verdicts > 0 {
+        tracing::info!(days, letters, verdicts, "old history, letters and verdicts were forgotten");
     }
     Ok(())
 }

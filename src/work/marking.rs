@@ -7,8 +7,10 @@
 //! our comment are changed or removed. A list that is long is made in several visits.
 
 mod examine;
+mod named;
 
 pub(super) use examine::{Examined, examine};
+pub(super) use named::named;
 
 use super::mark;
 use crate::{

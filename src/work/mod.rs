@@ -12,6 +12,7 @@ pub mod cdn_profiles;
 pub mod change_package;
 pub mod change_password;
 pub mod client_area;
+pub mod clock_leaps;
 pub mod collect;
 pub mod create;
 pub mod cron;
@@ -36,6 +37,7 @@ pub mod terminate;
 pub mod test_connection;
 pub mod usage_update;
 mod view;
+pub mod watch;
 
 pub use crate::account::settings::NAMES as SETTINGS;
 pub use ask::Ask;
@@ -180,6 +182,13 @@ async fn living(tx: &mut crate::db::Tx, service_id: u64, now: DateTime<Utc>) -> 
 async fn find_living(app: &App, service_id: u64) -> Result<Account, Problem> {
     let account = Account::find(&mut app.db.read().await?, service_id).await?;
     account.filter(|account| account.state == State::Made).ok_or_else(|| no_such_service(service_id))
+}
+
+/// Words as a sentence: with a capital letter and a full stop.
+fn sentence(words: &str) -> String {
+    let mut rest = words.chars();
+    let first = rest.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(rest).chain(['.']).collect()
 }
 
 /// An instant as the contract spells it: RFC 3339, UTC, whole seconds.

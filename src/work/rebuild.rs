@@ -14,6 +14,7 @@ pub use compare::{Comparison, Drift, Mend, Stray, Why};
 use super::{
     apply,
     collect::{self, Scope},
+    marking,
 };
 use crate::{
     account::{
@@ -22,7 +23,7 @@ use crate::{
     },
     app::App,
     problem::{Code, Problem},
-    router::{Server, marking},
+    router::{Server, marking as remembered},
     routeros,
 };
 use futures_util::{StreamExt, stream};
@@ -67,7 +68,15 @@ pub struct Outcome {
 /// `no-such-server`; what keeps the router from being read.
 pub async fn compare(app: &App, server_id: u64) -> Result<Comparison, Problem> {
     let server = find(app, server_id).await?;
-    compare::run(app, &server, Instant::now() + READING).await
+    whole(app, &server).await
+}
+
+/// Secrets and queues, lists and rules.
+async fn whole(app: &App, server: &Server) -> Result<Comparison, Problem> {
+    let until = Instant::now() + READING;
+    let mut now = compare::run(app, server, until).await?;
+    now.lists = marking::named(app, server, until).await?.said;
+    Ok(now)
 }
 
 /// Brings a router in line with the books.
@@ -77,10 +86,10 @@ pub async fn compare(app: &App, server_id: u64) -> Result<Comparison, Problem> {
 /// mended is no error: it stands in [`Outcome::now`].
 pub async fn run(app: &App, server_id: u64, watch: &(dyn Fn(Step<'_>) + Sync)) -> Result<Outcome, Problem> {
     let server = find(app, server_id).await?;
-    crate::in_tx!(app.db, tx => marking::look_again(&mut tx, server_id).await.map_err(Problem::from))?;
+    crate::in_tx!(app.db, tx => remembered::look_again(&mut tx, server_id).await.map_err(Problem::from))?;
     // What the queues show now is booked before any of them is made anew; what waits is made along with it.
     collect::run(app, server_id, Scope::Poll, Instant::now() + READING).await?;
-    let mut now = compare::run(app, &server, Instant::now() + READING).await?;
+    let mut now = whole(app, &server).await?;
     watch(Step::Compared(&now));
     let mut mended = 0;
     for _ in 0..ROUNDS {
@@ -93,7 +102,23 @@ pub async fn run(app: &App, server_id: u64, watch: &(dyn Fn(Step<'_>) + Sync)) -
     if mended > 0 {
         collect::run(app, server_id, Scope::Poll, Instant::now() + READING).await?;
     }
+    now.lists = lists(app, &server).await?;
     Ok(Outcome { mended, now })
+}
+
+/// Brings lists and rules in line, a part at a time, as long as each visit finds less to do than the one before; what is left.
+async fn lists(app: &App, server: &Server) -> Result<Vec<String>, Problem> {
+    let id = server.told.id;
+    crate::in_tx!(app.db, tx => remembered::look_again(&mut tx, id).await.map_err(Problem::from))?;
+    let mut left = usize::MAX;
+    loop {
+        let now = marking::named(app, server, Instant::now() + READING).await?;
+        if now.count == 0 || now.count >= left {
+            return Ok(now.said);
+        }
+        left = now.count;
+        marking::run(app, id, Instant::now() + READING).await;
+    }
 }
 
 async fn find(app: &App, server_id: u64) -> Result<Server, Problem> {

@@ -45,8 +45,8 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "jobs",
-        &["account", "app", "clock", "http", "mail", "problem", "router", "work", "db"],
-        "what is due; nonces are written at the tick",
+        &["account", "app", "clock", "http", "mail", "problem", "router", "routeros", "usage", "work", "db"],
+        "what is due, and whether a router may be tried; nonces are written at the tick",
     ),
     ("demo", EVERYTHING, "plays the whole product"),
     ("cli", EVERYTHING, "a command may show anything"),

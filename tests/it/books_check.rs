@@ -83,7 +83,7 @@ pub async fn assert_books_equal(app: &App) {
 
 /// How many resets stand open.
 pub async fn open_resets(app: &App) -> u64 {
-    counters::open_intents(&mut app.db.read().await.unwrap()).await.unwrap()
+    counters::open_intents(&mut app.db.read().await.unwrap()).await.unwrap().0
 }
 
 /// Accounts on the router and in the books, past the front door: `create` one by one would take minutes.

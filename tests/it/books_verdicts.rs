@@ -176,7 +176,7 @@ async fn while_the_router_has_the_old_speed_the_old_speed_counts() {
         assert_eq!((books.charged, books.quarantined), (round * 700_000_000, 0));
     }
     app.router.clear_faults();
-    app.pass(Duration::seconds(60));
+    app.pass(Duration::minutes(5));
     app.step().await;
     assert_eq!(app.queue("7-41", "max-limit").unwrap(), "5000000/1000000");
     app.pass(Duration::seconds(60));

@@ -23,6 +23,7 @@ mod db;
 mod doctor;
 mod door_limits;
 mod fuzz_corpus;
+mod doubts;
 mod hooks_afterwards;
 mod hooks_away;
 mod hooks_bodies;
@@ -47,6 +48,8 @@ mod plans_page;
 mod rebuild;
 mod rotate_key;
 mod rotate_load;
+mod routers_hanging;
+mod routers_many;
 mod secure;
 #[expect(dead_code, reason = "the tests of mail use the rest")]
 #[path = "../mail/sink.rs"]

@@ -3,6 +3,7 @@
 
 use crate::{
     admin_pages::text_of,
+    binary::{err, out, run},
     world::{GB, MB, TestApp},
 };
 use chrono::Duration;
@@ -12,7 +13,7 @@ use turnpike::{
     account::fair_use::{self, FairUse},
     catalogue::cdn::{self, Profile},
     simulator::{Fault, When},
-    work::doctor,
+    work::{doctor, rebuild},
 };
 
 const LISTS: &str = "/ip/firewall/address-list";
@@ -138,6 +139,113 @@ async fn cdn_traffic_is_counted_apart_to_the_byte_and_its_tiers_slow_nothing_els
     app.router.carry_with(&name, REMOTE, 2 * GB, 0);
     app.minute().await;
     assert_eq!(speeds().0, "1000000/2000000", "the cycle's tier is the slower one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cdn_traffic_that_cannot_be_waits_for_a_person_and_is_nobodys_until_then() {
+    let app = TestApp::with("collect.sanity_factor = 1.2\n").await;
+    let profile = app.cdn("Akamai", "203.0.113.0/24").await;
+    app.plan(&gold(profile)).await;
+    let name = app.subscribe(41, "Gold").await;
+    app.minute().await;
+    let before = app.balance(41).await;
+    for _twice in 0..2 {
+        // A minute of 50 Mbit/s is 375 MB.
+        app.router.carry_with(&name, REMOTE, 2 * GB, 0);
+        app.minute().await;
+    }
+    assert_eq!(app.used(41).await.cdn_daily.0, 0);
+    assert_eq!(app.metric("turnpike_stored{kind=\"quarantine_waiting\"}").await, 2);
+    let page = app.admin("quarantine", &json!([])).await;
+    assert!(page.contains("CDN traffic") && page.contains("the balance pays for none of it"), "{page}");
+    app.pressed("quarantine", &json!([]), &json!({"do": "drop", "doubt": "1"})).await;
+    app.pressed("quarantine", &json!([]), &json!({"do": "accept", "doubt": "2"})).await;
+    let used = app.used(41).await;
+    assert_eq!((used.cdn_daily.0, used.cdn_monthly.0, used.daily.total().0), (2 * GB, 2 * GB, 0));
+    assert_eq!(app.balance(41).await, before, "nobody pays for CDN traffic");
+    // The tier that was reached holds from the next reading on, and counting went on from what was put aside.
+    app.router.carry_with(&name, REMOTE, MB, 0);
+    app.minute().await;
+    assert_eq!(app.used(41).await.cdn_daily.0, 2 * GB + MB);
+    assert_eq!(app.queue(&format!("{name}-cdn"), "max-limit").as_deref(), Some("1000000/5000000"));
+}
+
+/// Everything of ours on the router, in its order, without ids and counters.
+fn everything(app: &TestApp) -> Vec<String> {
+    let menus: &[(&str, &[&str])] = &[
+        ("/ppp/secret", &["name", "password", "service", "profile", "remote-address", "disabled", "comment"]),
+        (QUEUES, &["name", "target", "max-limit", "burst-limit", "packet-marks", "queue", "disabled", "comment"]),
+        (LISTS, &["list", "address", "disabled", "comment"]),
+        (RULES, &["chain", "action", "new-packet-mark", "src-address-list", "dst-address-list", "disabled", "comment"]),
+    ];
+    let mut all = Vec::new();
+    for (menu, columns) in menus {
+        let mut rows = app.router.world(|world| {
+            let of = |row: &turnpike::simulator::Row| {
+                let values = columns.iter().map(|it| row.get(it).unwrap_or_default());
+                format!("{menu} {}", values.collect::<Vec<_>>().join(" | "))
+            };
+            world.table(menu).rows().iter().map(of).collect::<Vec<_>>()
+        });
+        // Each account's queues stay in their order; the accounts' own order is of no account.
+        rows.sort_by_key(|row| row.replace("-cdn |", " |").split(" | ").next().unwrap().to_owned());
+        all.extend(rows);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_router_gets_back_cdn_queues_lists_rules_speeds_and_blocks_and_a_dry_run_names_each() {
+    let app = TestApp::new().await;
+    let subnets: Vec<String> = (0..600).map(|it| format!("198.18.{}.{}", it / 64, it % 64 * 4)).collect();
+    let profile = app.cdn("Akamai", &subnets.join(" ")).await;
+    app.plan(&gold(profile)).await;
+    let slowed = app.subscribe(41, "Gold").await;
+    app.subscribe(42, "Gold").await;
+    app.create(43).await;
+    app.minute().await;
+    app.router.carry(&slowed, 3 * GB, 0);
+    app.minute().await;
+    app.hook("suspend", &app.body(42)).await.ok();
+    app.hook("admin-block", &app.body(43)).await.ok();
+    let before = everything(&app);
+    assert_eq!(app.queue(&slowed, "max-limit").as_deref(), Some("1000000/4000000"), "slowed by its plan");
+    app.router.world(|world| {
+        for menu in ["/ppp/secret", QUEUES, LISTS, RULES] {
+            world.table_mut(menu).retain(|_| false);
+        }
+    });
+    app.router.reboot();
+    let dry = run(&app, &["rebuild", "--server", "3", "--dry-run"]).await;
+    assert!(dry.status.success(), "{}", err(&dry));
+    let said = out(&dry);
+    for name in [&slowed, "7-42", "7-43"] {
+        assert!(
+            said.lines().any(|it| it.contains(&format!("({name})")) && it.contains("the secret is missing")),
+            "{said}"
+        );
+    }
+    assert_eq!(said.matches("the CDN queue is missing").count(), 2, "{said}");
+    assert_eq!(said.matches("mangle rule").count(), 2, "{said}");
+    assert_eq!(said.matches("in address list").count(), 500, "a visit's worth by name: {said}");
+    assert!(said.contains("102 more entries of address lists are missing"), "{said}");
+    assert!(everything(&app).is_empty(), "a dry run makes nothing");
+    // By the test's own clock: by the machine's it is another day, with another speed.
+    let made = rebuild::run(&app.app, 3, &|_| {}).await.unwrap();
+    assert!(made.now.is_right() && made.mended == 3, "{:#?}", made.now);
+    similar(&before, &everything(&app));
+    let again = run(&app, &["rebuild", "--server", "3", "--dry-run"]).await;
+    assert!(out(&again).contains("3 accounts in the books; 0 differences"), "{}", out(&again));
+    assert_eq!(out(&again).lines().count(), 1, "{}", out(&again));
+}
+
+#[track_caller]
+fn similar(before: &[String], after: &[String]) {
+    let (missing, new): (Vec<_>, Vec<_>) = (
+        before.iter().filter(|it| !after.contains(it)).collect(),
+        after.iter().filter(|it| !before.contains(it)).collect(),
+    );
+    assert!(missing.is_empty() && new.is_empty() && before.len() == after.len(), "gone: {missing:#?}\nnew: {new:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -332,7 +440,7 @@ async fn what_somebody_spoiled_or_a_new_router_lacks_is_made_right_at_once() {
     for menu in [LISTS, RULES, "/queue/simple", "/ppp/secret"] {
         app.router.world(|world| world.table_mut(menu).retain(|_| false));
     }
-    turnpike::work::rebuild::run(&app.app, 3, &|_| {}).await.unwrap();
+    rebuild::run(&app.app, 3, &|_| {}).await.unwrap();
     assert_eq!((app.rows(LISTS), app.rows(RULES)), (2, 2));
     assert!(app.queue(&cdn_name, "name").is_some());
 }

@@ -1,7 +1,7 @@
 //! Rebuild: whatever drifted is mended, what is not ours stays, and nobody pays for it.
 
 use crate::{
-    binary::{err, out, run},
+    binary::{err, out, run, settings, turnpike},
     world::{GB, MB, TestApp},
 };
 use chrono::Duration;
@@ -258,5 +258,81 @@ async fn a_dry_run_names_each_change_and_makes_none() {
     let wet = run(&app, &["rebuild", "--server", "3"]).await;
     assert!(wet.status.success(), "{}", err(&wet));
     assert!(out(&wet).contains("7-41: mended") && out(&wet).contains("1 mended"), "{}", out(&wet));
+    assert!(compare(&app).await.drifts.is_empty());
+}
+
+/// Kills the real binary in the middle of a rebuild, with a signal that it cannot catch, and runs it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_was_killed_is_run_again_and_tells_its_progress() {
+    const ALL: u64 = 60;
+    let app = TestApp::new().await;
+    let body = |service: u64| app.body_with(service, &json!({"server": {"addresses": ["10.8.0.0/16"]}}));
+    for service in 1..=ALL {
+        app.hook("create", &body(service)).await.ok();
+    }
+    for service in [7, 8] {
+        app.hook("suspend", &body(service)).await.ok();
+    }
+    let names: Vec<String> = (1..=ALL).map(|service| format!("7-{service}")).collect();
+    let before: Vec<_> = names.iter().map(|name| held(&app, name)).collect();
+    app.router.world(|world| {
+        for menu in ["/ppp/secret", "/queue/simple"] {
+            world.table_mut(menu).retain(|_| false);
+        }
+    });
+    app.router.reboot();
+    app.router.clear_journal();
+    // The twentieth queue is never answered: the run is in the middle.
+    app.router.fault_at(When::nth("/queue/simple/add", 20), Fault::Hang);
+    let mut child = turnpike()
+        .args(["rebuild", "--server", "3", "--config"])
+        .arg(settings(&app))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut received = app.router.received();
+    while app.commands("/queue/simple/add") < 20 {
+        received.changed().await.unwrap();
+    }
+    child.start_kill().unwrap();
+    let killed = child.wait_with_output().await.unwrap();
+    assert!(!killed.status.success());
+    app.router.open().wait_for(|open| *open <= 1).await.unwrap();
+    // The lease of the dead one has to run out; a test need not wait for it.
+    app.app.db.execute(turnpike::sql!("DELETE FROM lease"), vec![]).await.unwrap();
+    let left = compare(&app).await.drifts.len();
+    assert!(left > 0 && left < ALL as usize, "{left}");
+    let wet = run(&app, &["rebuild", "--server", "3"]).await;
+    assert!(wet.status.success(), "{}{}", out(&wet), err(&wet));
+    assert!(out(&wet).lines().filter(|it| it.ends_with(": mended")).count() <= left, "{}", out(&wet));
+    assert_eq!(names.iter().map(|name| held(&app, name)).collect::<Vec<_>>(), before);
+    assert_eq!(app.router.world(|world| world.table("/queue/simple").rows().len()), ALL as usize);
+    let dry = run(&app, &["rebuild", "--server", "3", "--dry-run"]).await;
+    assert_eq!(out(&dry).lines().count(), 1, "a second dry run names none: {}", out(&dry));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_that_dies_in_the_middle_ends_the_run_with_a_sentence_that_says_how_to_go_on() {
+    let app = TestApp::new().await;
+    for service in 41..=50 {
+        app.hook("create", &app.body(service)).await.ok();
+    }
+    app.router.world(|world| world.table_mut("/queue/simple").retain(|_| false));
+    let runtime = tokio::runtime::Handle::current();
+    let die = move |router: &turnpike::simulator::Simulator| {
+        let router = router.clone();
+        runtime.spawn(async move { router.stop().await });
+    };
+    app.router.fault_at(When::nth("/queue/simple/add", 4), Fault::call(die));
+    app.router.fault_at(When::nth("/queue/simple/add", 4), Fault::Hang);
+    let ended = run(&app, &["rebuild", "--server", "3"]).await;
+    assert_eq!(ended.status.code(), Some(1));
+    let said = err(&ended);
+    assert_eq!(said.lines().filter(|it| it.contains("run the same command again to go on")).count(), 1, "{said}");
+    assert!(said.contains("core-1") && said.contains("What was mended until then stays"), "{said}");
+    app.router.listen().await.unwrap();
+    let wet = run(&app, &["rebuild", "--server", "3"]).await;
+    assert!(wet.status.success(), "{}{}", out(&wet), err(&wet));
     assert!(compare(&app).await.drifts.is_empty());
 }

@@ -36,7 +36,7 @@ fn login(simulator: &Simulator) -> Login {
 /// Limits that run out while a person watches, and on no machine before a router that speaks has spoken.
 fn brief() -> Limits {
     let short = Duration::from_millis(1500);
-    Limits { connect: short, login: short, write: short, print: short * 3, print_idle: short, extra_roots: None }
+    Limits { connect: short, login: short, write: short, print: short * 3, print_idle: short, ..Limits::default() }
 }
 
 pub async fn start(options: Options) -> (Simulator, Router) {

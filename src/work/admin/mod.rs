@@ -9,6 +9,7 @@
 mod account;
 mod accounts;
 mod cdn;
+mod doubts;
 mod draw;
 mod fair_use;
 mod figures;
@@ -233,7 +234,7 @@ fn no_such_button() -> Problem {
 async fn tabs(app: &App, request: &Request) -> Result<serde_json::Value, Problem> {
     let mut conn = app.db.read().await?;
     let dead = crate::mail::outbox::counts(&mut conn).await?.dead;
-    let doubts = crate::usage::quarantine::waiting(&mut conn).await?;
+    let doubts = crate::usage::quarantine::waiting(&mut conn).await?.count;
     let seen = |page: Name| !page.is_about_plans() || request.admin.may(Right::View);
     let tabs = Name::ALL.into_iter().filter(|(page, ..)| seen(*page)).map(|(page, name, text)| {
         let waits = match page {

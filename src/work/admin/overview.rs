@@ -1,13 +1,13 @@
 //! How everything stands: routers, accounts, letters, doubts, what waits.
 
-use super::{Flash, Name, Page, Request, draw, figures, routers};
+use super::{Flash, Name, Page, Request, doubts, draw, figures, routers};
 use crate::{
     account::roll::{self, Tally},
     app::App,
     mail::outbox,
     problem::Problem,
     router::Server,
-    usage::{counters, quarantine},
+    usage::quarantine,
 };
 use serde_json::{Value, json};
 
@@ -22,9 +22,8 @@ pub(super) async fn show(app: &App, request: &Request, said: Option<Flash>) -> R
     };
     let glances = routers::glances(app, &servers).await;
     let mut conn = app.db.read().await?;
-    let (mails, doubts) = (outbox::counts(&mut conn).await?, quarantine::waiting(&mut conn).await?);
+    let (mails, quarantined) = (outbox::counts(&mut conn).await?, quarantine::waiting(&mut conn).await?.count);
     let waiting = roll::waiting(&mut conn, None, ROWS).await?;
-    let missing = counters::missing(&mut conn, ROWS).await?;
     let all = total(&tallies);
     let rows = servers.iter().zip(&glances).map(|(server, glance)| {
         let tally = tallies.iter().find(|it| it.server_id == server.told.id).copied().unwrap_or_default();
@@ -43,11 +42,8 @@ pub(super) async fn show(app: &App, request: &Request, said: Option<Flash>) -> R
             "queued": mails.queued, "sent": mails.sent, "dead": mails.dead,
             "since": figures::maybe_at(app, mails.waiting_since.filter(|_| mails.queued > 0)),
         },
-        "doubts": {
-            "quarantine": doubts, "resets": counters::open_intents(&mut conn).await?,
-            "missing": missing.iter().map(|(id, since)| json!({"id": id, "since": figures::at(app, *since)}))
-                .collect::<Vec<_>>(),
-        },
+        "quarantined": quarantined,
+        "doubts": doubts::lines(app, &mut conn).await?,
         "waiting": waiting.iter().map(|it| change(app, it)).collect::<Vec<_>>(),
         "waiting_count": crate::account::pending::count_all(&mut conn).await?,
     });
@@ -77,6 +73,7 @@ fn router(app: &App, server: &Server, tally: Tally, glance: Option<&routers::Gla
         "seen": figures::maybe_at(app, server.seen_at),
         "collected": figures::maybe_at(app, server.collected_at),
         "failure": server.failed.as_ref().map(|(at, why)| json!({"at": figures::at(app, *at), "why": why})),
+        "trouble": routers::trouble(app, server),
         "made": tally.made,
         "off": tally.made - tally.enabled,
         "online": glance.map(|it| it.online),

@@ -9,13 +9,14 @@ use crate::{
     router::Server,
     units::Volume,
     usage::{
+        days,
         history::{self, Booking},
         ledger::{self, Kind},
-        quarantine::{self, Doubt, Verdict},
+        quarantine::{self, By, Doubt, Verdict},
     },
     work::{self, apply, fair_use::Held, settle},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 
 /// Rows of each table.
@@ -42,6 +43,7 @@ fn row(app: &App, it: &Doubt, account: Option<&Account>) -> Value {
         "id": it.id, "service_id": it.service_id, "why": it.why, "state": it.state,
         "username": account.map(|it| &it.username),
         "metered": account.is_some_and(Account::is_metered),
+        "cdn": it.by == By::Cdn,
         "speed": account.map(|it| figures::speed(it.settings.speed)),
         "volume": figures::volume(app, it.volume),
         "from": figures::at(app, it.from), "to": figures::at(app, it.to), "length": figures::duration(seconds),
@@ -94,7 +96,8 @@ fn note(request: &Request, doubt: &Doubt) -> String {
     note.chars().take(255).collect()
 }
 
-/// The days get the traffic, and a metered balance pays for it by a correction; then the balance decides.
+/// The days get the traffic, and a metered balance pays for it by a correction; then the balance decides. CDN traffic counts
+/// to CDN tiers and to the days, and nobody pays for it.
 async fn book(
     app: &App,
     tx: &mut Tx,
@@ -106,11 +109,15 @@ async fn book(
     let id = doubt.service_id;
     let Some(mut account) = Account::find_locked(tx, id).await? else { return Ok(()) };
     let mut held = Held::of_one(app, tx, &account, now).await?;
-    let shares = held.share(&account, doubt.volume, (doubt.from, doubt.to));
+    let shares = match doubt.by {
+        By::Own => held.share(&account, doubt.volume, (doubt.from, doubt.to)),
+        By::Cdn => cdn_shares(app, &mut held, doubt),
+    };
     let booking = |&(day, raw, counted): &(_, _, _)| Booking { service_id: id, day, raw, counted };
     history::add(tx, &shares.iter().map(booking).collect::<Vec<_>>()).await?;
     let bytes = -shares.iter().fold(Volume::ZERO, |sum, (.., counted)| sum + *counted).total().signed();
     if account.is_metered()
+        && doubt.by == By::Own
         && ledger::enter(tx, id, (Kind::Correction, &format!("quarantine/{}", doubt.id)), bytes, note, now).await?
     {
         account.balance = account.balance.saturating_add(bytes);
@@ -119,4 +126,17 @@ async fn book(
         settle::settle_held(app, tx, server, (&mut account, &mut held), now).await?;
     }
     held.save(tx).await
+}
+
+/// Counts it to the day's and the cycle's CDN traffic: each day's share, of which nothing is counted elsewhere.
+fn cdn_shares(app: &App, held: &mut Held, doubt: &Doubt) -> Vec<(NaiveDate, Volume, Volume)> {
+    let fair = held.get_mut(doubt.service_id);
+    let edges: Vec<DateTime<Utc>> = fair.iter().flat_map(|fair| [fair.day_began_at, fair.cycle_began_at]).collect();
+    let pieces = days::pieces(doubt.volume, doubt.from, doubt.to, &edges, app.config.zone);
+    if let Some(fair) = fair {
+        for piece in &pieces {
+            fair.count_cdn(piece.at, piece.volume.total());
+        }
+    }
+    pieces.into_iter().map(|piece| (piece.day, piece.volume, Volume::ZERO)).collect()
 }

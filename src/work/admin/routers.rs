@@ -70,6 +70,7 @@ async fn row(app: &App, server: &Server, tally: roll::Tally, glance: Option<&Gla
         "seen": figures::maybe_at(app, server.seen_at),
         "collected": figures::maybe_at(app, server.collected_at),
         "failure": server.failed.as_ref().map(|(at, why)| json!({"at": figures::at(app, *at), "why": why})),
+        "trouble": trouble(app, server),
         "made": tally.made, "off": tally.made - tally.enabled, "new": tally.new, "gone": tally.gone,
         "room": room(app, server).await?,
     }))
@@ -92,7 +93,7 @@ async fn room(app: &App, server: &Server) -> Result<Value, Problem> {
 
 /// The word for how a router stands, from the last reading and the connection.
 pub(super) fn state(app: &App, server: &Server) -> &'static str {
-    let connection = app.routers.states().into_iter().find(|(id, ..)| *id == server.told.id).map(|(_, _, state)| state);
+    let connection = app.routers.standing(server.told.id).map(|standing| standing.state);
     match (connection, &server.failed, server.seen_at) {
         (Some(routeros::State::Down { .. }), ..) => "silent",
         (_, Some(_), _) => "failed",
@@ -100,6 +101,23 @@ pub(super) fn state(app: &App, server: &Server) -> &'static str {
         (_, None, Some(_)) => "well",
         (_, None, None) => "never read",
     }
+}
+
+/// Since when a router has been tried in vain, how often, and when this process tries it next; nothing where it answers.
+pub(super) fn trouble(app: &App, server: &Server) -> Value {
+    let standing = app.routers.standing(server.told.id);
+    let pause = standing.as_ref().and_then(routeros::Standing::pause);
+    let silent = standing
+        .as_ref()
+        .and_then(|it| it.down_since)
+        .map(|since| app.clock.now() - chrono::Duration::from_std(since.elapsed()).unwrap_or_default());
+    let (stored, tries) = server.failing.unzip();
+    let Some(since) = [stored, silent].into_iter().flatten().min() else { return Value::Null };
+    let tries = tries.unwrap_or_default().max(standing.map_or(0, |it| it.failures.into()));
+    json!({
+        "since": figures::at(app, since), "tries": tries,
+        "next": pause.map(|pause| figures::duration(pause.as_secs().max(1))),
+    })
 }
 
 /// Looks at the routers that a connection stands with, for as long as a page can wait; `None` for all others.

@@ -24,6 +24,7 @@ use crate::{
         cdn::{self, Baseline},
         days,
         history::{self, Booking},
+        quarantine::{self, By},
         reading::{self, Counter, Reboot},
     },
     work::{fair_use::Held, marking::Names},
@@ -37,6 +38,14 @@ pub(super) struct CdnQueues<'a> {
     found: Vec<(u64, &'a Reading)>,
     /// What they moved, bytes.
     pub(super) bytes: u64,
+    /// How many moved what cannot be: put aside.
+    pub(super) doubted: u64,
+}
+
+impl Sample<'_> {
+    fn cdn_baseline(&self, counter: Counter) -> Baseline {
+        Baseline { counter, uptime_seconds: self.uptime_seconds, booked_at: self.began }
+    }
 }
 
 impl<'a> CdnQueues<'a> {
@@ -100,12 +109,21 @@ impl<'a> CdnQueues<'a> {
         for (service_id, found) in &self.found {
             let counter = counter_of(found);
             if let Some(before) = baselines.get(service_id) {
-                let volume = moved(app, sample, (*service_id, found), &counter, before);
+                let volume = moved(sample, *service_id, &counter, before);
+                if let Some(why) = cannot_be(app, sample, found, volume, before) {
+                    self.doubted += 1;
+                    let bytes = volume.total().0;
+                    tracing::warn!(service.id = service_id, bytes, %why, "CDN traffic put into quarantine");
+                    let since = sample.since(before.booked_at, Some(before.uptime_seconds));
+                    let (whose, interval) = ((*service_id, server_id), (since, sample.now));
+                    quarantine::put(tx, whose, interval, (volume, By::Cdn), &why).await?;
+                    next.push((*service_id, sample.cdn_baseline(counter)));
+                    continue;
+                }
                 self.bytes = self.bytes.saturating_add(volume.total().0);
                 bookings.extend(share(app, sample, (*service_id, before), volume, held));
             }
-            let (uptime_seconds, booked_at) = (sample.uptime_seconds, sample.began);
-            next.push((*service_id, Baseline { counter, uptime_seconds, booked_at }));
+            next.push((*service_id, sample.cdn_baseline(counter)));
         }
         history::add(tx, &bookings).await?;
         cdn::store(tx, server_id, &next).await?;
@@ -122,27 +140,23 @@ impl<'a> CdnQueues<'a> {
     }
 }
 
-/// What a queue moved since it was booked; nothing where that is more than it can.
-fn moved(
-    app: &App,
-    sample: &Sample<'_>,
-    (service_id, found): (u64, &Reading),
-    counter: &Counter,
-    before: &Baseline,
-) -> Volume {
+/// What a queue moved since it was booked.
+fn moved(sample: &Sample<'_>, service_id: u64, counter: &Counter, before: &Baseline) -> Volume {
     let reboot = reading::rebooted(before.uptime_seconds, before.booked_at, sample.uptime_seconds, sample.began);
     let delta = reading::delta(&before.counter, counter, reboot);
     if delta.restarted || reboot != Reboot::No {
         tracing::info!(service.id = service_id, "the CDN queue's counter began again since it was read last");
     }
+    delta.volume
+}
+
+/// Why a queue cannot have moved that much.
+fn cannot_be(app: &App, sample: &Sample<'_>, found: &Reading, volume: Volume, before: &Baseline) -> Option<String> {
     let line = found.shape.map(|shape| shape.fastest()).unwrap_or_default();
     let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
-    if reading::plausible(delta.volume, line, sample.now - before.booked_at, factor) {
-        return delta.volume;
-    }
-    let bytes = delta.volume.total().0;
-    tracing::warn!(service.id = service_id, bytes, "more CDN traffic than the queue lets pass; it is not counted");
-    Volume::ZERO
+    let elapsed = sample.elapsed(before.booked_at, Some(before.uptime_seconds));
+    let fits = reading::plausible(volume, line, elapsed, factor);
+    (!fits).then(|| format!("more than {factor} times what its queue lets pass in {} s", elapsed.num_seconds()))
 }
 
 /// Counts what was moved to the day's and the cycle's CDN traffic; its bookings, of which nothing is counted elsewhere.
@@ -156,7 +170,8 @@ fn share(
     let Some(fair) = held.get_mut(service_id).filter(|_| !volume.is_zero()) else { return Vec::new() };
     let edges = [fair.day_began_at, fair.cycle_began_at];
     let mut bookings: Vec<Booking> = Vec::new();
-    for piece in days::pieces(volume, before.booked_at, sample.now, &edges, app.config.zone) {
+    let since = sample.since(before.booked_at, Some(before.uptime_seconds));
+    for piece in days::pieces(volume, since, sample.now, &edges, app.config.zone) {
         fair.count_cdn(piece.at, piece.volume.total());
         match bookings.last_mut().filter(|it| it.day == piece.day) {
             Some(same) => same.raw += piece.volume,

@@ -16,7 +16,8 @@ use crate::{
     units::{Speed, Volume},
     usage::{
         counters::{self, Baseline, Intent},
-        quarantine,
+        doubts,
+        quarantine::{self, By},
         reading::{self, AfterReset, Counter, Reboot},
         standing::Standing,
     },
@@ -25,7 +26,7 @@ use crate::{
         fair_use::Held,
     },
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A complete reading.
@@ -128,6 +129,7 @@ impl Sample<'_> {
         let queues = with_queues((&books.planned, &books.all), &found);
         let cdn = CdnQueues::book(app, tx, self, (server_id, &queues, &past), &mut books.held).await?;
         booked.tally.bytes = cdn.bytes;
+        booked.tally.quarantined += cdn.doubted;
         booked.tally.bytes += books::book(app, tx, &server, &mut books, &moved, self.now).await?;
         let with_queues = with_queues((&books.planned, &books.all), &found);
         booked.to_set = differing(&with_queues, &books.held).chain(cdn.to_set(&books.held)).collect();
@@ -135,6 +137,7 @@ impl Sample<'_> {
         if open != past.intents {
             counters::set_intents(tx, server_id, &open).await?;
         }
+        self.compare_clocks(tx, &server, &mut booked.tally).await?;
         if booked.tally.missing > 0 || self.saw_boot(&server) {
             marking::look_again(tx, server_id).await?;
         }
@@ -163,7 +166,8 @@ impl Sample<'_> {
         if let Some(sold) = sold {
             held.was_online(sold, self.online(sold, baseline), interval);
         }
-        Ok(delta.map(|Delta { volume, doubtful }| Moved { account: at, volume, from: interval.0, doubtful }))
+        let from = self.since(baseline.booked_at, baseline.uptime_seconds);
+        Ok(delta.map(|Delta { volume, doubtful }| Moved { account: at, volume, from, doubtful }))
     }
 
     /// As the router's row remembers this reading.
@@ -193,6 +197,32 @@ impl Sample<'_> {
     fn ran_since(&self, baseline: &Baseline) -> u64 {
         let before = baseline.uptime_seconds.filter(|before| *before <= self.uptime_seconds);
         self.uptime_seconds - before.unwrap_or_default()
+    }
+
+    /// When the interval began that ends now, as our clock has it now (see [`reading::interval_start`]).
+    pub(super) fn since(&self, booked_at: DateTime<Utc>, uptime_seconds: Option<u64>) -> DateTime<Utc> {
+        reading::interval_start((uptime_seconds, booked_at), (self.uptime_seconds, self.began)).min(self.now)
+    }
+
+    /// Where our clock and the router's uptime tell of different times since the last reading, one of them was set or slept.
+    async fn compare_clocks(&self, tx: &mut Tx, server: &Server, tally: &mut Tally) -> Result<(), Problem> {
+        let Some(seen_at) = server.seen_at else { return Ok(()) };
+        let since = self.since(seen_at, server.uptime_seconds);
+        if since == seen_at {
+            return Ok(());
+        }
+        tally.clock += 1;
+        let (ours, its) = ((self.began - seen_at).num_seconds(), (self.began - since).num_seconds());
+        let what = format!("between two readings our clock moved {ours} s, and the router ran {its} s");
+        tracing::warn!(server.id = server.told.id, "{what}: one of the two was set, or slept");
+        doubts::lower(tx, doubts::Kind::Clock, (server.told.id, 0)).await?;
+        Ok(doubts::raise(tx, doubts::Kind::Clock, (server.told.id, 0), &what, self.now).await?)
+    }
+
+    /// For how long a counter may have counted: the longer of what our clock and the router's say, so that a clock that
+    /// was set puts no honest traffic aside.
+    pub(super) fn elapsed(&self, booked_at: DateTime<Utc>, uptime_seconds: Option<u64>) -> Duration {
+        self.now - self.since(booked_at, uptime_seconds).min(booked_at)
     }
 
     fn nothing_yet(&self) -> Booked {
@@ -281,14 +311,15 @@ impl Sample<'_> {
         };
         tally.quarantined += 1;
         let whose = (account.service_id, past.server_id);
-        quarantine::put(tx, whose, (baseline.booked_at, self.now), delta.volume, &why).await?;
+        let from = self.since(baseline.booked_at, baseline.uptime_seconds);
+        quarantine::put(tx, whose, (from, self.now), (delta.volume, By::Own), &why).await?;
         let bytes = delta.volume.total().0;
         tracing::warn!(service.id = account.service_id, bytes, %why, "delta put into quarantine");
         Ok(None)
     }
 
     fn cannot_be(&self, app: &App, volume: Volume, line: Speed, baseline: &Baseline) -> Option<String> {
-        let elapsed = self.now - baseline.booked_at;
+        let elapsed = self.elapsed(baseline.booked_at, baseline.uptime_seconds);
         let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
         let fits = reading::plausible(volume, line, elapsed, factor);
         let why = || format!("more than {factor} times what the line can move in {} s", elapsed.num_seconds());

@@ -8,6 +8,10 @@ use crate::{
     problem::Problem,
     router::Server,
     sql,
+    usage::{
+        counters,
+        doubts::{self, Doubt, Kind},
+    },
 };
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -41,6 +45,12 @@ pub(super) struct Books {
     pub failing: Vec<Failing>,
     /// Deltas that wait for a person.
     pub quarantined: u64,
+    /// Accounts whose queue was not there at the last reading, and since when the first of them.
+    pub missing: (u64, Option<DateTime<Utc>>),
+    /// Accounts whose queue did not count at the last look, by user name, and since when the first of them.
+    pub frozen: (Vec<String>, Option<DateTime<Utc>>),
+    /// What is in doubt about this router's time.
+    pub clock: Option<Doubt>,
     /// When its first account was made.
     pub first_made_at: Option<DateTime<Utc>>,
 }
@@ -64,6 +74,9 @@ impl Books {
         Ok(Self {
             failing: failing(&mut conn, id).await?,
             quarantined: quarantined(&mut conn, id).await?,
+            missing: counters::missing_of(&mut conn, id).await?,
+            frozen: frozen(&mut conn, id, &accounts).await?,
+            clock: doubts::of_kind(&mut conn, Kind::Clock).await?.into_iter().find(|it| it.server_id == id),
             first_made_at: accounts.iter().filter_map(|it| it.made_at).min(),
             server,
             accounts,
@@ -88,6 +101,13 @@ async fn failing(conn: &mut Conn, server_id: u64) -> Result<Vec<Failing>> {
         })
     };
     rows.iter().map(read).collect()
+}
+
+async fn frozen(conn: &mut Conn, server_id: u64, accounts: &[Account]) -> Result<(Vec<String>, Option<DateTime<Utc>>)> {
+    let found = doubts::of_kind(conn, Kind::Frozen).await?;
+    let here: Vec<&Doubt> = found.iter().filter(|it| it.server_id == server_id).collect();
+    let name = |it: &&Doubt| accounts.iter().find(|account| account.service_id == it.service_id);
+    Ok((here.iter().filter_map(name).map(|it| it.username.clone()).collect(), here.first().map(|it| it.since)))
 }
 
 async fn quarantined(conn: &mut Conn, server_id: u64) -> Result<u64> {

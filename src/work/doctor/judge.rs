@@ -63,6 +63,7 @@ pub(super) fn books(books: &Books, now: DateTime<Utc>, out: &mut Findings) {
             "Open WHMCS > Addons > Turnpike and decide upon them.",
         );
     }
+    doubts(books, out);
     let since = books.server.collected_at.or(books.first_made_at);
     if let Some(since) = since.filter(|since| !books.accounts.is_empty() && now - *since > COLLECTION) {
         let hours = (now - since).num_hours();
@@ -76,6 +77,47 @@ pub(super) fn books(books: &Books, now: DateTime<Utc>, out: &mut Findings) {
             what,
             "WHMCS's cron asks for one each day; its figures of usage stand still without it.",
             format!("Look at WHMCS's cron; then: turnpike collect --server {}", out.server_id),
+        );
+    }
+}
+
+/// What the service found by itself since, whether the router answers now or not.
+fn doubts(books: &Books, out: &mut Findings) {
+    let at = crate::work::instant;
+    if let (count @ 1.., Some(since)) = books.missing {
+        out.add(
+            Error,
+            "counters-missing",
+            format!("{count} queues have not been on the router since {} or later.", at(since)),
+            "Their customers' traffic is neither limited nor counted.",
+            format!("turnpike rebuild --server {} --dry-run\nturnpike rebuild --server {0}", out.server_id),
+        );
+    }
+    if let (names, Some(since)) = &books.frozen {
+        out.add(
+            Error,
+            "queues-froze",
+            format!("At the hourly looks since {}, sessions moved and queues did not: {}.", at(*since), some(names)),
+            "This traffic is neither limited nor charged; it is shown until a look sees the queue count.",
+            "/ip firewall filter print where action=fasttrack-connection\n/queue simple print stats",
+        );
+    }
+    if let Some(clock) = &books.clock {
+        out.add(
+            Hint,
+            "clock-leapt",
+            format!("On {}: {}.", at(clock.since), clock.what),
+            "Either this machine's clock was set or the router slept; traffic is booked by the router's own time.",
+            "/system clock print\n/system resource print",
+        );
+    }
+    if let Some((since, tries)) = books.server.failing {
+        out.add(
+            Error,
+            "not-read",
+            format!("The router has not been read since {}: it was tried {tries} times in vain.", at(since)),
+            "Nothing is counted, blocked or freed there meanwhile.",
+            format!("Mend what stands beside the other findings; then: turnpike collect --server {}", out.server_id),
         );
     }
 }

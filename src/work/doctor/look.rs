@@ -4,19 +4,16 @@ use super::books::Books;
 use crate::{
     app::App,
     problem::{Code, Problem},
-    routeros::{self, ApiUser, Error, Facts, FastTrack, Profile, Reading, Router, Service, VpnServer},
-    units::Volume,
+    routeros::{self, ApiUser, Error, Facts, FastTrack, Profile, Router, Service, VpnServer},
     work::{
         marking::{self, Examined},
         rebuild::{Comparison, compare},
+        watch,
     },
 };
 use chrono::{DateTime, Utc};
-use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, time::Duration};
 use tokio::time::Instant;
-
-/// Sessions that moved less between the two looks say nothing: keep-alives move interfaces too.
-const MOVED: u64 = 20_000;
 
 /// What is known of the API user.
 #[derive(Default)]
@@ -109,8 +106,8 @@ pub(super) async fn run(app: &App, books: &Books, pause: Duration, until: Instan
             return seen;
         }
     }
-    match frozen(&router, books, pause).await {
-        Ok(frozen) => seen.frozen = frozen,
+    match watch::look(&router, &books.accounts, pause).await {
+        Ok(looked) => seen.frozen = looked.frozen,
         Err(error) if error.is_away() => seen.ended = Some(Ended::Router(error)),
         Err(error) => seen.refused.push(("the counters of interfaces", error.to_string())),
     }
@@ -143,45 +140,4 @@ async fn ask(router: &Router, books: &Books, seen: &mut Seen) -> Result<(), Erro
     seen.l2tp = seen.take("its L2TP server", routeros::l2tp_server(router).await)?.flatten();
     seen.pptp = seen.take("its PPtP server", routeros::pptp_server(router).await)?.flatten();
     Ok(())
-}
-
-/// Accounts whose session moved between two looks and whose queue did not. The queues' span encloses the interfaces', so
-/// that traffic at its edges accuses nobody; a queue that was reset in between is passed over.
-async fn frozen(router: &Router, books: &Books, pause: Duration) -> Result<Vec<String>, Error> {
-    let queues = routeros::counters(router).await?;
-    let before = routeros::session_traffic(router).await?;
-    let ours = |name: &&String| books.accounts.iter().any(|it| it.username == **name);
-    if before.keys().find(ours).is_none() {
-        return Ok(Vec::new());
-    }
-    tokio::time::sleep(pause).await;
-    let after = routeros::session_traffic(router).await?;
-    let (queues, now) = (totals(&queues), routeros::counters(router).await?);
-    let now = totals(&now);
-    let mut frozen: Vec<String> = books
-        .accounts
-        .iter()
-        .filter(|account| {
-            let name = account.username.as_str();
-            let (Some(from), Some(to)) = (before.get(name), after.get(name)) else { return false };
-            let (Some(counted), Some(counts)) = (counted(&queues, name), counted(&now, name)) else { return false };
-            let moved = to.total().0.saturating_sub(from.total().0);
-            let fell = counts.total() < counted.total();
-            moved >= MOVED && !fell && (counts.total().0 - counted.total().0).saturating_mul(4) < moved
-        })
-        .map(|account| account.username.clone())
-        .collect();
-    frozen.sort();
-    Ok(frozen)
-}
-
-/// What an account's queues have counted: its own, and that of CDN traffic where it has one.
-fn counted(totals: &HashMap<&str, Volume>, username: &str) -> Option<Volume> {
-    let own = *totals.get(username)?;
-    let cdn = totals.get(routeros::cdn_queue_name(username).as_str());
-    Some(cdn.map_or(own, |cdn| own + *cdn))
-}
-
-fn totals(readings: &[Reading]) -> HashMap<&str, Volume> {
-    readings.iter().map(|it| (it.name.as_str(), it.volume)).collect()
 }

@@ -86,6 +86,15 @@ pub struct Comparison {
     pub drifts: Vec<Drift>,
     /// What carries our mark and is nobody's.
     pub strays: Vec<Stray>,
+    /// Firewall lists and mark rules that are not as the plans want them, as sentences without a full stop.
+    pub lists: Vec<String>,
+}
+
+impl Comparison {
+    /// Whether nothing is to be done.
+    pub fn is_right(&self) -> bool {
+        self.drifts.is_empty() && self.lists.is_empty()
+    }
 }
 
 struct Held {
