@@ -24,6 +24,7 @@ mod facts;
 mod flight;
 mod inventory;
 mod link;
+mod looks;
 mod mark;
 mod marking;
 mod queues;
@@ -49,6 +50,7 @@ pub use examine::{
 };
 pub use facts::{Facts, Profile, facts, pool_ranges, pools, profiles, uptime_seconds};
 pub use inventory::{Inventory, OpenSecret, inventory};
+pub use looks::{Look, look};
 pub use mark::Mark;
 pub use marking::{Changes, Entry, Listed, MarkRule, Rule, listed, make_changes, mark_rules};
 pub use queues::{
@@ -58,7 +60,7 @@ pub use remove::remove;
 pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};
 pub use router::Router;
 pub use routers::{Limits, Login, Routers, State};
-pub use secrets::{Found, Look, SecretRow, find, look, secrets, set_disabled, set_password};
+pub use secrets::{Found, SecretRow, find, secrets, set_disabled, set_password};
 pub use sessions::{Session, all_sessions, kick, sessions, uptimes};
 pub use tls::{Fingerprint, NotAFingerprint};
 pub use wanted::{Ensured, Wanted, ensure};

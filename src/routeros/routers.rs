@@ -1,8 +1,8 @@
 //! Every router in use: one supervisor, and so one connection, each.
 
 use super::{
-    Error, Fingerprint, Router, breaker::Breaker, request::Request, request::Urgency, supervisor::Supervisor,
-    tls::Trust,
+    Error, Fingerprint, Router, breaker::Breaker, looks::Looks, request::Request, request::Urgency,
+    supervisor::Supervisor, tls::Trust,
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::{
@@ -236,6 +236,7 @@ impl Routers {
             limits: Arc::clone(&self.0.limits),
             deadline: None,
             urgency: Urgency::Usual,
+            looks: Looks::new(self.0.runtime.clone()),
         };
         Known { login, router, state: watched, closing, again }
     }
