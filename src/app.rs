@@ -6,6 +6,7 @@ use crate::{
     db::{self, Address, Db, migrate},
     mail::{Letters, MailSettings, Mailer, SmtpSettings, Tls, Transport},
     meters::Meters,
+    page::Pages,
     params,
     problem::{Code, Problem},
     router::{Server, Told},
@@ -14,6 +15,7 @@ use crate::{
     sql,
 };
 use chrono::NaiveDate;
+use secrecy::SecretString;
 use std::{
     collections::HashMap,
     ops::Deref,
@@ -48,6 +50,8 @@ pub struct Parts {
     pub seal: Seal,
     /// Routers as spoken to.
     pub routers: Routers,
+    /// Clients' pages that wait for the books.
+    pub pages: Pages,
     /// Letters as templates.
     pub letters: Letters,
     /// How letters leave.
@@ -103,6 +107,7 @@ impl App {
         let mailer =
             Mailer::new(mail_settings(&config, installation)).map_err(|error| StartError(error.to_string()))?;
         let routers = Routers::new(limits(&config), runtime.clone());
+        let pages = Pages::new(&db, &runtime);
         let owner = hex::encode(chance.bytes::<8>());
         let locks = Locks::default();
         let letters_queued = Notify::new();
@@ -115,6 +120,7 @@ impl App {
             chance,
             seal,
             routers,
+            pages,
             letters,
             mailer,
             meters: Meters::default(),
@@ -138,8 +144,7 @@ impl App {
     /// Where its password cannot be opened with the master key.
     pub fn router(&self, server: &Server) -> Result<Router, Problem> {
         let password = server.password(&self.seal)?;
-        let told = Told { password, ..server.told.clone() };
-        Ok(self.routers.get(told.id, login(&told)?))
+        Ok(self.routers.get(server.told.id, login_with(&server.told, password)?))
     }
 
     /// Closes connections; what is in hand ends first.
@@ -166,6 +171,10 @@ pub fn fingerprint(text: &str) -> Result<Option<Fingerprint>, Problem> {
 /// # Errors
 /// `setting-invalid` where the pinned fingerprint cannot be one.
 pub fn login(told: &Told) -> Result<Login, Problem> {
+    login_with(told, told.password.clone())
+}
+
+fn login_with(told: &Told, password: SecretString) -> Result<Login, Problem> {
     let fingerprint = fingerprint(&told.certificate_sha256)?;
     Ok(Login {
         name: if told.name.is_empty() { told.host().to_owned() } else { told.name.clone() },
@@ -175,7 +184,7 @@ pub fn login(told: &Told) -> Result<Login, Problem> {
         fingerprint,
         certified_as: Some(told.hostname.clone()).filter(|name| !name.is_empty()),
         username: told.username.clone(),
-        password: told.password.clone(),
+        password,
     })
 }
 

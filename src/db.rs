@@ -54,7 +54,7 @@ macro_rules! params {
 }
 
 /// What a database can fail with.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// It does not answer, or cannot be written to.
     #[error("the database does not answer: {0}")]
@@ -154,6 +154,11 @@ impl Db {
         self.writer().await?.execute(sql, values).await
     }
 
+    /// Whether a connection can tell that something was written; see [`Conn::stamp`].
+    pub fn knows_changes(&self) -> bool {
+        matches!(&*self.0, Engine::Sqlite(_))
+    }
+
     /// Which of the two it is, for people.
     pub fn kind(&self) -> &'static str {
         match &*self.0 {
@@ -175,6 +180,13 @@ impl Db {
             Engine::Mysql(servers) => Inner::Mysql(Some(servers.connection().await?)),
         }))
     }
+}
+
+/// The state of the books as one connection sees it. The same stamp twice: nobody has written anything in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    connection: u64,
+    version: i64,
 }
 
 /// A connection: of a [`Tx`], or to read with.
@@ -262,6 +274,35 @@ impl Conn {
                 return Ok(());
             }
             self.batch(sql, some).await?;
+        }
+    }
+
+    /// The state of the books before whatever is read next on this connection, which must be one to read with. `None` on
+    /// MySQL, which has nothing of the kind.
+    pub async fn stamp(&mut self) -> Result<Option<Stamp>> {
+        let Inner::Sqlite(slot) = &mut self.0 else { return Ok(None) };
+        let held = slot.take().ok_or(Error::Cancelled)?;
+        let (held, stamp) = held.stamp().await?;
+        *slot = Some(held);
+        stamp.map(Some)
+    }
+
+    /// Reads what several statements say of many ids each, `SELECT … IN (?) …`, in few round trips; the rows of each
+    /// statement, those of an id together. On SQLite all of it is as of one instant.
+    pub async fn of_many(&mut self, asked: Vec<(Sql, Vec<u64>)>) -> Result<Vec<Vec<Row>>> {
+        match &mut self.0 {
+            Inner::Sqlite(slot) => {
+                let held = slot.take().ok_or(Error::Cancelled)?;
+                let (held, rows) = held.of_many(asked).await?;
+                *slot = Some(held);
+                rows
+            }
+            Inner::Mysql(slot) => {
+                let mut conn = slot.take().ok_or(Error::Cancelled)?;
+                let rows = mysql::of_many(&mut conn, asked).await;
+                *slot = Some(conn);
+                rows
+            }
         }
     }
 

@@ -14,8 +14,10 @@
 //! * [`mail`]: letters, the outbox and the ways out.
 //! * [`netflow`]: access records of a NetFlow collector.
 //! * [`plan`]: what was sold, as pure functions.
+//! * [`page`]: what the books say for clients' pages, read for many at once.
 //!
-//! Below them: [`db`] (one SQL, two databases), [`seal`] (secrets at rest), [`units`], [`clock`] (time and chance). Around
+//! Below them: [`db`] (one SQL, two databases), [`seal`] (secrets at rest), [`units`], [`clock`] (time and chance),
+//! [`gather`] (many who ask share one lookup). Around
 //! them: [`config`], [`pairing`], [`log`], [`meters`]. [`problem`] is the one place where errors become answers.
 //!
 //! [`simulator`] is a RouterOS of its own on a real socket, for tests and the demo. It shares nothing with the rest.
@@ -29,12 +31,14 @@ pub mod catalogue;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod gather;
 pub mod http;
 pub mod jobs;
 pub mod log;
 pub mod mail;
 pub mod meters;
 pub mod netflow;
+pub mod page;
 pub mod pairing;
 pub mod plan;
 pub mod problem;

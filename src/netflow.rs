@@ -5,7 +5,7 @@
 //! collector, however many services. The record of a service of ours stays when the service is terminated, and is hidden.
 
 use crate::{
-    db::{Conn, Error, Result, Row},
+    db::{Conn, Error, Result, Row, Sql},
     params,
     seal::{Seal, SealError},
     sql,
@@ -208,6 +208,17 @@ impl Record {
              AS was_ended FROM netflow n WHERE n.service_id = ?"
         );
         conn.one(sql, params![service_id]).await?.map(|row| Self::from_row(&row)).transpose()
+    }
+
+    /// Reads many, for [`Conn::of_many`]; see [`Record::from_rows`].
+    pub const OF_MANY: Sql = sql!(
+        "SELECT n.*, EXISTS (SELECT 1 FROM account a WHERE a.service_id = n.service_id AND a.state = 'gone') \
+         AS was_ended FROM netflow n WHERE n.service_id IN (?)"
+    );
+
+    /// What [`Record::OF_MANY`] brought.
+    pub fn from_rows(rows: &[Row]) -> Result<Vec<Self>> {
+        rows.iter().map(Self::from_row).collect()
     }
 
     /// Reads one, held against others until the transaction ends.

@@ -4,7 +4,7 @@ pub mod lease;
 pub mod marking;
 
 use crate::{
-    db::{Conn, Result, Row},
+    db::{Conn, Result, Row, Sql},
     params,
     seal::{Seal, SealError},
     sql,
@@ -99,6 +99,14 @@ impl Server {
     pub async fn find(conn: &mut Conn, id: u64) -> Result<Option<Self>> {
         let sql = sql!("SELECT * FROM server WHERE id = ?");
         conn.one(sql, params![id]).await?.map(|row| Self::from_row(&row)).transpose()
+    }
+
+    /// Reads many, for [`Conn::of_many`]; see [`Server::from_rows`].
+    pub const OF_MANY: Sql = sql!("SELECT * FROM server WHERE id IN (?)");
+
+    /// What [`Server::OF_MANY`] brought.
+    pub fn from_rows(rows: &[Row]) -> Result<Vec<Self>> {
+        rows.iter().map(Self::from_row).collect()
     }
 
     /// Reads one, held against others until the transaction ends.

@@ -6,7 +6,7 @@
 
 use super::Account;
 use crate::{
-    db::{Conn, Result, Row},
+    db::{Conn, Result, Row, Sql},
     params,
     plan::{
         burst::{Burst, Rate},
@@ -311,6 +311,14 @@ impl FairUse {
 pub async fn find(conn: &mut Conn, service_id: u64) -> Result<Option<FairUse>> {
     let sql = sql!("SELECT * FROM fair_use WHERE service_id = ?");
     conn.one(sql, params![service_id]).await?.map(|row| FairUse::from_row(&row)).transpose()
+}
+
+/// Reads many, for [`Conn::of_many`]; see [`from_rows`].
+pub const OF_MANY: Sql = sql!("SELECT * FROM fair_use WHERE service_id IN (?)");
+
+/// What [`OF_MANY`] brought.
+pub fn from_rows(rows: &[Row]) -> Result<Vec<FairUse>> {
+    rows.iter().map(FairUse::from_row).collect()
 }
 
 /// Routers that have accounts on plans.

@@ -6,7 +6,7 @@ use super::{
     settings::{Collect, OwnSpeed, PppService, Settings},
 };
 use crate::{
-    db::{Conn, Error, Result, Row},
+    db::{Conn, Error, Result, Row, Sql},
     params,
     seal::Seal,
     sql,
@@ -191,6 +191,17 @@ impl Account {
              FROM account a JOIN standing s ON s.service_id = a.service_id WHERE a.service_id = ?"
         );
         conn.one(sql, params![service_id]).await?.map(|row| Self::from_row(&row)).transpose()
+    }
+
+    /// Reads many, for [`Conn::of_many`]; see [`Account::from_rows`].
+    pub const OF_MANY: Sql = sql!(
+        "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+         FROM account a JOIN standing s ON s.service_id = a.service_id WHERE a.service_id IN (?)"
+    );
+
+    /// What [`Account::OF_MANY`] brought.
+    pub fn from_rows(rows: &[Row]) -> Result<Vec<Self>> {
+        rows.iter().map(Self::from_row).collect()
     }
 
     /// The same, holding its rows against others until the transaction ends.

@@ -1,7 +1,7 @@
 //! Plans as stored: a row each, its fields as JSON under the API's names.
 
 use crate::{
-    db::{Conn, Error, Result, Row},
+    db::{Conn, Error, Result, Row, Sql},
     params,
     plan::{Plan, form},
     sql,
@@ -42,6 +42,14 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Stored>> {
     let mut plans: Vec<Stored> = rows.iter().map(Stored::from_row).collect::<Result<_>>()?;
     plans.sort_by_cached_key(|it| (it.plan.sort_order, it.plan.name.to_lowercase(), it.id));
     Ok(plans)
+}
+
+/// Reads many, for [`Conn::of_many`]; see [`from_rows`].
+pub const OF_MANY: Sql = sql!("SELECT id, terms, changed_at FROM plan WHERE id IN (?)");
+
+/// What [`OF_MANY`] brought.
+pub fn from_rows(rows: &[Row]) -> Result<Vec<Stored>> {
+    rows.iter().map(Stored::from_row).collect()
 }
 
 /// The one with that number.

@@ -77,7 +77,11 @@ pub(super) async fn run(conn: &mut Conn, sql: Sql, values: Vec<Value>) -> Result
 }
 
 pub(super) async fn rows(conn: &mut Conn, sql: Sql, values: Vec<Value>) -> Result<Vec<Row>> {
-    let rows: Vec<mysql_async::Row> = conn.exec(spelled(sql)?, positional(values)).await.map_err(translate)?;
+    said(conn, spelled(sql)?, values).await
+}
+
+async fn said(conn: &mut Conn, text: String, values: Vec<Value>) -> Result<Vec<Row>> {
+    let rows: Vec<mysql_async::Row> = conn.exec(text, positional(values)).await.map_err(translate)?;
     let Some(first) = rows.first() else { return Ok(Vec::new()) };
     let columns: Arc<[String]> = first.columns_ref().iter().map(|column| column.name_str().into_owned()).collect();
     rows.into_iter().map(|row| cells(&columns, row)).collect()
@@ -104,6 +108,20 @@ pub(super) async fn read_all<T: Send + 'static>(
     }
     answer.drop_result().await.map_err(translate)?;
     wrong.map_or(Ok(all), Err)
+}
+
+pub(super) async fn of_many(conn: &mut Conn, asked: Vec<(Sql, Vec<u64>)>) -> Result<Vec<Vec<Row>>> {
+    let mut found = Vec::with_capacity(asked.len());
+    for (sql, ids) in asked {
+        let mut all = Vec::new();
+        for ids in ids.chunks(respell::MOST_IDS) {
+            let (text, padding) = respell::for_ids(&spelled(sql)?, ids.len()).map_err(Error::Defect)?;
+            let last = ids.last().into_iter().cycle().take(padding);
+            all.extend(said(conn, text, ids.iter().chain(last).copied().map(Value::from).collect()).await?);
+        }
+        found.push(all);
+    }
+    Ok(found)
 }
 
 pub(super) async fn batch(conn: &mut Conn, sql: Sql, rows: Vec<Vec<Value>>) -> Result<()> {

@@ -56,6 +56,24 @@ pub fn repeat_values(sql: &str, times: usize) -> Result<String, String> {
     Ok(format!("{head}VALUES {}{tail}", vec![group; times].join(", ")))
 }
 
+/// Ids in one statement, at most.
+pub const MOST_IDS: usize = 128;
+
+/// `… IN (?) …` for so many ids; and how many more the text has room for, to be filled by repeating one. Texts come in few
+/// lengths, so that a connection need not prepare one for every number.
+///
+/// # Errors
+/// A sentence where there is not exactly one `IN (?)` and no other `?`.
+pub fn for_ids(sql: &str, ids: usize) -> Result<(String, usize), String> {
+    let wrong = || format!("a statement about many ids needs exactly one IN (?): {sql}");
+    let (head, tail) = sql.split_once("IN (?)").ok_or_else(wrong)?;
+    if head.contains('?') || tail.contains('?') {
+        return Err(wrong());
+    }
+    let room = [1, 4, 16, 48].into_iter().find(|room| *room >= ids).unwrap_or(MOST_IDS);
+    Ok((format!("{head}IN ({}){tail}", vec!["?"; room].join(", ")), room.saturating_sub(ids)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +97,20 @@ mod tests {
             "INSERT INTO t (a, b) VALUES (?, ?) ON CONFLICT (a) DO UPDATE SET b = excluded.b WHERE b < 1",
         ] {
             assert!(for_mysql(sql).is_err(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn ids_are_repeated_in_few_lengths() {
+        assert_eq!(
+            for_ids("SELECT 1 WHERE a IN (?) ORDER BY a", 1).unwrap(),
+            ("SELECT 1 WHERE a IN (?) ORDER BY a".into(), 0)
+        );
+        assert_eq!(for_ids("SELECT 1 WHERE a IN (?)", 3).unwrap(), ("SELECT 1 WHERE a IN (?, ?, ?, ?)".into(), 1));
+        let (text, padding) = for_ids("SELECT 1 WHERE a IN (?)", 100).unwrap();
+        assert_eq!((text.matches('?').count(), padding), (128, 28));
+        for sql in ["SELECT 1 WHERE a = ?", "SELECT 1 WHERE a IN (?) AND b = ?", "SELECT ? WHERE a IN (?)"] {
+            assert!(for_ids(sql, 2).is_err(), "{sql}");
         }
     }
 

@@ -3,11 +3,14 @@
 //! WAL with `synchronous = FULL`: an intent that was committed is on disk before a router or a mail server hears of it
 //! (law 1), also after a power cut.
 
-use super::{Cells, Error, Outcome, Result, Row, Sql, Value};
+use super::{Cells, Error, Outcome, Result, Row, Sql, Stamp, Value};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter, types::ValueRef};
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -25,14 +28,21 @@ pub(super) struct Files {
 
 #[derive(Debug)]
 struct Pool {
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Numbered>>,
     permits: Arc<Semaphore>,
+}
+
+/// A connection with a number that no other one of this process has.
+#[derive(Debug)]
+struct Numbered {
+    connection: Connection,
+    number: u64,
 }
 
 /// A connection in use. Dropped, it rolls back what was left open and goes home.
 #[derive(Debug)]
 pub(super) struct Held {
-    connection: Option<Connection>,
+    connection: Option<Numbered>,
     pool: Arc<Pool>,
     _permit: OwnedSemaphorePermit,
 }
@@ -75,6 +85,9 @@ fn connect(path: &PathBuf, reader: bool) -> Result<Connection> {
 
 impl Pool {
     fn of(idle: Vec<Connection>) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let numbered = |connection| Numbered { connection, number: NEXT.fetch_add(1, Ordering::Relaxed) };
+        let idle: Vec<Numbered> = idle.into_iter().map(numbered).collect();
         let permits = Arc::new(Semaphore::new(idle.len()));
         Arc::new(Self { idle: Mutex::new(idle), permits })
     }
@@ -89,12 +102,12 @@ impl Pool {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            if !connection.is_autocommit() {
+        if let Some(held) = self.connection.take() {
+            if !held.connection.is_autocommit() {
                 // Fails only where SQLite rolled back by itself already.
-                let _ = connection.execute_batch("ROLLBACK");
+                let _ = held.connection.execute_batch("ROLLBACK");
             }
-            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(held);
         }
     }
 }
@@ -110,10 +123,20 @@ impl Held {
     ) -> Answer<T> {
         blocking(move || {
             let outcome = match self.connection.as_mut() {
-                Some(connection) => work(connection).map_err(translate),
+                Some(held) => work(&mut held.connection).map_err(translate),
                 None => Err(Error::Cancelled),
             };
             (self, outcome)
+        })
+        .await
+    }
+
+    /// A connection that only reads is told another number after anybody has committed anything, in this process or not.
+    pub(super) async fn stamp(self) -> Answer<Stamp> {
+        let number = self.connection.as_ref().map_or(u64::MAX, |held| held.number);
+        self.on_thread(move |connection| {
+            let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+            Ok(Stamp { connection: number, version })
         })
         .await
     }
@@ -130,12 +153,8 @@ impl Held {
         self.on_thread(move |connection| {
             let mut statement = connection.prepare_cached(sql.text())?;
             let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
-            let mut cursor = statement.query(params_from_iter(values))?;
             let mut rows = Vec::new();
-            while let Some(row) = cursor.next()? {
-                let values = (0..columns.len()).map(|at| row.get_ref(at).map(cell)).collect::<rusqlite::Result<_>>()?;
-                rows.push(Row { columns: Arc::clone(&columns), values });
-            }
+            take(&mut statement.query(params_from_iter(values))?, &columns, &mut rows)?;
             Ok(rows)
         })
         .await
@@ -166,6 +185,26 @@ impl Held {
         .await
     }
 
+    /// Each statement is run for one id after the other: here a round trip costs nothing, and each finds its rows by key.
+    pub(super) async fn of_many(self, asked: Vec<(Sql, Vec<u64>)>) -> Answer<Vec<Vec<Row>>> {
+        self.on_thread(move |connection| {
+            let transaction = connection.transaction()?;
+            let mut found = Vec::with_capacity(asked.len());
+            for (sql, ids) in asked {
+                let mut statement = transaction.prepare_cached(sql.text())?;
+                let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
+                let mut rows = Vec::new();
+                for id in ids {
+                    take(&mut statement.query([Value::from(id)])?, &columns, &mut rows)?;
+                }
+                found.push(rows);
+            }
+            transaction.commit()?;
+            Ok(found)
+        })
+        .await
+    }
+
     pub(super) async fn batch(self, sql: Sql, rows: Vec<Vec<Value>>) -> Answer<()> {
         self.on_thread(move |connection| {
             let mut statement = connection.prepare_cached(sql.text())?;
@@ -188,6 +227,14 @@ impl Held {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::Unavailable(error.to_string()))
+}
+
+fn take(cursor: &mut rusqlite::Rows<'_>, columns: &Arc<[String]>, into: &mut Vec<Row>) -> rusqlite::Result<()> {
+    while let Some(row) = cursor.next()? {
+        let values = (0..columns.len()).map(|at| row.get_ref(at).map(cell)).collect::<rusqlite::Result<_>>()?;
+        into.push(Row { columns: Arc::clone(columns), values });
+    }
+    Ok(())
 }
 
 fn cell(value: ValueRef<'_>) -> Value {

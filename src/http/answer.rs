@@ -10,10 +10,13 @@ use actix_web::{
 };
 use serde::Serialize;
 
+/// The type of answers that are no problems.
+pub const JSON: &str = "application/json";
+
 /// A JSON answer.
 pub fn json(status: u16, body: &impl Serialize, proof: Option<&Proof>) -> HttpResponse {
     match serde_json::to_vec(body) {
-        Ok(bytes) => bytes_of(status, "application/json", bytes, proof),
+        Ok(bytes) => bytes_of(status, JSON, bytes, proof),
         // Only a map with keys that are no texts cannot be written; none of ours has any.
         Err(error) => problem(&Problem::internal(error), "", proof),
     }

@@ -50,6 +50,8 @@ pub struct Front {
 pub enum Reply {
     /// 200 with JSON.
     Json(Value),
+    /// 200 with JSON that is written already.
+    Written(Vec<u8>),
     /// 201 with what was made, as JSON.
     Made(Value),
     /// 204: done, and nothing to say.
@@ -104,6 +106,7 @@ async fn answered(
     };
     match through(front, door.clone(), request, body).await {
         Ok(Reply::Json(value)) => answer::json(200, &value, Some(&proof)),
+        Ok(Reply::Written(json)) => answer::bytes_of(200, answer::JSON, json, Some(&proof)),
         Ok(Reply::Made(value)) => answer::json(201, &value, Some(&proof)),
         Ok(Reply::Empty) => answer::empty(204, Some(&proof)),
         Err(problem) => {
@@ -211,7 +214,7 @@ impl Door {
 
     async fn run(&self, app: &App, method: &Method, body: &[u8]) -> Result<Reply, Problem> {
         match self {
-            Self::Hook(hook, _) => run(app, *hook, &Ask::parse(body)?).await.map(Reply::Json),
+            Self::Hook(hook, _) => run(app, *hook, &Ask::parse(body)?).await,
             Self::Netflow(path) => path.run(app, method, body).await,
             Self::Plans(path) => path.run(app, method, body).await,
             Self::Rules(path) => path.run(app, method, body).await,
@@ -301,8 +304,9 @@ impl Hook {
     }
 }
 
-async fn run(app: &App, hook: Hook, ask: &Ask) -> Result<Value, Problem> {
-    match hook {
+async fn run(app: &App, hook: Hook, ask: &Ask) -> Result<Reply, Problem> {
+    let answer = match hook {
+        Hook::ClientArea => return work::client_area::run(app, ask).await.map(Reply::Written),
         Hook::TestConnection => work::test_connection::run(app, ask).await,
         Hook::Options => work::options::run(app, ask).await,
         Hook::Create => work::create::run(app, ask).await,
@@ -316,9 +320,9 @@ async fn run(app: &App, hook: Hook, ask: &Ask) -> Result<Value, Problem> {
         Hook::FupReset => work::fair_use::hook(app, ask).await,
         Hook::UsageUpdate => work::usage_update::run(app, ask).await,
         Hook::Cron => work::cron::run(app, ask).await,
-        Hook::ClientArea => work::client_area::run(app, ask).await,
         Hook::AdminTab => work::admin_tab::run(app, ask).await,
         Hook::Metrics => work::metrics::run(app, ask).await,
         Hook::ListAccounts => work::list_accounts::run(app, ask).await,
-    }
+    };
+    answer.map(Reply::Json)
 }

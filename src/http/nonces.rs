@@ -61,10 +61,15 @@ struct Memory {
 impl Nonces {
     /// Takes a nonce of `key` whose request could be accepted until `until`; `now` is when it came. Unix seconds.
     pub fn take(&self, key: &str, nonce: &str, until: i64, now: i64) -> Taken {
+        // Outside of the lock, for which all workers wait.
+        let hash = hash(nonce);
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let memory = keys.entry(key.to_owned()).or_insert_with(Memory::new);
+        if !keys.contains_key(key) {
+            keys.insert(key.to_owned(), Memory::new());
+        }
+        let Some(memory) = keys.get_mut(key) else { return Taken::Forgotten };
         memory.forget_before(now);
-        memory.take(hash(nonce), until, MOST)
+        memory.take(hash, until, MOST)
     }
 
     /// What is remembered and not yet past, to be stored.

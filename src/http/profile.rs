@@ -79,14 +79,15 @@ impl Signature {
             }
             _ => return Err(malformed("Signature", "must hold a byte sequence between colons, without parameters")),
         };
-        let covered = written(InnerList::new(list.items.clone()));
-        if covered != components {
+        let params = written(list.clone());
+        // What is written begins with the components and goes on with parameters, if there are any.
+        if !params.strip_prefix(components).is_some_and(|rest| rest.is_empty() || rest.starts_with(';')) {
             return Err(malformed("Signature-Input", format!("must cover exactly {components} in this order")));
         }
-        Self::with_params(list, mac)
+        Self::with_params(list, params, mac)
     }
 
-    fn with_params(list: &InnerList, mac: Vec<u8>) -> Result<Self, Fault> {
+    fn with_params(list: &InnerList, written: String, mac: Vec<u8>) -> Result<Self, Fault> {
         let known = ["created", "expires", "nonce", "keyid", "alg", "tag"];
         if let Some(unknown) = list.params.keys().find(|key| !known.contains(&key.as_str())) {
             return Err(malformed(
@@ -115,7 +116,7 @@ impl Signature {
             expires: whole("expires")?,
             nonce: text("nonce")?,
             keyid: text("keyid")?.ok_or_else(|| missing("keyid"))?,
-            params: written(list.clone()),
+            params: written,
             mac,
         })
     }

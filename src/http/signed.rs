@@ -211,10 +211,15 @@ impl Headers {
 
 /// All lines of a header as one value (RFC 9110 §5.3, RFC 9421 §2.1): trimmed, joined by comma and blank.
 fn joined(request: &HttpRequest, name: &'static str) -> Result<Option<String>, Fault> {
-    let lines: Option<Vec<&str>> =
-        request.headers().get_all(name).map(|line| line.to_str().ok().map(str::trim)).collect();
-    let lines = lines.ok_or_else(|| Fault::Malformed(name, "must be plain ASCII".to_owned()))?;
-    Ok((!lines.is_empty()).then(|| lines.join(", ")))
+    let mut joined: Option<String> = None;
+    for line in request.headers().get_all(name) {
+        let line = line.to_str().map_err(|_odd| Fault::Malformed(name, "must be plain ASCII".to_owned()))?.trim();
+        match &mut joined {
+            None => joined = Some(line.to_owned()),
+            Some(text) => *text += &format!(", {line}"),
+        }
+    }
+    Ok(joined)
 }
 
 fn unreadable(fault: Fault) -> Problem {

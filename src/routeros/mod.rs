@@ -26,6 +26,7 @@ mod flight;
 pub mod hostile;
 mod inventory;
 mod link;
+mod looks;
 mod mark;
 mod marking;
 mod names;
@@ -53,6 +54,7 @@ pub use examine::{
 };
 pub use facts::{Facts, Profile, facts, pool_ranges, pools, profiles, uptime_seconds};
 pub use inventory::{Inventory, OpenSecret, inventory};
+pub use looks::{Look, look};
 pub use mark::Mark;
 pub use marking::{Changes, Entry, Listed, MarkRule, Rule, listed, make_changes, mark_rules};
 pub use queues::{
@@ -62,7 +64,7 @@ pub use remove::remove;
 pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};
 pub use router::Router;
 pub use routers::{Limits, Login, Routers};
-pub use secrets::{Found, Look, SecretRow, find, look, secrets, set_disabled, set_password};
+pub use secrets::{Found, SecretRow, find, secrets, set_disabled, set_password};
 pub use sessions::{Session, all_sessions, kick, sessions, uptimes};
 pub use standing::{Standing, State};
 pub use tls::{Fingerprint, NotAFingerprint};

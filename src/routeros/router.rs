@@ -4,6 +4,7 @@ use super::{
     Error, Limits,
     command::{Command, Kind},
     error::Failure,
+    looks::Looks,
     request::{Pending, Reply, Request, Urgency, job},
     wire::Row,
 };
@@ -24,6 +25,8 @@ pub struct Router {
     pub(super) limits: Arc<Limits>,
     pub(super) deadline: Option<Instant>,
     pub(super) urgency: Urgency,
+    /// Pages that wait for a look at it.
+    pub(super) looks: Arc<Looks>,
 }
 
 impl fmt::Debug for Router {
@@ -178,10 +181,10 @@ impl Router {
     }
 }
 
-fn closed() -> Failure {
+pub(super) fn closed() -> Failure {
     Failure::Away("the connection was closed".to_owned())
 }
 
-fn late() -> Failure {
+pub(super) fn late() -> Failure {
     Failure::Away("no answer in time".to_owned())
 }

@@ -3,6 +3,7 @@
 use super::{
     Error, Fingerprint, Router,
     breaker::Breaker,
+    looks::Looks,
     names::{Name, Resolver},
     request::{Request, Urgency},
     standing::{Standing, State},
@@ -243,6 +244,7 @@ impl Routers {
             limits: Arc::clone(&self.0.limits),
             deadline: None,
             urgency: Urgency::Usual,
+            looks: Looks::new(self.0.runtime.clone()),
         };
         Known { login, router, standing: watched, closing, again }
     }

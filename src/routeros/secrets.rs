@@ -1,11 +1,10 @@
 //! PPP secrets: who may dial in. Found by name, ours by mark; the password is never read into a row.
 
 use super::{
-    Error, Mark, QueueRow, Router, Session,
+    Error, Mark, QueueRow, Router,
     command::Command,
     facts::property,
     queues::{self, queue},
-    sessions,
     value::truth,
     wanted::settle,
     wire::Row,
@@ -50,17 +49,6 @@ pub struct Found {
     pub foreign_queue: bool,
 }
 
-/// What the client page asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Whether the service's secret is there.
-    pub secret_found: bool,
-    /// Whether it is switched off.
-    pub disabled: bool,
-    /// The sessions of its name.
-    pub sessions: Vec<Session>,
-}
-
 /// Reads a row of a print with the properties [`ROW`].
 pub(super) fn secret(row: &Row<'_>) -> Result<Option<SecretRow>, String> {
     let (id, name) = (property(row, ".id"), property(row, "name"));
@@ -78,7 +66,7 @@ pub(super) fn secret(row: &Row<'_>) -> Result<Option<SecretRow>, String> {
     }))
 }
 
-fn named(username: &str) -> Command {
+pub(super) fn named(username: &str) -> Command {
     Command::print(PRINT, ROW).any("name", username)
 }
 
@@ -97,17 +85,6 @@ pub async fn find(router: &Router, username: &str, mark: &Mark) -> Result<Found,
         foreign_secret,
         foreign_queue,
     })
-}
-
-/// The service's secret and the sessions of its name: two prints, sent together.
-///
-/// # Errors
-/// Any [`Error`] of a print.
-pub async fn look(router: &Router, username: &str, mark: &Mark) -> Result<Look, Error> {
-    let (secrets, sessions) =
-        router.print_both((named(username), secret), (sessions::named(username), sessions::session)).await?;
-    let ours = secrets.iter().find(|row| mark.owns(&row.comment));
-    Ok(Look { secret_found: ours.is_some(), disabled: ours.is_some_and(|row| row.disabled), sessions })
 }
 
 /// Every secret, ours and foreign.

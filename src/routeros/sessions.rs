@@ -44,7 +44,7 @@ pub(super) fn session(row: &Row<'_>) -> Result<Option<Session>, String> {
     }))
 }
 
-pub(super) fn named(username: &str) -> Command {
+fn named(username: &str) -> Command {
     Command::print(PRINT, ROW).any("name", username)
 }
 

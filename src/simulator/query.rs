@@ -1,6 +1,6 @@
 //! Query words of `print`: a stack of truths, worked through for every row (manual, "API", section "Queries").
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 /// One query word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,18 +15,30 @@ enum Word {
 
 /// The query words of one command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query(Vec<Word>);
+pub struct Query {
+    words: Vec<Word>,
+    /// What most clients ask: one property, one of many values. It need not be worked through word by word.
+    one_of: Option<(String, HashSet<String>)>,
+}
 
 impl Query {
     /// Reads query words, each with its `?`.
     pub fn read(words: &[String]) -> Query {
-        Query(words.iter().filter_map(|word| word.strip_prefix('?')).map(read).collect())
+        let words: Vec<Word> = words.iter().filter_map(|word| word.strip_prefix('?')).map(read).collect();
+        Query { one_of: one_of(&words), words }
     }
 
     /// Whether the row passes; `value` gives a property of it, or `None` if it has none.
     pub fn passes<'a>(&self, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
+        match &self.one_of {
+            Some((name, values)) => value(name).is_some_and(|have| values.contains(&*have)),
+            None => self.works_out(value),
+        }
+    }
+
+    fn works_out<'a>(&self, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> bool {
         let mut stack: Vec<bool> = Vec::new();
-        for word in &self.0 {
+        for word in &self.words {
             let truth = match word {
                 Word::Has(name) => value(name).is_some(),
                 Word::Lacks(name) => value(name).is_none(),
@@ -42,6 +54,25 @@ impl Query {
         }
         stack.iter().all(|truth| *truth)
     }
+}
+
+/// `a=1`, `a=2`, `#|`, `a=3`, `#|` …: what it comes to. Switches have two spellings and are left to the stack.
+fn one_of(words: &[Word]) -> Option<(String, HashSet<String>)> {
+    let Some(Word::Equal(first, _)) = words.first() else { return None };
+    let mut values = HashSet::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let Word::Equal(name, value) = word else { return None };
+        if name != first || matches!(value.as_str(), "yes" | "no") {
+            return None;
+        }
+        let joined = values.is_empty() || words.next() == Some(&Word::Operations("|".to_owned()));
+        if !joined {
+            return None;
+        }
+        values.insert(value.clone());
+    }
+    Some((first.clone(), values))
 }
 
 fn read(word: &str) -> Word {
@@ -170,5 +201,29 @@ mod tests {
         assert!(passes(&["?a=1", "?#0."], &[("a", "1")]));
         assert!(passes(&["?#&|"], &[]), "an empty stack holds truths");
         assert!(!passes(&["?#!"], &[]));
+    }
+
+    #[test]
+    fn one_of_many_values_is_what_the_stack_makes_of_it() {
+        let words = |count: usize| {
+            let each = (0..count).flat_map(|n| [Some(format!("?name=user{n}")), (n > 0).then(|| "?#|".to_owned())]);
+            each.flatten().collect::<Vec<_>>()
+        };
+        let odd: [&[&str]; 6] = [
+            &["?name=user1", "?name=user2"],
+            &["?name=user1", "?name=user2", "?#&"],
+            &["?name=user1", "?comment=user1", "?#|"],
+            &["?name=user1", "?name=user2", "?#|", "?#!"],
+            &["?name=yes"],
+            &["?name=user1", "?#|"],
+        ];
+        let odd = odd.into_iter().map(|words| words.iter().map(|it| (*it).to_owned()).collect());
+        for words in (0..5).map(words).chain(odd) {
+            let query = Query::read(&words);
+            for name in ["user0", "user1", "user2", "user4", "true", ""] {
+                let value = |asked: &str| (asked == "name" && !name.is_empty()).then(|| Cow::Borrowed(name));
+                assert_eq!(query.passes(value), query.works_out(value), "{words:?} {name:?}");
+            }
+        }
     }
 }

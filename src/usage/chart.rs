@@ -8,15 +8,16 @@
 //! * Whoever cannot see it gets a title and a summary; hovering a column tells its figures.
 
 mod scale;
+mod svg;
 
-use self::scale::{PLOT, Scale, Tick, in_gb};
+use self::{
+    scale::{Amount, Fixed, PLOT, Scale},
+    svg::{Bar, Drawing, Kind, Legend, Part, Percent, Period},
+};
 use super::{days::month_of, history::Moved};
 use crate::units::{Bytes, Gigabyte};
 use chrono::{Datelike, Days, Months, NaiveDate};
-use minijinja::{AutoEscape, Environment, value::Serde};
-use rust_decimal::{Decimal, RoundingStrategy};
-use serde::Serialize;
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{collections::BTreeMap, fmt::Write};
 
 /// How many days the first chart shows.
 pub const DAYS: u32 = 30;
@@ -35,19 +36,11 @@ const SWATCH: i32 = 17;
 const LEFT: u32 = 9;
 const RIGHT: u32 = 53;
 const WIDTH: u32 = 38;
-
-static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut environment = Environment::new();
-    // HTML's escapes are numeric or XML's own, so they hold in SVG.
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    if let Err(error) = environment.add_template("bars.svg", include_str!("../../templates/chart/bars.svg")) {
-        tracing::error!(%error, "the chart template cannot be read");
-    }
-    environment
-});
+/// More bytes than nearly every picture has.
+const ROOM: usize = 16 * 1024;
 
 /// What the charts say, in the reader's language. Units and dates are the same in all.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Words<'a> {
     /// The first chart's title.
     pub days_title: &'a str,
@@ -164,104 +157,33 @@ struct Chart<'a> {
     words: &'a Words<'a>,
 }
 
-/// What the template is given; lengths are pixels from the plot's left and the picture's top, or percentages of the plot.
-#[derive(Serialize)]
-struct Drawing<'a> {
-    id: &'static str,
-    title: &'a str,
-    summary: String,
-    unit: &'static str,
-    down_colour: &'static str,
-    up_colour: &'static str,
-    height: i32,
-    /// The room for the scale's labels, left of the plot.
-    pad: i32,
-    /// The plot's upper and lower edge.
-    top: i32,
-    bottom: i32,
-    /// The width of a slot and of a bar.
-    slot: String,
-    width: String,
-    legend: Vec<Legend>,
-    ticks: Vec<Tick>,
-    bars: Vec<Bar>,
-    labels: Vec<Label>,
-    periods: Vec<Period>,
-}
-
-#[derive(Serialize)]
-struct Bar {
-    tip: String,
-    x: String,
-    parts: Vec<Part>,
-}
-
-#[derive(Serialize)]
-struct Part {
-    direction: &'static str,
-    free: bool,
-    x: String,
-    y: String,
-    height: String,
-}
-
-#[derive(Serialize)]
-struct Legend {
-    /// `down`, `up` or `free`.
-    direction: &'static str,
-    x: i32,
-    y: i32,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct Label {
-    x: String,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct Period {
-    x: String,
-    at_end: bool,
-    text: String,
-    line: Option<String>,
-}
-
 impl Chart<'_> {
-    /// A template that cannot be rendered (a defect, logged) gives no chart; a page is not failed for it.
     fn svg(&self, slots: &[Slot]) -> String {
-        let rendered =
-            TEMPLATES.get_template("bars.svg").and_then(|template| template.render(Serde(self.drawing(slots))));
-        rendered.unwrap_or_else(|error| {
-            tracing::error!(%error, chart = self.id, "a chart cannot be drawn");
-            String::new()
-        })
+        let mut text = String::with_capacity(if slots.iter().any(|slot| slot.moved.is_some()) { ROOM } else { 1024 });
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{}", self.drawing(slots));
+        text
     }
 
-    fn drawing(&self, slots: &[Slot]) -> Drawing<'_> {
+    fn drawing<'a>(&'a self, slots: &'a [Slot]) -> Drawing<'a> {
         let count = count(slots);
         let scale = Scale::of(slots.iter().filter_map(|slot| slot.moved).map(|moved| moved.raw), self.gb);
-        let widest = scale.labels().map(|label| label.chars().count()).max().unwrap_or(0).max(2);
+        let widest = (0..=scale.steps()).map(|n| scale.label(n).to_string().len()).max().unwrap_or(0).max(2);
         let pad = pixels(widest) + 10;
         let legend = self.legend(slots, pad);
-        let top = legend.last().map_or(0, |item| item.y) + 34;
+        let top = legend.last().map_or(0, |item| item.y).unsigned_abs() + 34;
         let bottom = top + PLOT;
         Drawing {
             id: self.id,
             title: self.title,
             summary: self.summary(slots),
-            unit: "GB",
-            down_colour: DOWN_COLOUR,
-            up_colour: UP_COLOUR,
-            height: bottom + 42,
             pad,
             top,
             bottom,
             slot: percent(100, count),
             width: percent(WIDTH, count),
             legend,
-            ticks: scale.ticks(bottom),
+            ticks: (0..=scale.steps()).map(|n| (scale.line(n, bottom), scale.label(n))).collect(),
             bars: self.bars(slots, &scale, bottom),
             labels: labels(slots),
             periods: periods(slots),
@@ -273,39 +195,39 @@ impl Chart<'_> {
     fn legend(&self, slots: &[Slot], pad: i32) -> Vec<Legend> {
         let (sum, x) = (total(slots), 1 - pad);
         let (free, sum) = (sum.free().total(), sum.raw);
-        let text = |word, bytes| format!("{} {}", capital(word), amount(bytes, self.gb));
+        let text = |word, bytes| format!("{} {}", capital(word), self.amount(bytes));
         let (down, up) = (text(self.words.download, sum.down), text(self.words.upload, sum.up));
         let width = |text: &str| SWATCH + pixels(text.chars().count());
         let first = width(&down) + 14;
         let second = if first + width(&up) <= NARROWEST + pad { (x + first, 14) } else { (x, 32) };
         let mut legend = vec![
-            Legend { direction: "down", x, y: 14, text: down },
-            Legend { direction: "up", x: second.0, y: second.1, text: up },
+            Legend { kind: Kind::Down, x, y: 14, text: down },
+            Legend { kind: Kind::Up, x: second.0, y: second.1, text: up },
         ];
         if free > Bytes::ZERO {
-            legend.push(Legend { direction: "free", x, y: second.1 + 18, text: text(self.words.free, free) });
+            legend.push(Legend { kind: Kind::Free, x, y: second.1 + 18, text: text(self.words.free, free) });
         }
         legend
     }
 
-    fn bars(&self, slots: &[Slot], scale: &Scale, bottom: i32) -> Vec<Bar> {
+    fn bars(&self, slots: &[Slot], scale: &Scale, bottom: u32) -> Vec<Bar> {
         let count = count(slots);
         let bar = |(index, slot): (u32, &Slot)| {
             let moved = slot.moved?;
-            let parts = |direction, raw: Bytes, counted: Bytes, offset| {
+            let mut parts = Vec::with_capacity(4);
+            let both = [
+                (Kind::Down, moved.raw.down, moved.counted.down, LEFT),
+                (Kind::Up, moved.raw.up, moved.counted.up, RIGHT),
+            ];
+            for (kind, raw, counted, offset) in both {
                 let x = percent(index * 100 + offset, count);
-                stacked(scale, raw, counted).map(move |(free, from, to)| {
-                    let y = (Decimal::from(bottom) - to).normalize().to_string();
-                    Part { direction, free, x: x.clone(), y, height: (to - from).normalize().to_string() }
-                })
-            };
-            let (raw, counted) = (moved.raw, moved.counted);
-            let down = parts("down", raw.down, counted.down, LEFT);
-            Some(Bar {
-                tip: format!("{}: {}", slot.name, self.figures(moved)),
-                x: percent(index * 100, count),
-                parts: down.chain(parts("up", raw.up, counted.up, RIGHT)).collect(),
-            })
+                parts.extend(stacked(scale, raw, counted).map(|(free, from, to)| {
+                    let (y, height) = (Fixed::tenths(bottom * 10 - to), Fixed::tenths(to - from));
+                    Part { kind, free, x, y, height }
+                }));
+            }
+            let tip = format!("{}: {}", slot.name, self.figures(moved));
+            Some(Bar { tip, x: percent(index * 100, count), parts })
         };
         (0..).zip(slots).filter_map(bar).collect()
     }
@@ -313,9 +235,9 @@ impl Chart<'_> {
     fn figures(&self, moved: Moved) -> String {
         let Words { download, upload, free, .. } = self.words;
         let raw = moved.raw;
-        let mut text = format!("{download} {}, {upload} {}", amount(raw.down, self.gb), amount(raw.up, self.gb));
+        let mut text = format!("{download} {}, {upload} {}", self.amount(raw.down), self.amount(raw.up));
         if !moved.free().is_zero() {
-            text += &format!(", {free} {}", amount(moved.free().total(), self.gb));
+            text += &format!(", {free} {}", self.amount(moved.free().total()));
         }
         text
     }
@@ -326,22 +248,26 @@ impl Chart<'_> {
         let Some((highest, most)) = drawn.rev().max_by_key(|(_, total)| *total) else {
             return self.words.nothing.to_owned();
         };
-        let (sums, most) = (self.figures(total(slots)), amount(most, self.gb));
+        let (sums, most) = (self.figures(total(slots)), self.amount(most));
         format!("{}: {sums}. {}: {}, {most}.", self.words.total, self.highest, highest.name)
+    }
+
+    fn amount(&self, bytes: Bytes) -> Amount {
+        Amount(bytes, self.gb)
     }
 }
 
 /// The short labels, thinned so that they have room on the narrowest screen; the last slot has one.
-fn labels(slots: &[Slot]) -> Vec<Label> {
+fn labels(slots: &[Slot]) -> Vec<(Percent, &str)> {
     let count = count(slots);
     let widest = slots.iter().map(|slot| slot.label.chars().count()).max().unwrap_or(0);
     let every = slots_for(widest, 2, count);
-    let label = |(index, slot): (u32, &Slot)| Label { x: percent(index * 100 + 50, count), text: slot.label.clone() };
-    (0..).zip(slots).filter(|(index, _)| (count - 1 - index).is_multiple_of(every)).map(label).collect()
+    let shown = (0..).zip(slots).filter(|(index, _)| (count - 1 - index).is_multiple_of(every));
+    shown.map(|(index, slot)| (percent(index * 100 + 50, count), slot.label.as_str())).collect()
 }
 
 /// The periods under the labels. A first one without room for its text goes unnamed; a last one is named from the right.
-fn periods(slots: &[Slot]) -> Vec<Period> {
+fn periods(slots: &[Slot]) -> Vec<Period<'_>> {
     let count = count(slots);
     let mut starts: Vec<(u32, &str)> = (0..).zip(slots).map(|(index, slot)| (index, slot.period.as_str())).collect();
     starts.dedup_by_key(|(_, period)| *period);
@@ -350,9 +276,9 @@ fn periods(slots: &[Slot]) -> Vec<Period> {
     for ((start, text), end) in starts.into_iter().zip(ends) {
         let room = end - start >= slots_for(text.chars().count(), 8, count);
         if room || end == count {
-            let x = if room { percent(start * 100, count) } else { "100%".to_owned() };
+            let x = percent(if room { start * 100 } else { count * 100 }, count);
             let line = (start > 0).then(|| percent(start * 100, count));
-            named.push(Period { x, at_end: !room, text: text.to_owned(), line });
+            named.push(Period { x, at_end: !room, text, line });
         }
     }
     named
@@ -379,35 +305,18 @@ fn total(slots: &[Slot]) -> Moved {
     slots.iter().filter_map(|slot| slot.moved).fold(Moved::default(), add)
 }
 
-/// A bar's parts above each other: whether each is free, and from and to what height. A free part of less than a pixel
-/// is not drawn.
-fn stacked(scale: &Scale, raw: Bytes, counted: Bytes) -> impl Iterator<Item = (bool, Decimal, Decimal)> + use<> {
-    let whole = scale.height(raw);
-    let counted = scale.height(counted.min(raw)).unwrap_or_default();
-    let free = whole.filter(|whole| *whole - counted >= Decimal::ONE).map(|whole| (true, counted, whole));
-    let solid = if free.is_some() { Some(counted) } else { whole };
-    let solid = solid.filter(|to| !to.is_zero()).map(|to| (false, Decimal::ZERO, to));
-    solid.into_iter().chain(free)
-}
-
-/// Two decimals, in GB or, where that would say next to nothing, in MB.
-fn amount(bytes: Bytes, gb: Gigabyte) -> String {
-    let value = in_gb(bytes, gb);
-    let two = |value: Decimal| value.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero);
-    if bytes > Bytes::ZERO && value < Decimal::new(1, 2) {
-        let megabytes = match gb {
-            Gigabyte::Binary => Decimal::from(1024),
-            Gigabyte::Decimal => Decimal::from(1000),
-        };
-        return format!("{:.2} MB", two(value * megabytes));
-    }
-    format!("{:.2} GB", two(value))
+/// A bar's parts above each other: whether each is free, and from and to what height, in tenths of a pixel. A free part of
+/// less than a pixel is not drawn.
+fn stacked(scale: &Scale, raw: Bytes, counted: Bytes) -> impl Iterator<Item = (bool, u32, u32)> + use<> {
+    let (whole, counted) = (scale.height(raw), scale.height(counted.min(raw)));
+    let free = (whole >= counted + 10).then_some((true, counted, whole));
+    let solid = if free.is_some() { counted } else { whole };
+    (solid > 0).then_some((false, 0, solid)).into_iter().chain(free)
 }
 
 /// So many hundredths of one of `count` slots, as a percentage of the plot.
-fn percent(hundredths: u32, count: u32) -> String {
-    let value = (Decimal::from(hundredths) / Decimal::from(count.max(1))).round_dp(3);
-    format!("{}%", value.normalize())
+fn percent(hundredths: u32, count: u32) -> Percent {
+    Percent(Fixed::ratio(hundredths.into(), count.max(1).into(), 3))
 }
 
 fn capital(word: &str) -> String {

@@ -5,11 +5,12 @@
 
 use super::{days::month_of, page};
 use crate::{
-    db::{Conn, Result, Row},
+    db::{Conn, FromValue, Result, Row, Sql},
     params, sql,
     units::{Bytes, Volume},
 };
 use chrono::{Days, NaiveDate};
+use std::collections::HashMap;
 
 /// One booking: whose, which day, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,51 @@ fn volume(row: &Row) -> Result<Volume> {
 fn moved(row: &Row) -> Result<Moved> {
     let counted = Volume { down: Bytes(row.get("counted_down_bytes")?), up: Bytes(row.get("counted_up_bytes")?) };
     Ok(Moved { raw: volume(row)?, counted })
+}
+
+/// Reads the days of many, oldest first, for [`Conn::of_many`]; see [`days_of`].
+pub const DAYS_OF_MANY: Sql = sql!(
+    "SELECT service_id, day, down_bytes, up_bytes, counted_down_bytes, counted_up_bytes FROM usage_day \
+     WHERE service_id IN (?) ORDER BY service_id, day"
+);
+
+/// Reads the months of many, oldest first, for [`Conn::of_many`]; see [`months_of`].
+pub const MONTHS_OF_MANY: Sql = sql!(
+    "SELECT service_id, month, down_bytes, up_bytes, counted_down_bytes, counted_up_bytes FROM usage_month \
+     WHERE service_id IN (?) ORDER BY service_id, month"
+);
+
+/// Reads the open days of many, for [`Conn::of_many`]: days and months have them on top.
+pub const OPEN_OF_MANY: Sql = sql!(
+    "SELECT service_id, day, day_down_bytes AS down_bytes, day_up_bytes AS up_bytes, \
+     day_counted_down_bytes AS counted_down_bytes, day_counted_up_bytes AS counted_up_bytes FROM standing \
+     WHERE day IS NOT NULL AND service_id IN (?)"
+);
+
+/// What [`DAYS_OF_MANY`] and [`OPEN_OF_MANY`] brought, by service.
+pub fn days_of(rows: &[Row], open: &[Row]) -> Result<HashMap<u64, Vec<(NaiveDate, Moved)>>> {
+    let mut all = by_service(rows, "day")?;
+    for row in open {
+        with(all.entry(row.get("service_id")?).or_default(), row.get("day")?, moved(row)?);
+    }
+    Ok(all)
+}
+
+/// What [`MONTHS_OF_MANY`] and [`OPEN_OF_MANY`] brought, by service.
+pub fn months_of(rows: &[Row], open: &[Row]) -> Result<HashMap<u64, Vec<(String, Moved)>>> {
+    let mut all = by_service(rows, "month")?;
+    for row in open {
+        with(all.entry(row.get("service_id")?).or_default(), month_of(row.get("day")?), moved(row)?);
+    }
+    Ok(all)
+}
+
+fn by_service<T: FromValue>(rows: &[Row], when: &str) -> Result<HashMap<u64, Vec<(T, Moved)>>> {
+    let mut all: HashMap<u64, Vec<(T, Moved)>> = HashMap::new();
+    for row in rows {
+        all.entry(row.get("service_id")?).or_default().push((row.get(when)?, moved(row)?));
+    }
+    Ok(all)
 }
 
 /// A service's days from `first` on, oldest first; days without a booking are absent.

@@ -1,25 +1,33 @@
 //! Client-area: everything the client page shows, from what is stored, plus a look at the router of 1.5 s at the most.
 //!
 //! Law 7: unknown is said as unknown, with the instant it was last known; a silent router is neither offline nor missing.
+//! What the books say and what the router says are asked for after the request came, together with whoever asks at the same
+//! time (see `page` and `routeros::look`): many views are few readings and few router commands, and none of them is stale.
 
 mod plan;
+mod shown;
 
+use self::shown::{Connection, History, Information, Shown, Traffic};
 use super::Ask;
 use crate::{
-    account::{Account, Sold, State},
+    account::{Account, State},
     app::App,
+    page::{DrawnFor, Page, Read, Sighting},
     problem::Problem,
     router::Server,
     routeros,
-    usage::{chart, history},
+    usage::chart,
 };
-use chrono::Days;
-use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use chrono::{DateTime, Days, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
 /// How long the page waits to write down what it saw.
 const REMEMBER: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// More bytes than a page without its history has.
+const ROOM: usize = 4096;
 
 /// What the router said in time.
 enum Looked {
@@ -29,80 +37,70 @@ enum Looked {
     Unknown,
 }
 
-/// Runs the hook.
-pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+/// Runs the hook; the answer as JSON.
+pub async fn run(app: &App, ask: &Ask) -> Result<Vec<u8>, Problem> {
     let service_id = ask.service_id()?;
     let told_status = ask.status()?;
     let words = chart::Words::of(&ask.language()?);
-    let account = Account::find(&mut app.db.read().await?, service_id).await?;
-    let account = account.filter(|account| account.state == State::Made);
+    let Read { page, drawn } = app.pages.read(&app.db, service_id).await?;
+    let Page { account, server, netflow, plan, .. } = &*page;
+    let account = account.as_ref().filter(|account| account.state == State::Made);
     let Some(account) = account else {
-        let state = if is_active(&told_status) { "missing" } else { "inactive" };
-        return Ok(nothing_known(state, netflow_of(app, service_id, &told_status).await?.as_ref()));
+        let active = is_active(&told_status);
+        let netflow = if active { super::netflow::on_page(app, netflow.as_ref())? } else { None };
+        return written(
+            &Shown::nothing(if active { "missing" } else { "inactive" }, netflow),
+            &text(&History::default())?,
+        );
     };
     let status = if told_status.is_empty() { &account.sold.status } else { &told_status };
-    let server = Server::find(&mut app.db.read().await?, account.server_id).await?;
-    let looked = match (&server, is_active(status)) {
-        (Some(server), true) => look(app, server, &account).await?,
+    let active = is_active(status);
+    let looked = match server {
+        Some(server) if active => look(app, server, account).await?,
         _ => Looked::Unknown,
     };
-    let state = state(status, &account, &looked);
-    let connection = connection(app, &account, &looked).await?;
-    let netflow = netflow_of(app, service_id, status).await?;
-    let mut conn = app.db.read().await?;
-    let plan = plan::shown(app, &mut conn, &account).await?;
+    let connection = connection(app, account, &looked).await;
     let today = app.today();
     let first = today.checked_sub_days(Days::new(u64::from(account.settings.history_days) - 1)).unwrap_or(today);
-    let days = history::days(&mut conn, service_id, first).await?;
-    let months = history::months(&mut conn, service_id).await?;
     let gb = app.config.traffic.gb;
-    Ok(json!({
-        "state": state,
-        "information": information(app, server.as_ref(), &account)?,
-        "connection": connection,
-        "traffic": traffic(&account, &account.sold, gb.bytes()),
-        "statistics": {
-            "days": days.iter().map(|(day, it)| moved("date", &day.to_string(), *it)).collect::<Vec<_>>(),
-            "months": months.iter().map(|(month, it)| moved("month", month, *it)).collect::<Vec<_>>(),
-        },
-        "charts": {
-            "days_svg": chart::days_svg(&days, today, gb, &words),
-            "months_svg": chart::months_svg(&months, today, gb, &words),
-        },
-        "netflow": netflow,
-        "plan": plan,
-    }))
+    let password = account.password(&app.seal)?;
+    let psk = if account.settings.support_l2tp { account.psk(&app.seal)? } else { SecretString::default() };
+    let shown = Shown {
+        state: state(status, account, &looked),
+        information: Some(Information::of(account, server.as_deref(), password.expose_secret(), psk.expose_secret())),
+        connection: Some(connection),
+        traffic: Some(Traffic::of(account, gb)),
+        // It hangs on no router: a secret that is missing there hides nothing of it. A service that is not Active shows
+        // none, as its page shows no login either.
+        netflow: if active { super::netflow::on_page(app, netflow.as_ref())? } else { None },
+        plan: plan::shown(app, account, plan.as_ref()),
+    };
+    let history = drawn.or_draw(DrawnFor { today, first, words }, || {
+        let days: Vec<_> = page.days.iter().copied().filter(|(day, _)| *day >= first).collect();
+        let days_svg = chart::days_svg(&days, today, gb, &words);
+        let history = History::of(&days, &page.months, days_svg, chart::months_svg(&page.months, today, gb, &words));
+        // Figures and texts can always be written.
+        text(&history).unwrap_or_default()
+    });
+    written(&shown, &history)
 }
 
-/// A day's or a month's traffic; what is counted of it only where that is less.
-fn moved(what: &str, when: &str, it: history::Moved) -> Value {
-    let mut row = json!({what: when, "download_bytes": it.raw.down, "upload_bytes": it.raw.up});
-    if it.counted != it.raw {
-        row["counted_download_bytes"] = json!(it.counted.down);
-        row["counted_upload_bytes"] = json!(it.counted.up);
-    }
-    row
+fn text(it: &impl Serialize) -> Result<String, Problem> {
+    serde_json::to_string(it).map_err(Problem::internal)
 }
 
-/// The page's network usage. It hangs on no router: a secret that is missing there hides nothing of it. A service that
-/// is not Active shows none, as its page shows no login either.
-async fn netflow_of(app: &App, service_id: u64, status: &str) -> Result<Option<Value>, Problem> {
-    if !is_active(status) {
-        return Ok(None);
-    }
-    super::netflow::on_page(app, service_id).await
+/// Both objects as one.
+fn written(shown: &Shown<'_>, history: &str) -> Result<Vec<u8>, Problem> {
+    let mut json = Vec::with_capacity(history.len() + ROOM);
+    serde_json::to_writer(&mut json, shown).map_err(Problem::internal)?;
+    json.pop();
+    json.push(b',');
+    json.extend_from_slice(history.strip_prefix('{').unwrap_or_default().as_bytes());
+    Ok(json)
 }
 
 fn is_active(status: &str) -> bool {
     status.eq_ignore_ascii_case("active")
-}
-
-fn nothing_known(state: &str, netflow: Option<&Value>) -> Value {
-    json!({
-        "state": state, "information": null, "connection": null, "traffic": null,
-        "statistics": {"days": [], "months": []}, "charts": {"days_svg": "", "months_svg": ""}, "netflow": netflow,
-        "plan": null,
-    })
 }
 
 fn state(status: &str, account: &Account, looked: &Looked) -> &'static str {
@@ -116,82 +114,28 @@ fn state(status: &str, account: &Account, looked: &Looked) -> &'static str {
 
 /// Asks the router, for as long as a page can wait.
 async fn look(app: &App, server: &Server, account: &Account) -> Result<Looked, Problem> {
-    let router = app.router(server)?.within(Instant::now() + super::LOOK);
-    match timeout(super::LOOK, routeros::look(&router, &account.username, &super::mark(account))).await {
-        Ok(Ok(look)) => Ok(Looked::Seen(look)),
-        Ok(Err(error)) => {
+    let router = app.router(server)?;
+    match routeros::look(&router, &account.username, &super::mark(account), Instant::now() + super::LOOK).await {
+        Ok(look) => Ok(Looked::Seen(look)),
+        Err(error) => {
             tracing::debug!(router.name = server.told.name, %error, "the client page goes without a live look");
             Ok(Looked::Unknown)
         }
-        Err(_elapsed) => Ok(Looked::Unknown),
     }
 }
 
-async fn remember(
-    app: &App,
-    service_id: u64,
-    online: bool,
-    now: chrono::DateTime<chrono::Utc>,
-) -> crate::db::Result<()> {
-    let mut tx = app.db.begin().await?;
-    Account::saw_online(&mut tx, service_id, online, now).await?;
-    tx.commit().await
-}
-
-async fn connection(app: &App, account: &Account, looked: &Looked) -> Result<Value, Problem> {
+async fn connection<'a>(app: &App, account: &Account, looked: &'a Looked) -> Connection<'a> {
     let Looked::Seen(look) = looked else {
-        let as_of = account.online.map(|(_, at)| super::instant(at));
-        return Ok(json!({
-            "status": "unknown", "as_of": as_of, "address": null, "caller_id": null, "service": null, "uptime_seconds": null,
-        }));
+        return Connection::unknown(account.online.map(|(_, at)| super::instant(at)));
     };
     let now = app.clock.now();
     let online = !look.sessions.is_empty();
     // Written only when it says something new, or the page's every reload would be a write.
-    let fresh =
-        |(was, at): (bool, chrono::DateTime<chrono::Utc>)| was == online && now - at < chrono::Duration::minutes(1);
+    let fresh = |(was, at): (bool, DateTime<Utc>)| was == online && now - at < chrono::Duration::minutes(1);
     if !account.online.is_some_and(fresh) {
         // A page does not wait for a database that is busy with a poll; the next one remembers it.
-        let _late = timeout(REMEMBER, remember(app, account.service_id, online, now)).await;
+        let sighting = Sighting { service_id: account.service_id, online, at: now };
+        let _late = timeout(REMEMBER, app.pages.remember(&app.db, sighting)).await;
     }
-    let session = look.sessions.first();
-    Ok(json!({
-        "status": if online { "online" } else { "offline" },
-        "as_of": super::instant(now),
-        "address": session.and_then(|it| it.address).map(|it| it.to_string()),
-        "caller_id": session.map(|it| it.caller_id.clone()),
-        "service": session.map(|it| it.service.clone()),
-        "uptime_seconds": session.map(|it| it.uptime_seconds),
-    }))
-}
-
-fn information(app: &App, server: Option<&Server>, account: &Account) -> Result<Value, Problem> {
-    let terms = &account.settings;
-    let offered = [(terms.support_pptp, "PPtP"), (terms.support_l2tp, "L2TP")];
-    let protocols: Vec<_> = offered.into_iter().filter_map(|(on, name)| on.then_some(name)).collect();
-    let psk = if terms.support_l2tp { Some(account.psk(&app.seal)?) } else { None };
-    let psk = psk.filter(|it| !it.expose_secret().is_empty());
-    let dialled = server.map(|it| if it.told.hostname.is_empty() { &it.told.address } else { &it.told.hostname });
-    Ok(json!({
-        "instruction_url": terms.instruction_url,
-        "server_address": dialled,
-        "protocols": protocols,
-        "l2tp_psk": psk.as_ref().map(ExposeSecret::expose_secret),
-        "username": account.username,
-        "password": account.password(&app.seal)?.expose_secret(),
-        "download_kbps": terms.speed.down,
-        "upload_kbps": terms.speed.up,
-    }))
-}
-
-fn traffic(account: &Account, sold: &Sold, bytes_per_gb: u64) -> Value {
-    let metered = account.is_metered();
-    json!({
-        "metered": metered,
-        "balance_bytes": metered.then_some(account.balance),
-        "next_cycle_bytes": account.settings.packet,
-        "next_cycle_date": sold.next_due_date,
-        "blocked_by": account.causes.foremost(),
-        "bytes_per_gb": bytes_per_gb,
-    })
+    Connection::seen(look.sessions.first(), super::instant(now))
 }

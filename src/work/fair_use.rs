@@ -18,6 +18,7 @@ use crate::{
     app::App,
     catalogue::plans,
     db::Conn,
+    page::OnPlan,
     plan::{Plan, burst::Rate, rules::Rule, terms::Cdn},
     problem::Problem,
     routeros::CdnQueue,
@@ -55,12 +56,22 @@ pub async fn standing(app: &App, conn: &mut Conn, account: &Account) -> Result<O
         return Ok(None);
     }
     let terms = Terms::read(app, conn, app.clock.now()).await?;
-    let Some((plan_id, plan)) = terms.plan(account) else { return Ok(None) };
     let known = fair_use::find(conn, account.service_id).await?;
+    Ok(stand(&terms, account, known))
+}
+
+/// The same of what a page has read.
+pub(super) fn standing_on(app: &App, account: &Account, on: &OnPlan) -> Option<Standing> {
+    let plan = on.stored.as_ref().map(|it| (it.id, it.plan.clone()));
+    stand(&Terms::of(app, plan, Vec::clone(&on.rules), app.clock.now()), account, on.used.clone())
+}
+
+fn stand(terms: &Terms, account: &Account, known: Option<FairUse>) -> Option<Standing> {
+    let (plan_id, plan) = terms.plan(account)?;
     let mut fair = known.unwrap_or_else(|| FairUse::new(account, terms.now()));
     terms.bring_up_to_date(account, &mut fair);
     terms.decide(account, &mut fair);
-    Ok(Some(Standing {
+    Some(Standing {
         full: fair.full_speed(account.settings.speed),
         blocked: terms.is_full(account, &fair),
         rule: terms.rule(plan_id).cloned(),
@@ -68,7 +79,7 @@ pub async fn standing(app: &App, conn: &mut Conn, account: &Account) -> Result<O
         next_cycle_on: terms.next_cycle_on(account),
         plan: plan.clone(),
         fair,
-    }))
+    })
 }
 
 /// That the plan is sold on that server; the address pool that its addresses come from, if it names one.

@@ -95,16 +95,19 @@ pub async fn merge_fields(app: &App, service_id: u64) -> Result<Value, Problem> 
 
 /// What the customer's page shows; where that is nothing, why, for staff.
 pub async fn client(app: &App, service_id: u64) -> Result<Value, Problem> {
-    let record = match shown(app, service_id).await? {
-        Ok(record) => record,
-        Err(hidden) => return Ok(json!({"visible": false, "why": hidden.why()})),
-    };
+    match shown(app, service_id).await? {
+        Ok(record) => to_client(app, &record),
+        Err(hidden) => Ok(json!({"visible": false, "why": hidden.why()})),
+    }
+}
+
+fn to_client(app: &App, record: &Record) -> Result<Value, Problem> {
     let show = &app.config.netflow;
     let password = if show.show_password { record.password(&app.seal)? } else { None };
     let set = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     Ok(json!({
         "visible": true,
-        "url": url(app, &record),
+        "url": url(app, record),
         "username": set(&record.username).filter(|_| show.show_username),
         "group": set(&record.group),
         "ip_address": record.ip_address.map(|it| it.to_string()),
@@ -112,10 +115,9 @@ pub async fn client(app: &App, service_id: u64) -> Result<Value, Problem> {
     }))
 }
 
-/// [`client`]'s answer where the customer sees something: for the page of a service of ours.
-pub(super) async fn on_page(app: &App, service_id: u64) -> Result<Option<Value>, Problem> {
-    let answer = client(app, service_id).await?;
-    Ok(Some(answer).filter(|answer| answer["visible"] == true))
+/// [`client`]'s answer where the customer sees something: for the page of a service of ours, which has read the record.
+pub(super) fn on_page(app: &App, record: Option<&Record>) -> Result<Option<Value>, Problem> {
+    record.filter(|record| record.hidden().is_none()).map(|record| to_client(app, record)).transpose()
 }
 
 async fn shown(app: &App, service_id: u64) -> Result<Result<Record, Hidden>, Problem> {

@@ -33,6 +33,7 @@ mod hooks_create;
 mod hooks_database;
 mod hooks_faults;
 mod hooks_page;
+mod hooks_page_live;
 mod hooks_samples;
 mod hooks_server;
 mod hostile_bytes;

@@ -250,7 +250,7 @@ fn every_call_may_be_spawned_on_any_thread() {
     sent(routers.once(crate::peer::login(1)));
     sent(routers.close());
     sent(secrets(&router));
-    sent(turnpike::routeros::look(&router, "a", &mark));
+    sent(turnpike::routeros::look(&router, "a", &mark, tokio::time::Instant::now()));
     sent(turnpike::routeros::set_disabled(&router, "a", &mark, true));
     sent(turnpike::routeros::remove(&router, "a", &mark));
     sent(turnpike::routeros::kick(&router, "a"));

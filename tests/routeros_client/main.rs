@@ -8,6 +8,7 @@
 mod cdn;
 mod connections;
 mod logins;
+mod looks;
 mod peer;
 mod recordings;
 mod replies;

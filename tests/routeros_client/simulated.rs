@@ -83,7 +83,7 @@ async fn a_customers_life_is_the_same_on_every_version() {
         assert_eq!((read.volume, &read.id), (Volume::new(5_000_000, 300_000), &made.queue_id));
         assert!(read.packets.down > read.packets.up, "{read:?}");
         simulator.pass(Duration::from_secs(90));
-        let seen = look(&router, NAME, &mark).await.unwrap();
+        let seen = look(&router, NAME, &mark, tokio::time::Instant::now() + crate::peer::GENEROUS).await.unwrap();
         assert!(seen.secret_found && !seen.disabled);
         let session = &seen.sessions[0];
         assert_eq!((session.caller_id.as_str(), session.service.as_str()), ("192.0.2.7", "l2tp"));

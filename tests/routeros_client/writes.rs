@@ -1,6 +1,6 @@
 //! Changes: ours only, and lost replies found out by reading.
 
-use crate::peer::{Conn, OURS, Peer, mark, router_of};
+use crate::peer::{Conn, GENEROUS, OURS, Peer, mark, router_of};
 use secrecy::SecretString;
 use std::net::Ipv4Addr;
 use tokio::time::pause;
@@ -410,7 +410,7 @@ async fn look_asks_for_both_at_once() {
     let peer = Peer::new().await;
     let router = router_of(&peer);
     let mark = mark();
-    let (answer, _conn) = tokio::join!(look(&router, "7-41", &mark), async {
+    let (answer, _conn) = tokio::join!(look(&router, "7-41", &mark, tokio::time::Instant::now() + GENEROUS), async {
         let mut conn = peer.session().await;
         let (secrets, active) = (conn.hear().await, conn.hear().await);
         assert_eq!((secrets.path(), active.path()), (SECRETS, ACTIVE));

@@ -2,17 +2,15 @@
 //!
 //! Law 7: counters that have begun again since they were read last are shown so, and when they were read last is said.
 
-use crate::account::Account;
 use crate::{
+    account::Account,
     app::App,
-    db::Conn,
+    page::OnPlan,
     plan::{
         fup::{self, Quota, Why},
         terms::{FreeHours, Tier},
     },
-    problem::Problem,
     units::{Bytes, Kbps, Speed},
-    usage::counters,
     work::{
         fair_use::{self, Standing},
         instant,
@@ -24,14 +22,12 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 /// The account's plan; null where it is on none.
-///
-/// # Errors
-/// The database's.
-pub(super) async fn shown(app: &App, conn: &mut Conn, account: &Account) -> Result<Value, Problem> {
-    let Some(standing) = fair_use::standing(app, conn, account).await? else { return Ok(Value::Null) };
+pub(super) fn shown(app: &App, account: &Account, on: Option<&OnPlan>) -> Value {
+    let Some(on) = on else { return Value::Null };
+    let Some(standing) = fair_use::standing_on(app, account, on) else { return Value::Null };
     let mut shown = figures(&standing, app.clock.now(), app.config.zone);
-    shown["as_of"] = json!(counters::booked_at(conn, account.service_id).await?.map(instant));
-    Ok(shown)
+    shown["as_of"] = json!(on.booked_at.map(instant));
+    shown
 }
 
 fn figures(standing: &Standing, now: DateTime<Utc>, zone: Tz) -> Value {

@@ -33,13 +33,19 @@ pub(in crate::work) struct Terms {
 impl Terms {
     /// As stored, for that instant.
     pub(in crate::work) async fn read(app: &App, conn: &mut Conn, now: DateTime<Utc>) -> Result<Self, Problem> {
-        Ok(Self {
-            plans: plans::all(conn).await?.into_iter().map(|it| (it.id, it.plan)).collect(),
-            rules: stored::all(conn).await?,
-            zone: app.config.zone,
-            reset: app.config.plans.daily_reset,
-            now,
-        })
+        let plans = plans::all(conn).await?.into_iter().map(|it| (it.id, it.plan));
+        Ok(Self::of(app, plans, stored::all(conn).await?, now))
+    }
+
+    /// Of what was read before, for that instant.
+    pub(super) fn of(
+        app: &App,
+        plans: impl IntoIterator<Item = (u64, Plan)>,
+        rules: Vec<Rule>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let (zone, reset) = (app.config.zone, app.config.plans.daily_reset);
+        Self { plans: plans.into_iter().collect(), rules, zone, reset, now }
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {
