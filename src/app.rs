@@ -8,7 +8,7 @@ use crate::{
     meters::Meters,
     params,
     problem::{Code, Problem},
-    router::{Server, Told},
+    router::{Server, Told, lease::Holder},
     routeros::{Fingerprint, Limits, Login, NotAFingerprint, Router, Routers},
     seal::Seal,
     sql,
@@ -20,6 +20,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 use tokio::{runtime::Handle, sync::Notify};
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 /// The service's parts. Cheap to clone.
@@ -50,8 +51,10 @@ pub struct Parts {
     pub locks: Locks,
     /// This installation: all processes on one database.
     pub installation: Uuid,
-    /// This process, for leases.
-    pub owner: String,
+    /// This process, as it takes leases.
+    pub holder: Holder,
+    /// Leases on their way back.
+    pub returning: TaskTracker,
     /// Rung when a letter was queued, so that it need not wait for the next tick.
     pub letters_queued: Notify,
     /// The runtime that work runs on: a request's worker may go, its work goes on.
@@ -67,7 +70,7 @@ impl Deref for App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("App").field("owner", &self.holder.owner).finish_non_exhaustive()
     }
 }
 
@@ -94,6 +97,7 @@ impl App {
             Mailer::new(mail_settings(&config, installation)).map_err(|error| StartError(error.to_string()))?;
         let routers = Routers::new(limits(&config), runtime.clone());
         let owner = hex::encode(chance.bytes::<8>());
+        let holder = Holder { owner, clock: clock.clone(), term: config.collect.lease };
         let locks = Locks::default();
         let letters_queued = Notify::new();
         Ok(Self(Arc::new(Parts {
@@ -108,7 +112,8 @@ impl App {
             meters: Meters::default(),
             locks,
             installation,
-            owner,
+            holder,
+            returning: TaskTracker::new(),
             letters_queued,
             runtime,
         })))
@@ -132,6 +137,8 @@ impl App {
     /// Closes connections; what is in hand ends first.
     pub async fn close(&self) {
         self.routers.close().await;
+        self.returning.close();
+        self.returning.wait().await;
         self.db.close().await;
     }
 }
@@ -273,7 +280,7 @@ fn mail_settings(config: &Config, installation: Uuid) -> MailSettings {
 }
 
 /// Locks by id, within this process: hooks of one service take turns, and so do readings of one router. Between processes
-/// a router's counters have a lease and the books have their rows' locks; a service's router changes have neither yet.
+/// both have leases in the database (`work/turn.rs`, `work/collect.rs`), and the books have their rows' locks.
 #[derive(Debug, Default)]
 pub struct Locks {
     services: Keyed,

@@ -34,6 +34,8 @@ struct Pool {
 pub(super) struct Held {
     connection: Option<Connection>,
     pool: Arc<Pool>,
+    /// Its commits do not wait for the disk; at home they do again.
+    relaxed: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -83,7 +85,12 @@ impl Pool {
         let gone = || Error::Unavailable("the pool is closed".to_owned());
         let permit = Arc::clone(&pool.permits).acquire_owned().await.map_err(|_closed| gone())?;
         let connection = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Ok(Held { connection: Some(connection.ok_or_else(gone)?), pool: Arc::clone(pool), _permit: permit })
+        Ok(Held {
+            connection: Some(connection.ok_or_else(gone)?),
+            pool: Arc::clone(pool),
+            relaxed: false,
+            _permit: permit,
+        })
     }
 }
 
@@ -94,6 +101,10 @@ impl Drop for Held {
                 // Fails only where SQLite rolled back by itself already.
                 let _ = connection.execute_batch("ROLLBACK");
             }
+            if self.relaxed {
+                // Outside a transaction it cannot fail.
+                let _ = connection.execute_batch("PRAGMA synchronous = FULL");
+            }
             self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }
@@ -102,6 +113,11 @@ impl Drop for Held {
 type Answer<T> = Result<(Held, Result<T>)>;
 
 impl Held {
+    /// For a transaction that begins with `PRAGMA synchronous = NORMAL`.
+    pub(super) fn relax(&mut self) {
+        self.relaxed = true;
+    }
+
     /// The connection travels to a blocking thread and back. If the caller is gone by then it is dropped there: rolled
     /// back and sent home.
     async fn on_thread<T: Send + 'static>(

@@ -4,6 +4,7 @@ use super::{
     Error, Limits,
     command::{Command, Kind},
     error::Failure,
+    fence::Fence,
     request::{Pending, Reply, Request, Urgency, job},
     wire::Row,
 };
@@ -24,6 +25,7 @@ pub struct Router {
     pub(super) limits: Arc<Limits>,
     pub(super) deadline: Option<Instant>,
     pub(super) urgency: Urgency,
+    pub(super) fence: Option<Fence>,
 }
 
 impl fmt::Debug for Router {
@@ -49,6 +51,12 @@ impl Router {
     #[must_use]
     pub fn patient(&self) -> Self {
         Self { urgency: Urgency::Patient, ..self.clone() }
+    }
+
+    /// The same router; changes through this handle are sent only while the fence is open.
+    #[must_use]
+    pub fn fenced(&self, fence: Fence) -> Self {
+        Self { fence: Some(fence), ..self.clone() }
     }
 
     /// The same router, on the connection that stands or not at all.
@@ -137,7 +145,8 @@ impl Router {
     pub(super) fn request(&self) -> Request {
         let usual = Instant::now() + self.making() + self.limits.print;
         let expires = self.deadline.map_or(usual, |deadline| deadline.min(usual));
-        Request { jobs: Vec::new(), opened: None, urgency: self.urgency, deadline: self.deadline, expires }
+        let (urgency, fence, deadline) = (self.urgency, self.fence.clone(), self.deadline);
+        Request { jobs: Vec::new(), opened: None, urgency, fence, deadline, expires }
     }
 
     /// Hands a request to the supervisor.

@@ -236,6 +236,7 @@ impl Routers {
             limits: Arc::clone(&self.0.limits),
             deadline: None,
             urgency: Urgency::Usual,
+            fence: None,
         };
         Known { login, router, state: watched, closing, again }
     }
