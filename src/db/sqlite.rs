@@ -240,7 +240,9 @@ fn translate(error: rusqlite::Error) -> Error {
         _ => {}
     }
     match failure.code {
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Retry(text),
+        // Another process has had the file for [`BUSY`]: waiting as long again would outlast whoever asks.
+        ErrorCode::DatabaseBusy => Error::Unavailable(text),
+        ErrorCode::DatabaseLocked => Error::Retry(text),
         ErrorCode::CannotOpen
         | ErrorCode::DiskFull
         | ErrorCode::ReadOnly

@@ -318,7 +318,7 @@ async fn killed_at_any_await_it_is_all_or_nothing_and_the_same_run_completes_it(
             break;
         }
     }
-    assert!(survived > 10, "only {survived} places to be killed at");
+    assert!(survived > 6, "only {survived} places to be killed at");
     import(&app, csv).await;
     for (id, balance) in [(41, 4_509_715_660), (42, -(GB as i64))] {
         assert_eq!(app.ledger(id).await, [("correction".to_owned(), balance)]);

@@ -21,6 +21,7 @@ mod crash_faults;
 mod crash_kills;
 mod db;
 mod doctor;
+mod galera;
 mod hooks_afterwards;
 mod hooks_away;
 mod hooks_bodies;
@@ -37,6 +38,7 @@ mod import_afterwards;
 mod jobs_due;
 mod netflow;
 mod openapi;
+mod outage;
 mod plans_api;
 mod plans_cdn;
 mod plans_engine;
@@ -44,8 +46,10 @@ mod plans_page;
 mod rebuild;
 mod rotate_key;
 mod secure;
+mod sidecars;
 #[expect(dead_code, reason = "the tests of mail use the rest")]
 #[path = "../mail/sink.rs"]
 mod sink;
 mod story;
+mod wire;
 mod world;
