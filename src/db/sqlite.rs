@@ -240,10 +240,10 @@ fn translate(error: rusqlite::Error) -> Error {
         _ => {}
     }
     match failure.code {
-        // Another process has had the file for [`BUSY`]: waiting as long again would outlast whoever asks.
-        ErrorCode::DatabaseBusy => Error::Unavailable(text),
         ErrorCode::DatabaseLocked => Error::Retry(text),
-        ErrorCode::CannotOpen
+        // Busy: another process has had the file for [`BUSY`]. Waiting as long again would outlast whoever asks.
+        ErrorCode::DatabaseBusy
+        | ErrorCode::CannotOpen
         | ErrorCode::DiskFull
         | ErrorCode::ReadOnly
         | ErrorCode::SystemIoFailure
