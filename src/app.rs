@@ -9,7 +9,7 @@ use crate::{
     page::Pages,
     params,
     problem::{Code, Problem},
-    router::{Server, Told},
+    router::{Server, Told, lease::Holder},
     routeros::{Fingerprint, Limits, Login, NotAFingerprint, Router, Routers},
     seal::Seal,
     sql,
@@ -25,6 +25,7 @@ use tokio::{
     runtime::Handle,
     sync::{Notify, Semaphore},
 };
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 /// Polls that write at once. More would not be faster: SQLite writes one transaction at a time.
@@ -62,8 +63,10 @@ pub struct Parts {
     pub locks: Locks,
     /// This installation: all processes on one database.
     pub installation: Uuid,
-    /// This process, for leases.
-    pub owner: String,
+    /// This process, as it takes leases.
+    pub holder: Holder,
+    /// Leases on their way back.
+    pub returning: TaskTracker,
     /// Which polls may write: a few at a time, so that a hook's write never waits behind those of hundreds of routers.
     pub bookings: Semaphore,
     /// Rung when a letter was queued, so that it need not wait for the next tick.
@@ -81,7 +84,7 @@ impl Deref for App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("App").field("owner", &self.holder.owner).finish_non_exhaustive()
     }
 }
 
@@ -109,6 +112,7 @@ impl App {
         let routers = Routers::new(limits(&config), runtime.clone());
         let pages = Pages::new(&db, &runtime);
         let owner = hex::encode(chance.bytes::<8>());
+        let holder = Holder { owner, clock: clock.clone(), term: config.collect.lease };
         let locks = Locks::default();
         let letters_queued = Notify::new();
         let clock_watch = clock::Watch::new(clock.clone());
@@ -126,8 +130,9 @@ impl App {
             meters: Meters::default(),
             locks,
             installation,
-            owner,
             bookings: Semaphore::new(BOOKINGS),
+            holder,
+            returning: TaskTracker::new(),
             letters_queued,
             runtime,
         })))
@@ -150,6 +155,8 @@ impl App {
     /// Closes connections; what is in hand ends first.
     pub async fn close(&self) {
         self.routers.close().await;
+        self.returning.close();
+        self.returning.wait().await;
         self.db.close().await;
     }
 }
@@ -296,7 +303,7 @@ fn mail_settings(config: &Config, installation: Uuid) -> MailSettings {
 }
 
 /// Locks by id, within this process: hooks of one service take turns, and so do readings of one router. Between processes
-/// a router's counters have a lease and the books have their rows' locks; a service's router changes have neither yet.
+/// both have leases in the database (`work/turn.rs`, `work/collect.rs`), and the books have their rows' locks.
 #[derive(Debug, Default)]
 pub struct Locks {
     services: Keyed,

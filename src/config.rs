@@ -186,6 +186,8 @@ pub struct Smtp {
 pub struct Collect {
     /// Time between two reads; none: only when asked.
     pub poll: Option<Duration>,
+    /// How long a router or a service is a sidecar's own without a word of it.
+    pub lease: Duration,
     /// Whether a collection resets our counters (`after-collection`).
     pub reset: bool,
     /// The factor over line rate from which a delta is set aside; none: off.

@@ -149,9 +149,32 @@ impl Db {
         Ok(Tx { conn })
     }
 
-    /// One writing statement, on its own.
+    /// The same for what need not outlive the machine, such as who holds a lease: on SQLite its commit waits for no disk.
+    /// What is committed in the usual way afterwards takes it along.
+    pub async fn begin_unflushed(&self) -> Result<Tx> {
+        let mut conn = self.writer().await?;
+        if let Inner::Sqlite(Some(held)) = &mut conn.0 {
+            held.relax();
+        }
+        conn.raw("PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", "START TRANSACTION").await?;
+        Ok(Tx { conn })
+    }
+
+    /// One writing statement, on its own; once more where another transaction was in its way.
     pub async fn execute(&self, sql: Sql, values: Vec<Value>) -> Result<u64> {
-        self.writer().await?.execute(sql, values).await
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.writer().await?.execute(sql, values.clone()).await {
+                Err(error) if tries < TRIES && error.is_retryable() => rest(tries).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Whether other processes on other machines may share it.
+    pub fn is_shared(&self) -> bool {
+        matches!(&*self.0, Engine::Mysql(_))
     }
 
     /// Whether a connection can tell that something was written; see [`Conn::stamp`].
@@ -230,9 +253,9 @@ impl Conn {
                 rows
             }
             Inner::Mysql(slot) => {
-                let mut conn = slot.take().ok_or(Error::Cancelled)?;
-                let rows = mysql::rows(&mut conn, sql, values).await;
-                *slot = Some(conn);
+                let conn = slot.take().ok_or(Error::Cancelled)?;
+                let (conn, rows) = mysql::rows(conn, sql, values).await;
+                *slot = conn;
                 rows
             }
         }
@@ -253,9 +276,9 @@ impl Conn {
                 all?
             }
             Inner::Mysql(slot) => {
-                let mut conn = slot.take().ok_or(Error::Cancelled)?;
-                let all = mysql::read_all(&mut conn, sql, values, read).await;
-                *slot = Some(conn);
+                let conn = slot.take().ok_or(Error::Cancelled)?;
+                let (conn, all) = mysql::read_all(conn, sql, values, read).await;
+                *slot = conn;
                 all
             }
         }
@@ -298,9 +321,9 @@ impl Conn {
                 rows
             }
             Inner::Mysql(slot) => {
-                let mut conn = slot.take().ok_or(Error::Cancelled)?;
-                let rows = mysql::of_many(&mut conn, asked).await;
-                *slot = Some(conn);
+                let conn = slot.take().ok_or(Error::Cancelled)?;
+                let (conn, rows) = mysql::of_many(conn, asked).await;
+                *slot = conn;
                 rows
             }
         }
@@ -319,9 +342,9 @@ impl Conn {
                 done
             }
             Inner::Mysql(slot) => {
-                let mut conn = slot.take().ok_or(Error::Cancelled)?;
-                let done = mysql::batch(&mut conn, sql, rows).await;
-                *slot = Some(conn);
+                let conn = slot.take().ok_or(Error::Cancelled)?;
+                let (conn, done) = mysql::batch(conn, sql, rows).await;
+                *slot = conn;
                 done
             }
         }
@@ -337,9 +360,9 @@ impl Conn {
                 done
             }
             Inner::Mysql(slot) => {
-                let mut conn = slot.take().ok_or(Error::Cancelled)?;
-                let done = mysql::prepare(&mut conn, sql).await;
-                *slot = Some(conn);
+                let conn = slot.take().ok_or(Error::Cancelled)?;
+                let (conn, done) = mysql::prepare(conn, sql).await;
+                *slot = conn;
                 done
             }
         }
@@ -354,9 +377,9 @@ impl Conn {
                 outcome
             }
             Inner::Mysql(slot) => {
-                let mut conn = slot.take().ok_or(Error::Cancelled)?;
-                let outcome = mysql::run(&mut conn, sql, values).await;
-                *slot = Some(conn);
+                let conn = slot.take().ok_or(Error::Cancelled)?;
+                let (conn, outcome) = mysql::run(conn, sql, values).await;
+                *slot = conn;
                 outcome
             }
         }
@@ -372,9 +395,9 @@ impl Conn {
                 done
             }
             Inner::Mysql(slot) => {
-                let mut conn = slot.take().ok_or(Error::Cancelled)?;
-                let done = mysql::raw(&mut conn, on_mysql).await;
-                *slot = Some(conn);
+                let conn = slot.take().ok_or(Error::Cancelled)?;
+                let (conn, done) = mysql::raw(conn, on_mysql).await;
+                *slot = conn;
                 done
             }
         }
@@ -423,17 +446,30 @@ const AT_ONCE: usize = 2000;
 /// How often a transaction is done over when another was in its way.
 pub const TRIES: u32 = 5;
 
+/// A moment for the other transaction to end, longer each time.
+#[doc(hidden)]
+pub async fn rest(tries: u32) {
+    tokio::time::sleep(std::time::Duration::from_millis(u64::from(5 * tries * tries))).await;
+}
+
 /// Runs a transaction's story and commits it; once more, up to [`TRIES`] times, where another was in the way:
 /// `in_tx!(db, tx => { … Ok(answer) })`. The story's error type must be `From<db::Error>` and answer `is_retryable`.
-/// Nothing outside the database may be called in it (law 1).
+/// Nothing outside the database may be called in it (law 1). A `return` in it ends it without a commit. With [`Db::begin_unflushed`]:
+/// `in_tx!(db, begin_unflushed, tx => { … })`.
+///
+/// A commit of which it is not known whether it was carried out (the connection was lost under it) is *not* done over: its
+/// error goes to the caller, and what holds is read from the database by whoever comes next.
 #[macro_export]
 macro_rules! in_tx {
-    ($db:expr, $tx:ident => $story:expr) => {{
+    ($db:expr, $tx:ident => $story:expr) => {
+        $crate::in_tx!($db, begin, $tx => $story)
+    };
+    ($db:expr, $begin:ident, $tx:ident => $story:expr) => {{
         let mut tries = 0;
         loop {
             tries += 1;
             let outcome = async {
-                let mut $tx = $db.begin().await?;
+                let mut $tx = $db.$begin().await?;
                 let answer = { $story };
                 match answer {
                     Ok(answer) => {
@@ -445,7 +481,7 @@ macro_rules! in_tx {
             }
             .await;
             match outcome {
-                Err(error) if tries < $crate::db::TRIES && error.is_retryable() => {}
+                Err(error) if tries < $crate::db::TRIES && error.is_retryable() => $crate::db::rest(tries).await,
                 outcome => break outcome,
             }
         }

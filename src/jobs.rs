@@ -222,13 +222,13 @@ fn is_due(server: &Server, every: Duration, now: DateTime<Utc>) -> bool {
 
 /// One batch, so that a stop need not wait for all of them; more are due at once.
 async fn a_batch_of_letters(app: &App) -> Result<(), Problem> {
-    if mail::send_due(&app.db, &app.letters, &app.mailer, &app.clock, &app.owner).await?.more {
+    if mail::send_due(&app.db, &app.letters, &app.mailer, &app.clock, &app.holder.owner).await?.more {
         app.letters_queued.notify_one();
     }
     Ok(())
 }
 
 async fn letters(app: &App) -> Result<(), Problem> {
-    while mail::send_due(&app.db, &app.letters, &app.mailer, &app.clock, &app.owner).await?.more {}
+    while mail::send_due(&app.db, &app.letters, &app.mailer, &app.clock, &app.holder.owner).await?.more {}
     Ok(())
 }

@@ -363,6 +363,13 @@ impl From<routeros::Error> for Problem {
             Error::Strange { router, what } => {
                 Self::new(Code::RouterStrange, format!("Router {router} answered something that cannot be understood: {what}."))
             }
+            Error::Fenced { router } => Self::new(
+                Code::Busy,
+                format!(
+                    "This Turnpike was held up for so long that another may have taken over router {router}; nothing more was \
+                     sent to it from here. Try again in a minute."
+                ),
+            ),
             Error::Unsendable { .. } => Self::internal(&error),
             Error::NameTaken { router, what, name } => Self::new(
                 Code::NameTaken,

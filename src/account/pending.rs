@@ -4,7 +4,7 @@
 //! what is made is always the account as it stands then, so that order and repetition cannot harm.
 
 use crate::{
-    db::{Conn, Result, Row},
+    db::{Conn, Error, Result, Row},
     params, sql,
 };
 use chrono::{DateTime, Duration, Utc};
@@ -39,7 +39,7 @@ impl Kind {
             "disable" => Ok(Self::Disable),
             "change" => Ok(Self::Change),
             "remove" => Ok(Self::Remove),
-            other => Err(crate::db::Error::Defect(format!("pending.kind holds {other}"))),
+            other => Err(Error::Defect(format!("pending.kind holds {other}"))),
         }
     }
 }
@@ -87,7 +87,11 @@ pub async fn decide(
         "INSERT INTO pending (service_id, id, server_id, kind, kick, decided_at, tries, failure) \
          VALUES (?, ?, ?, ?, ?, ?, 0, NULL)"
     );
-    conn.execute(sql, params![service_id, id, server_id, kind.as_str(), kick, now]).await.map(|_| ())
+    match conn.execute(sql, params![service_id, id, server_id, kind.as_str(), kick, now]).await {
+        // Another node of a cluster decided something in the same millisecond.
+        Err(Error::Duplicate) => Err(Error::Retry("another change was decided just now".to_owned())),
+        outcome => outcome.map(|_| ()),
+    }
 }
 
 /// A service's changes, oldest first.

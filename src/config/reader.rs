@@ -310,7 +310,13 @@ fn collect(from: &Reader<'_>) -> Result<Collect, ConfigError> {
     }
     let factor = from.decimal("collect.sanity_factor")?.filter(|f| *f == 0.0 || (1.0..=1000.0).contains(f));
     let factor = factor.ok_or_else(|| from.wrong("collect.sanity_factor", "0 (off) or a number from 1 to 1000"))?;
+    let (lease, write) = (from.whole("collect.lease_seconds", 2..=600)?, from.whole("router.write_seconds", 1..=600)?);
+    if lease < write * 2 {
+        let right = format!("at least twice router.write_seconds, which is {write}");
+        return Err(from.wrong("collect.lease_seconds", &right));
+    }
     Ok(Collect {
+        lease: Duration::from_secs(lease.into()),
         poll: (poll > 0).then(|| Duration::from_secs(poll.into())),
         reset: from.choice("collect.reset", &[("after-collection", true), ("never", false)])?,
         sanity_factor: (factor > 0.0).then_some(factor),

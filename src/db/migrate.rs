@@ -1,13 +1,18 @@
 //! Brings the schema up to date: `sql/NNNN_*.sql`, one text for both databases.
 //!
 //! Progress is recorded per statement, because MySQL commits each DDL statement at once: a run that was killed goes on
-//! where it stopped. Two processes that start together take turns by a lock. A released file is never changed: its
+//! where it stopped. Two processes that start together take turns by a row, also through two nodes of a cluster. A released file is never changed: its
 //! checksum is compared, and a schema newer than the program is refused.
 
-use super::{Conn, Db, Engine, Error, Result, mysql};
-use crate::{clock::Clock, params, sql};
+use super::{Conn, Db, Error, Result, mysql};
+use crate::{
+    clock::{Chance, Clock},
+    in_tx, params, sql,
+};
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
+use tokio::time::Instant;
 
 /// The files, in order.
 const FILES: &[(&str, &str)] = &[
@@ -17,6 +22,7 @@ const FILES: &[(&str, &str)] = &[
     ("0004_fair_use", include_str!("../../sql/0004_fair_use.sql")),
     ("0005_cdn", include_str!("../../sql/0005_cdn.sql")),
     ("0006_standing", include_str!("../../sql/0006_standing.sql")),
+    ("0007_sidecars", include_str!("../../sql/0007_sidecars.sql")),
     ("0008_doubt", include_str!("../../sql/0008_doubt.sql")),
 ];
 
@@ -38,28 +44,65 @@ pub struct Applied {
     pub of: usize,
 }
 
+/// Who changes the schema. A row and not `GET_LOCK`, which in a cluster locks one node alone.
+const LOCK_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_lock (
+    name VARCHAR(16) NOT NULL PRIMARY KEY,
+    owner VARCHAR(64) NOT NULL,
+    until_at BIGINT NOT NULL
+) /*! ENGINE = InnoDB, CHARSET = utf8mb4, COLLATE = utf8mb4_bin */";
+
+/// How long the row is good for without a step.
+const TERM: Duration = Duration::from_secs(60);
+/// How long another process is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Runs what is missing.
 ///
 /// # Errors
 /// [`Error::Defect`] where the schema is newer than this program or a released file was changed; it says which.
 pub async fn run(db: &Db, clock: &Clock) -> Result<Applied> {
     let mut conn = db.writer().await?;
-    let lock = matches!(&*db.0, Engine::Mysql(_));
-    if lock {
-        let taken = sql!("SELECT GET_LOCK(CONCAT('turnpike.migrate.', DATABASE()), 120) AS taken /* MySQL only */");
-        if conn.one(taken, vec![]).await?.is_none_or(|row| row.get::<i64>("taken").ok() != Some(1)) {
+    if !db.is_shared() {
+        return locked(&mut conn, clock, None).await;
+    }
+    conn.raw(LOCK_TABLE, LOCK_TABLE).await?;
+    let owner = hex::encode(Chance::System.bytes::<8>());
+    let end = Instant::now() + PATIENCE;
+    while !take(db, clock, &owner).await? {
+        if Instant::now() > end {
             return Err(Error::Unavailable("another process has been changing the schema for two minutes".to_owned()));
         }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let outcome = locked(&mut conn, clock).await;
-    if lock {
-        conn.rows(
-            sql!("SELECT RELEASE_LOCK(CONCAT('turnpike.migrate.', DATABASE())) AS freed /* MySQL only */"),
-            vec![],
-        )
-        .await?;
-    }
-    outcome
+    let outcome = locked(&mut conn, clock, Some(&owner)).await;
+    let free = sql!("DELETE FROM schema_lock WHERE owner = ? /* MySQL only */");
+    let freed = db.execute(free, params![&owner]).await;
+    outcome.and_then(|applied| freed.map(|_| applied))
+}
+
+/// Takes the lock's row where it is free or run out.
+async fn take(db: &Db, clock: &Clock, owner: &str) -> Result<bool> {
+    let now = clock.now();
+    in_tx!(db, tx => {
+        let sql = sql!("SELECT until_at FROM schema_lock WHERE name = 'schema' FOR UPDATE /* MySQL only */");
+        let until: Option<DateTime<Utc>> = tx.one(sql, vec![]).await?.map(|row| row.get("until_at")).transpose()?;
+        if until.is_none() {
+            let sql = sql!("INSERT INTO schema_lock (name, owner, until_at) VALUES ('schema', ?, ?) /* MySQL only */");
+            tx.insert_once(sql, params![owner, now + TERM]).await?;
+        } else if until.is_some_and(|until| until <= now || until > now + TERM * 2) {
+            // One that seems to run much longer was taken before the clock was set back.
+            let sql = sql!("UPDATE schema_lock SET owner = ?, until_at = ? WHERE name = 'schema' /* MySQL only */");
+            tx.execute(sql, params![owner, now + TERM]).await?;
+        }
+        Ok::<_, Error>(())
+    })?;
+    holds(&mut db.writer().await?, clock, owner).await
+}
+
+/// Whether the lock is still this owner's; prolongs it.
+async fn holds(conn: &mut Conn, clock: &Clock, owner: &str) -> Result<bool> {
+    let sql = sql!("UPDATE schema_lock SET until_at = ? WHERE owner = ? /* MySQL only */");
+    Ok(conn.execute(sql, params![clock.now() + TERM, owner]).await? == 1)
 }
 
 /// Whether anything is missing; for `database.migrate = false`.
@@ -95,7 +138,7 @@ struct Recorded {
     done: bool,
 }
 
-async fn locked(conn: &mut Conn, clock: &Clock) -> Result<Applied> {
+async fn locked(conn: &mut Conn, clock: &Clock, owner: Option<&str>) -> Result<Applied> {
     // SQLite's DDL is transactional: all or nothing, and the write lock keeps the other process out.
     conn.raw("BEGIN IMMEDIATE", "SELECT 1").await?;
     conn.raw(STEPS_TABLE, STEPS_TABLE).await?;
@@ -107,6 +150,11 @@ async fn locked(conn: &mut Conn, clock: &Clock) -> Result<Applied> {
         let before = done.get(&step.key());
         if before.is_some_and(|row| row.done) {
             continue;
+        }
+        if let Some(owner) = owner
+            && !holds(conn, clock, owner).await?
+        {
+            return Err(Error::Unavailable("another process has taken over changing the schema".to_owned()));
         }
         if before.is_none() {
             let begin =

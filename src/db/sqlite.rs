@@ -44,6 +44,8 @@ struct Numbered {
 pub(super) struct Held {
     connection: Option<Numbered>,
     pool: Arc<Pool>,
+    /// Its commits do not wait for the disk; at home they do again.
+    relaxed: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -96,7 +98,12 @@ impl Pool {
         let gone = || Error::Unavailable("the pool is closed".to_owned());
         let permit = Arc::clone(&pool.permits).acquire_owned().await.map_err(|_closed| gone())?;
         let connection = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Ok(Held { connection: Some(connection.ok_or_else(gone)?), pool: Arc::clone(pool), _permit: permit })
+        Ok(Held {
+            connection: Some(connection.ok_or_else(gone)?),
+            pool: Arc::clone(pool),
+            relaxed: false,
+            _permit: permit,
+        })
     }
 }
 
@@ -107,6 +114,10 @@ impl Drop for Held {
                 // Fails only where SQLite rolled back by itself already.
                 let _ = held.connection.execute_batch("ROLLBACK");
             }
+            if self.relaxed {
+                // Outside a transaction it cannot fail.
+                let _ = held.connection.execute_batch("PRAGMA synchronous = FULL");
+            }
             self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(held);
         }
     }
@@ -115,6 +126,11 @@ impl Drop for Held {
 type Answer<T> = Result<(Held, Result<T>)>;
 
 impl Held {
+    /// For a transaction that begins with `PRAGMA synchronous = NORMAL`.
+    pub(super) fn relax(&mut self) {
+        self.relaxed = true;
+    }
+
     /// The connection travels to a blocking thread and back. If the caller is gone by then it is dropped there: rolled
     /// back and sent home.
     async fn on_thread<T: Send + 'static>(
@@ -271,8 +287,10 @@ fn translate(error: rusqlite::Error) -> Error {
         _ => {}
     }
     match failure.code {
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Error::Retry(text),
-        ErrorCode::CannotOpen
+        ErrorCode::DatabaseLocked => Error::Retry(text),
+        // Busy: another process has had the file for [`BUSY`]. Waiting as long again would outlast whoever asks.
+        ErrorCode::DatabaseBusy
+        | ErrorCode::CannotOpen
         | ErrorCode::DiskFull
         | ErrorCode::ReadOnly
         | ErrorCode::SystemIoFailure

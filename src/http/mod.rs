@@ -104,6 +104,11 @@ async fn answered(
         Ok(door) => door,
         Err(problem) => return refused(&problem, reference, Some(&proof)),
     };
+    if door.changes(request.method())
+        && let Err(problem) = serve::take_for_all(front, &proof).await
+    {
+        return refused(&problem, reference, Some(&proof));
+    }
     match through(front, door.clone(), request, body).await {
         Ok(Reply::Json(value)) => answer::json(200, &value, Some(&proof)),
         Ok(Reply::Written(json)) => answer::bytes_of(200, answer::JSON, json, Some(&proof)),
@@ -200,6 +205,17 @@ impl Door {
             Self::Plans(_) => "plans",
             Self::Rules(_) => "bandwidth-rules",
             Self::Admin(_) => "admin",
+        }
+    }
+
+    /// Whether it may change anything. What only shows something may be shown twice: whoever asks again with a recorded
+    /// request has recorded its answer too.
+    fn changes(&self, method: &Method) -> bool {
+        let shows =
+            [Hook::ClientArea, Hook::AdminTab, Hook::Metrics, Hook::Options, Hook::ListAccounts, Hook::TestConnection];
+        match self {
+            Self::Hook(hook, _) => !shows.contains(hook),
+            _ => *method != Method::GET,
         }
     }
 

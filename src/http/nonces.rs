@@ -160,6 +160,11 @@ impl Memory {
     }
 }
 
+/// A nonce as it is stored.
+pub fn stored_hash(nonce: &str) -> String {
+    hex::encode(hash(nonce))
+}
+
 fn hash(nonce: &str) -> Hash {
     let mut hash = Hash::default();
     hash.copy_from_slice(&Sha256::digest(nonce)[..16]);

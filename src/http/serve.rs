@@ -4,8 +4,13 @@ use super::{Front, any, descriptors, ops};
 use crate::{
     app::{App, StartError},
     config::TlsFiles,
-    http::{nonces::Remembered, signed::Signing},
-    params, sql,
+    http::{
+        nonces::{self, Remembered},
+        signed::{self, Proof, Signing},
+    },
+    params,
+    problem::Problem,
+    sql,
 };
 use actix_web::{HttpServer, dev::ServerHandle, web};
 use rustls::{
@@ -176,9 +181,30 @@ async fn store_nonces(front: &Front, new: &[Remembered], now: i64) -> crate::db:
     let mut tx = front.app.db.begin().await?;
     tx.execute(sql!("DELETE FROM nonce WHERE expires_at < ?"), params![now]).await?;
     let sql = sql!(
-        "INSERT INTO nonce (key_id, nonce, expires_at) VALUES (?, ?, ?) \
+        "INSERT INTO nonce (key_id, nonce, expires_at, owner) VALUES (?, ?, ?, ?) \
          ON CONFLICT (key_id, nonce) DO UPDATE SET expires_at = excluded.expires_at"
     );
-    tx.batch(sql, new.iter().map(|it| params![&it.key, &it.hash, it.until]).collect()).await?;
+    let owner = &front.app.holder.owner;
+    tx.batch(sql, new.iter().map(|it| params![&it.key, &it.hash, it.until, owner]).collect()).await?;
     tx.commit().await
+}
+
+/// Takes a nonce for all who share the database, before its request is done: two sidecars do not do one request twice. This
+/// process has taken it in its own memory already. A file of its own has no sidecars, and needs none of this.
+///
+/// # Errors
+/// `nonce-reused` where another process took it; the database's.
+pub(super) async fn take_for_all(front: &Front, proof: &Proof) -> Result<(), Problem> {
+    let app = &front.app;
+    if !app.db.is_shared() {
+        return Ok(());
+    }
+    let (key, hash, owner) = (proof.key_id(), nonces::stored_hash(proof.nonce()), app.holder.owner.as_str());
+    crate::in_tx!(app.db, tx => {
+        let put = sql!("INSERT INTO nonce (key_id, nonce, expires_at, owner) VALUES (?, ?, ?, ?)");
+        let new = tx.insert_once(put, params![key, &hash, proof.until(), owner]).await?;
+        // It may be there already by our own hand, where the tick was faster.
+        let get = sql!("SELECT key_id FROM nonce WHERE key_id = ? AND nonce = ? AND owner = ?");
+        if new || tx.one(get, params![key, &hash, owner]).await?.is_some() { Ok(()) } else { Err(signed::seen()) }
+    })
 }

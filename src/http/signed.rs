@@ -136,7 +136,7 @@ impl Signing {
         }
         let detail = match self.nonces.take(&proof.key.id, &proof.nonce, proof.until, now) {
             Taken::New => return None,
-            Taken::Seen => "This very request came before and was not done again; send a new one with a new nonce.",
+            Taken::Seen => return Some(seen()),
             Taken::Forgotten => {
                 "The request is older than what Turnpike remembers, so it cannot tell whether it came before; \
                  send it anew, and check both machines' clocks."
@@ -235,6 +235,12 @@ fn unreadable(fault: Fault) -> Problem {
             problem
         }
     }
+}
+
+/// The request was done before, here or by another sidecar.
+pub(super) fn seen() -> Problem {
+    let detail = "This very request came before and was not done again; send a new one with a new nonce.";
+    Problem::new(Code::NonceReused, detail)
 }
 
 /// `skew` is positive where the caller's clock is ahead of ours.

@@ -12,6 +12,7 @@ const BATCH: u32 = 20;
 /// After this long no further letter of a batch is begun: with 15 s to connect and 45 s to send, the last one still ends
 /// within its lease of 120 s.
 const PATIENCE: Duration = Duration::from_secs(50);
+const PATIENCE_BY_CALENDAR: chrono::TimeDelta = chrono::TimeDelta::seconds(50);
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,11 +34,12 @@ pub struct Outcome {
 /// once more, recognisably.
 pub async fn send_due(db: &Db, letters: &Letters, mailer: &Mailer, clock: &Clock, owner: &str) -> Result<Outcome> {
     let Some(mut session) = mailer.session() else { return Ok(Outcome::default()) };
-    let begun = Instant::now();
-    let claimed = outbox::claim_due(db, owner, clock.now(), BATCH).await?;
+    let (begun, claimed_at) = (Instant::now(), clock.now());
+    let claimed = outbox::claim_due(db, owner, claimed_at, BATCH).await?;
     let mut outcome = Outcome { more: claimed.len() == BATCH as usize, ..Outcome::default() };
     for letter in claimed {
-        if begun.elapsed() > PATIENCE {
+        // By both clocks: the steady one stands still while a machine sleeps.
+        if begun.elapsed() > PATIENCE || clock.now() - claimed_at > PATIENCE_BY_CALENDAR {
             outbox::put_back(db, owner, letter.id).await?;
             outcome.more = true;
             continue;

@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// The longest patience that still ends within an outbox lease (see `dispatch`).
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -104,14 +104,19 @@ impl Server {
     pub(super) async fn send(&self, connection: &mut Connection, message: &Message) -> Result<(), Failure> {
         let bytes = message.formatted();
         let patience = self.settings.timeout * 3;
-        match timeout(patience, connection.0.send(message.envelope(), &bytes)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.not_sent(&error, message)),
-            Err(_) => Err(Failure::Retry(format!(
+        // The time first: a process that was stopped in the middle of a letter, and woke up when somebody else may be
+        // sending it, says no further word of it.
+        tokio::select! {
+            biased;
+            () = sleep(patience) => Err(Failure::Retry(format!(
                 "the mail server {} took longer than {} s over the letter",
                 self.address(),
                 patience.as_secs()
             ))),
+            sent = connection.0.send(message.envelope(), &bytes) => match sent {
+                Ok(_) => Ok(()),
+                Err(error) => Err(self.not_sent(&error, message)),
+            },
         }
     }
 

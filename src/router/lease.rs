@@ -1,69 +1,182 @@
 //! Who may do a thing of which only one may be doing it: a row with an owner, an end and a fence that grows.
 //!
-//! Several sidecars may share one database. A holder proves its fence inside each booking transaction; one that slept past
-//! its lease finds another's fence there and writes nothing.
+//! Several sidecars may share one database. Laws: a holder prolongs its lease while it works, and proves it inside each
+//! transaction that depends on it; one that slept past its end finds another's fence there and writes nothing. Whether it
+//! may still act outside is told by [`Lease::has_time`]: by its own two clocks, from before the lease was asked for, so that
+//! it gives up before anybody else begins. Others wait for a quarter of a term past the end, because clocks of different
+//! machines differ a little.
+//!
+//! A lease need not outlive the machine: on SQLite it is not flushed to the disk, and costs next to nothing.
 
 use crate::{
+    clock::Clock,
     db::{Conn, Db, Error, Result},
     in_tx, params, sql,
 };
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// How long a lease is good for without a word of its holder.
-pub const TERM: Duration = Duration::seconds(120);
+/// Who takes leases, and how.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// This process: no other has the name.
+    pub owner: String,
+    /// What time it is.
+    pub clock: Clock,
+    /// How long a lease is good for without a word of its holder. The same for all who share a database.
+    pub term: Duration,
+}
 
-/// A lease in hand.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A lease in hand, prolonged until it is dropped or given back.
+#[derive(Debug)]
 pub struct Lease {
+    proof: Proof,
+    time: Arc<Time>,
+    _prolonging: DropGuard,
+}
+
+/// What the row must say for the lease to be held.
+#[derive(Clone, Debug)]
+struct Proof {
     name: String,
     owner: String,
     fence: u64,
+    clock: Clock,
+    term: Duration,
+}
+
+/// How long it is good for, as its holder knows.
+#[derive(Debug)]
+struct Time {
+    /// By the machine's steady clock, which stands still while a machine sleeps, and by the calendar, which can be set.
+    end: Mutex<(Instant, DateTime<Utc>)>,
+    lost: AtomicBool,
+    clock: Clock,
+}
+
+impl Time {
+    fn is_left(&self, margin: Duration) -> bool {
+        let (steady, calendar) = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.lost.load(Relaxed) && Instant::now() + margin < steady && self.clock.now() + margin < calendar
+    }
 }
 
 impl Lease {
     /// Takes the lease if it is free, run out, or the owner's own; `None` while another holds it.
-    pub async fn take(db: &Db, name: &str, owner: &str, now: DateTime<Utc>) -> Result<Option<Self>> {
-        in_tx!(db, tx => {
-            let sql = sql!("SELECT owner, fence, until_at FROM lease WHERE name = ? /*! FOR UPDATE */");
-            let fence = match tx.one(sql, params![name]).await? {
-                // A row that is not there cannot be locked: of two who both want to make it, the second looks again.
-                None => {
-                    let make = sql!("INSERT INTO lease (name, owner, fence, until_at) VALUES (?, ?, 0, 0)");
-                    if !tx.insert_once(make, params![name, owner]).await? {
-                        return Err(Error::Retry("the lease was made by another just now".to_owned()));
-                    }
-                    0
-                }
-                Some(row) => {
-                    let until: DateTime<Utc> = row.get("until_at")?;
-                    // No holder asks for more than a term. One that seems to run much longer (clocks differ a little from
-                    // machine to machine) was taken before the clock was set back, and would stop all counting until
-                    // the clock has caught up.
-                    let runs = until > now && until <= now + TERM * 2;
-                    if row.get::<String>("owner")? != owner && runs {
-                        return Ok(None);
-                    }
-                    row.get::<u64>("fence")?
-                }
-            };
-            let put = sql!(
-                "INSERT INTO lease (name, owner, fence, until_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET \
-                 owner = excluded.owner, fence = excluded.fence, until_at = excluded.until_at"
-            );
-            tx.execute(put, params![name, owner, fence + 1, now + TERM]).await?;
-            Ok::<_, Error>(Some(Self { name: name.to_owned(), owner: owner.to_owned(), fence: fence + 1 }))
-        })
+    pub async fn take(db: &Db, name: &str, holder: &Holder) -> Result<Option<Self>> {
+        // From before the row says so: the holder's own view ends first.
+        let end = (Instant::now() + holder.term, holder.clock.now() + holder.term);
+        let Some(fence) = won(db, name, holder).await? else { return Ok(None) };
+        let Holder { owner, clock, term } = holder.clone();
+        let time = Arc::new(Time { end: Mutex::new(end), lost: AtomicBool::new(false), clock: clock.clone() });
+        let proof = Proof { name: name.to_owned(), owner, fence, clock, term };
+        let stop = CancellationToken::new();
+        tokio::spawn(prolong(db.clone(), proof.clone(), Arc::clone(&time), stop.clone()));
+        Ok(Some(Self { proof, time, _prolonging: stop.drop_guard() }))
     }
 
-    /// Proves in the transaction that it is still held, and prolongs it. `false`: write nothing, give up.
-    pub async fn holds(&self, conn: &mut Conn, now: DateTime<Utc>) -> Result<bool> {
-        let sql = sql!("UPDATE lease SET until_at = ? WHERE name = ? AND owner = ? AND fence = ?");
-        Ok(conn.execute(sql, params![now + TERM, &self.name, &self.owner, self.fence]).await? == 1)
+    /// Proves in the transaction that it is still held. `false`: write nothing, give up.
+    pub async fn holds(&self, conn: &mut Conn) -> Result<bool> {
+        Ok(conn.execute(PROLONG, self.proof.prolonged()).await? == 1)
     }
 
-    /// Lets go of it.
-    pub async fn give_back(self, db: &Db) -> Result<()> {
-        let sql = sql!("UPDATE lease SET until_at = 0 WHERE name = ? AND owner = ? AND fence = ?");
-        db.execute(sql, params![self.name, self.owner, self.fence]).await.map(|_| ())
+    /// Whether it is good for longer than `margin`: what takes no longer may be begun. To be asked again and again, also
+    /// when the lease itself is gone.
+    pub fn has_time(&self, margin: Duration) -> impl Fn() -> bool + Send + Sync + 'static {
+        let time = Arc::clone(&self.time);
+        move || time.is_left(margin)
+    }
+
+    /// Lets go of it; where that cannot be written down it runs out by itself.
+    pub async fn give_back(self, db: &Db) {
+        let Proof { name, owner, fence, .. } = &self.proof;
+        let sql = sql!("DELETE FROM lease WHERE name = ? AND owner = ? AND fence = ?");
+        let gone = in_tx!(db, begin_unflushed, tx => tx.execute(sql, params![name, owner, *fence]).await);
+        if let Err(error) = gone {
+            tracing::warn!(lease = name, %error, "the lease could not be given back; it runs out by itself");
+        }
+    }
+}
+
+/// It is also the proof: a row is met only while it is held. The count changes with every word, because a cluster compares
+/// only what was changed. The end never moves back: what was said first may be heard last.
+const PROLONG: crate::db::Sql = sql!(
+    "UPDATE lease SET beats = beats + 1, until_at = CASE WHEN until_at < ? THEN ? ELSE until_at END \
+     WHERE name = ? AND owner = ? AND fence = ?"
+);
+
+impl Proof {
+    fn prolonged(&self) -> Vec<crate::db::Value> {
+        let until = self.clock.now() + self.term;
+        params![until, until, &self.name, &self.owner, self.fence]
+    }
+}
+
+/// The fence, where the row could be had.
+async fn won(db: &Db, name: &str, holder: &Holder) -> Result<Option<u64>> {
+    in_tx!(db, begin_unflushed, tx => {
+        let now = holder.clock.now();
+        let sql = sql!("SELECT owner, fence, until_at FROM lease WHERE name = ? /*! FOR UPDATE */");
+        // A row that was given back is gone: the next fence is later all the same.
+        let least = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+        let until = now + holder.term;
+        let fence = match tx.one(sql, params![name]).await? {
+            // A row that is not there cannot be locked: of two who both want to make it, the second looks again.
+            None => {
+                let make = sql!("INSERT INTO lease (name, owner, fence, until_at, beats) VALUES (?, ?, ?, ?, 0)");
+                if !tx.insert_once(make, params![name, &holder.owner, least, until]).await? {
+                    return Err(Error::Retry("the lease was made by another just now".to_owned()));
+                }
+                least
+            }
+            Some(row) if row.get::<String>("owner")? != holder.owner && runs(row.get("until_at")?, now, holder.term) => {
+                return Ok(None);
+            }
+            Some(row) => {
+                let fence = least.max(row.get::<u64>("fence")? + 1);
+                let put = sql!("UPDATE lease SET owner = ?, fence = ?, until_at = ?, beats = beats + 1 WHERE name = ?");
+                tx.execute(put, params![&holder.owner, fence, until, name]).await?;
+                fence
+            }
+        };
+        Ok::<_, Error>(Some(fence))
+    })
+}
+
+/// Whether another's lease runs: to its end and a quarter of a term. No holder asks for more than a term, so one that seems
+/// to run much longer was taken before the clock was set back, and would stop all counting until the clock has caught up.
+fn runs(until: DateTime<Utc>, now: DateTime<Utc>, term: Duration) -> bool {
+    now < until + term / 4 && until <= now + term * 2
+}
+
+/// Prolongs it every third of a term, until told to stop or until it is another's.
+async fn prolong(db: Db, proof: Proof, time: Arc<Time>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(proof.term / 3) => {}
+        }
+        let end = (Instant::now() + proof.term, proof.clock.now() + proof.term);
+        let told = in_tx!(db, begin_unflushed, tx => tx.execute(PROLONG, proof.prolonged()).await);
+        match told {
+            Ok(0) => {
+                time.lost.store(true, Relaxed);
+                if !stop.is_cancelled() {
+                    tracing::warn!(lease = proof.name, "the lease is another's by now");
+                }
+                return;
+            }
+            Ok(_) => *time.end.lock().unwrap_or_else(PoisonError::into_inner) = end,
+            // It is tried again in time, or the lease runs out.
+            Err(error) => tracing::debug!(lease = proof.name, %error, "the lease could not be prolonged"),
+        }
     }
 }

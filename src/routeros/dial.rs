@@ -32,7 +32,7 @@ pub(super) struct Session {
 /// # Errors
 /// `Away`, `Certificate`, `Login` or `Strange`, each within its deadline.
 pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust, name: &mut Name) -> Result<Session, Failure> {
-    let tcp = connect(name, &login.host, login.port, limits.connect).await?;
+    let tcp = connect(name, &login.host, login.port, limits).await?;
     let mut stream: Box<dyn Stream> = if login.tls {
         let secure = timeout(limits.connect, trust.handshake(tcp, login));
         let slow = |_| Failure::Away(format!("no TLS handshake within {} s", limits.connect.as_secs_f32()));
@@ -53,7 +53,8 @@ pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust, name: &m
 }
 
 /// Every address of the name in turn, all within the limit: one that swallows packets leaves time for the next.
-async fn connect(name: &mut Name, host: &str, port: u16, limit: Duration) -> Result<TcpStream, Failure> {
+async fn connect(name: &mut Name, host: &str, port: u16, limits: &Limits) -> Result<TcpStream, Failure> {
+    let limit = limits.connect;
     let end = Instant::now() + limit;
     let slow = || format!("no connection to {host}:{port} within {} s", limit.as_secs_f32());
     let unnamed = |_late| Failure::Away(format!("the name {host} was not found within {} s", limit.as_secs_f32()));
@@ -65,7 +66,7 @@ async fn connect(name: &mut Name, host: &str, port: u16, limit: Duration) -> Res
         let share = end.saturating_duration_since(Instant::now()) / left;
         match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => {
-                tune(&tcp);
+                tune(&tcp, limits);
                 return Ok(tcp);
             }
             Ok(Err(error)) => why = format!("{host}:{port}: {error}"),
@@ -75,14 +76,20 @@ async fn connect(name: &mut Name, host: &str, port: u16, limit: Duration) -> Res
     Err(Failure::Away(why))
 }
 
-/// Small commands go at once, and a peer that vanished is noticed in about a minute of silence.
-fn tune(tcp: &TcpStream) {
+/// Small commands go at once, and a peer that vanished is noticed in about a minute of silence. What a router does not
+/// acknowledge within the time of a change the kernel gives up, connection and all: so nothing that was written under a
+/// lease is still on its way when that lease has ended.
+fn tune(tcp: &TcpStream, limits: &Limits) {
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(10));
     #[cfg(target_os = "linux")]
     let keepalive = keepalive.with_retries(3);
     let socket = SockRef::from(tcp);
     if let Err(error) = tcp.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive)) {
         tracing::debug!(%error, "the socket's options could not be set");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket.set_tcp_user_timeout(Some(limits.write)) {
+        tracing::debug!(%error, "the socket's time limit could not be set");
     }
 }
 

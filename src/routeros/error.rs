@@ -72,6 +72,12 @@ pub enum Error {
         /// The name that is taken.
         name: String,
     },
+    /// The caller's lease on what is to be changed had run out, or was too near its end. Nothing was sent.
+    #[error("nothing was sent to router {router}: the lease on it had run out")]
+    Fenced {
+        /// The router's name.
+        router: String,
+    },
     /// A value that must not be sent (control characters, or far too long). Nothing was sent.
     #[error("nothing was sent to router {router}: {what}")]
     Unsendable {
@@ -150,6 +156,8 @@ pub(super) enum Failure {
     Trapped(String),
     /// A write that was sent and whose reply was lost.
     Unknown,
+    /// The caller's fence was closed before a write was sent.
+    Fenced,
     /// Bytes that break the protocol, or a row that cannot be read.
     Strange(String),
     /// A value that must not be sent.
@@ -169,6 +177,7 @@ impl Failure {
                 Error::Refused { router, command: command.to_owned(), words, kind }
             }
             Self::Unknown => Error::OutcomeUnknown { router, command: command.to_owned() },
+            Self::Fenced => Error::Fenced { router },
             Self::Strange(what) => Error::Strange { router, what },
             Self::Unsendable(what) => Error::Unsendable { router, what },
         }
@@ -182,6 +191,7 @@ impl Failure {
             Self::Certificate(seen, why) => format!("certificate not trusted: {why} (SHA-256 {seen})"),
             Self::Trapped(words) => words.clone(),
             Self::Unknown => "the reply was lost".to_owned(),
+            Self::Fenced => "the lease on it had run out".to_owned(),
             Self::Strange(what) | Self::Unsendable(what) => what.clone(),
         }
     }

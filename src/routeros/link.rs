@@ -10,6 +10,7 @@ use super::{
     command::{Command, Kind},
     dial::{Session, Stream},
     error::Failure,
+    fence::Fence,
     flight::{CANCEL, InFlight, fatal},
     request::{Job, Request},
     standing::Standing,
@@ -50,11 +51,14 @@ pub(super) enum End {
     Strange(String),
 }
 
+/// Bytes for the router, and the fence that must be open for them.
+type Outgoing = (Zeroizing<Vec<u8>>, Option<Fence>);
+
 /// A connection that is logged in.
 pub(super) struct Link<'a> {
     read: ReadHalf<Box<dyn Stream>>,
     framer: Framer,
-    writer: Option<mpsc::UnboundedSender<Zeroizing<Vec<u8>>>>,
+    writer: Option<mpsc::UnboundedSender<Outgoing>>,
     writing: JoinHandle<std::io::Result<()>>,
     flying: HashMap<Tag, InFlight>,
     limits: &'a Limits,
@@ -214,6 +218,10 @@ impl<'a> Link<'a> {
     }
 
     fn send(&mut self, request: Request, now: Instant) {
+        let fence = request.guard().cloned();
+        if fence.as_ref().is_some_and(|fence| !fence.is_open()) {
+            return request.fail(&Failure::Fenced);
+        }
         self.used = now;
         if self.flying.is_empty() {
             self.asked = now;
@@ -239,13 +247,13 @@ impl<'a> Link<'a> {
         if let Some(opened) = request.opened {
             let _gone = opened.send(Ok(()));
         }
-        self.write(bytes);
+        self.write(bytes, fence);
     }
 
     /// Hands bytes to the writer. One that has ended is noticed by the loop.
-    fn write(&self, bytes: Zeroizing<Vec<u8>>) {
+    fn write(&self, bytes: Zeroizing<Vec<u8>>, fence: Option<Fence>) {
         if let Some(writer) = self.writer.as_ref().filter(|_| !bytes.is_empty()) {
-            let _ended = writer.send(bytes);
+            let _ended = writer.send((bytes, fence));
         }
     }
 
@@ -343,18 +351,28 @@ impl<'a> Link<'a> {
             let (cancel, bytes) = Command::cancel(tag).encode();
             let cancelling = InFlight::new(CANCEL, Kind::Read, None, now + zombie);
             self.flying.insert(cancel, cancelling);
-            self.write(bytes);
+            self.write(bytes, None);
         }
     }
 }
 
-/// Writes what it is handed until there is nothing more to come.
+/// Writes what it is handed until there is nothing more to come. A change whose fence has closed meanwhile is not written,
+/// nor is the rest of it: the connection ends, and a router does nothing with half a sentence.
 async fn write_on(
     mut to: WriteHalf<Box<dyn Stream>>,
-    mut queue: mpsc::UnboundedReceiver<Zeroizing<Vec<u8>>>,
+    mut queue: mpsc::UnboundedReceiver<Outgoing>,
 ) -> std::io::Result<()> {
-    while let Some(bytes) = queue.recv().await {
-        to.write_all(&bytes).await?;
+    while let Some((bytes, fence)) = queue.recv().await {
+        let mut written = 0;
+        while written < bytes.len() {
+            if fence.as_ref().is_some_and(|fence| !fence.is_open()) {
+                return Err(std::io::Error::other("the lease on it ran out before a change was written"));
+            }
+            written += match to.write(&bytes[written..]).await? {
+                0 => return Err(std::io::ErrorKind::WriteZero.into()),
+                more => more,
+            };
+        }
         to.flush().await?;
     }
     to.shutdown().await

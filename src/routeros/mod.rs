@@ -9,6 +9,7 @@
 //!   blindly repeated.
 //! * Exactly one connection per router, at most four commands in flight, `.proplist` on every print, ids in batches of
 //!   at most 100, rows parsed as they stream in.
+//! * A change is sent only while its caller's [`Fence`] is open, and the fence is asked again at the socket.
 //! * Nothing without our mark is changed or removed; `reset` and `reset-counters-all` are never sent.
 //! * RouterOS's order of directions (`upload/download`) is turned into the customer's view here and nowhere else.
 //! * Secrets show in no Debug output, log line or error.
@@ -21,6 +22,7 @@ mod dial;
 mod error;
 mod examine;
 mod facts;
+mod fence;
 mod flight;
 #[doc(hidden)]
 pub mod hostile;
@@ -53,6 +55,7 @@ pub use examine::{
     differences, fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
 };
 pub use facts::{Facts, Profile, facts, pool_ranges, pools, profiles, uptime_seconds};
+pub use fence::Fence;
 pub use inventory::{Inventory, OpenSecret, inventory};
 pub use looks::{Look, look};
 pub use mark::Mark;

@@ -3,6 +3,7 @@
 use super::{
     command::{Command, Kind},
     error::Failure,
+    fence::Fence,
     wire::Row,
 };
 use tokio::{sync::oneshot, time::Instant};
@@ -26,6 +27,8 @@ pub(super) struct Request {
     /// Told when the connection stands; for a caller that wants nothing else.
     pub(super) opened: Option<oneshot::Sender<Result<(), Failure>>>,
     pub(super) urgency: Urgency,
+    /// Writes are sent only while it is open.
+    pub(super) fence: Option<Fence>,
     /// The caller's own deadline.
     pub(super) deadline: Option<Instant>,
     /// Until when it may wait to be sent.
@@ -49,6 +52,11 @@ impl Request {
         if let Some(opened) = self.opened {
             let _gone = opened.send(Err(failure.clone()));
         }
+    }
+
+    /// The fence to ask before it is sent: reads need none.
+    pub(super) fn guard(&self) -> Option<&Fence> {
+        self.fence.as_ref().filter(|_| self.jobs.iter().any(|job| job.command.kind() == Kind::Write))
     }
 
     /// Whether anyone still waits for it.

@@ -4,6 +4,7 @@ use super::{
     Error, Limits,
     command::{Command, Kind},
     error::Failure,
+    fence::Fence,
     looks::Looks,
     request::{Pending, Reply, Request, Urgency, job},
     wire::Row,
@@ -27,6 +28,7 @@ pub struct Router {
     pub(super) urgency: Urgency,
     /// Pages that wait for a look at it.
     pub(super) looks: Arc<Looks>,
+    pub(super) fence: Option<Fence>,
 }
 
 impl fmt::Debug for Router {
@@ -52,6 +54,12 @@ impl Router {
     #[must_use]
     pub fn patient(&self) -> Self {
         Self { urgency: Urgency::Patient, ..self.clone() }
+    }
+
+    /// The same router; changes through this handle are sent only while the fence is open.
+    #[must_use]
+    pub fn fenced(&self, fence: Fence) -> Self {
+        Self { fence: Some(fence), ..self.clone() }
     }
 
     /// The same router, on the connection that stands or not at all.
@@ -140,7 +148,8 @@ impl Router {
     pub(super) fn request(&self) -> Request {
         let usual = Instant::now() + self.making() + self.limits.print;
         let expires = self.deadline.map_or(usual, |deadline| deadline.min(usual));
-        Request { jobs: Vec::new(), opened: None, urgency: self.urgency, deadline: self.deadline, expires }
+        let (urgency, fence, deadline) = (self.urgency, self.fence.clone(), self.deadline);
+        Request { jobs: Vec::new(), opened: None, urgency, fence, deadline, expires }
     }
 
     /// Hands a request to the supervisor.

@@ -245,6 +245,7 @@ impl Routers {
             deadline: None,
             urgency: Urgency::Usual,
             looks: Looks::new(self.0.runtime.clone()),
+            fence: None,
         };
         Known { login, router, standing: watched, closing, again }
     }

@@ -1,6 +1,6 @@
 //! Add-traffic: a ledger entry, once per key; below zero it corrects. Decided upon at once.
 
-use super::{Ask, apply, settle, view};
+use super::{Ask, Turn, apply, settle, view};
 use crate::{
     account::Account,
     app::App,
@@ -20,12 +20,12 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let service_id = ask.service_id()?;
     let (bytes, key) = (bytes(ask)?, key(ask)?);
     let note = ask.hook_remark("note")?;
-    let _turn = app.locks.service(service_id, until).await?;
+    let turn = Turn::of(app, service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
-        let mut account = super::living(&mut tx, service_id, now).await?;
+        let mut account = super::living(&mut tx, &turn, now).await?;
         if ledger::enter(&mut tx, service_id, (Kind::TopUp, &key), bytes, &note, now).await? {
             account.balance += bytes;
             settle::settle(app, &mut tx, &server, &mut account, now).await?;
@@ -35,7 +35,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         }
         Ok(())
     })?;
-    apply::or_later(app, &server, service_id, until).await?;
+    apply::or_later(&turn, &server, until).await?;
     let mut conn = app.db.read().await?;
     let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
     Ok(json!({"account": view::account(&mut conn, &account).await?}))

@@ -1,6 +1,7 @@
 //! Makes pending router changes: what is made is the account as it stands, so that a change made twice or in another order
 //! ends the same.
 
+use super::Turn;
 use crate::{
     account::{
         Account, State,
@@ -13,15 +14,25 @@ use crate::{
 };
 use tokio::time::Instant;
 
-/// Makes a service's changes now, trying a router that was away a moment ago too. The caller holds the service's lock.
+/// Makes a service's changes now, trying a router that was away a moment ago too.
 ///
 /// # Errors
-/// The router's, with the changes still pending; the database's.
-pub async fn service(app: &App, server: &Server, service_id: u64, until: Instant) -> Result<(), Problem> {
-    by(app, &app.router(server)?.patient().within(until), service_id).await
+/// The router's, with the changes still pending; `busy` while another sidecar has the service; the database's.
+pub(super) async fn service(turn: &Turn, server: &Server, until: Instant) -> Result<(), Problem> {
+    if nothing_waits(turn).await? {
+        return Ok(());
+    }
+    turn.alone(until).await?;
+    make_all(turn, &turn.router(server)?.patient().within(until)).await
 }
 
-async fn by(app: &App, router: &Router, service_id: u64) -> Result<(), Problem> {
+/// Most hooks change nothing on a router: those need no lease.
+async fn nothing_waits(turn: &Turn) -> Result<bool, Problem> {
+    Ok(pending::count(&mut turn.app().db.read().await?, turn.service_id()).await? == 0)
+}
+
+async fn make_all(turn: &Turn, router: &Router) -> Result<(), Problem> {
+    let (app, service_id) = (turn.app(), turn.service_id());
     let (account, changes) = {
         let mut conn = app.db.read().await?;
         // The changes first: what is decided between the two reads has a higher id and stays, however old the account is.
@@ -30,27 +41,35 @@ async fn by(app: &App, router: &Router, service_id: u64) -> Result<(), Problem> 
     };
     let (Some(account), Some(last)) = (account, changes.last()) else { return Ok(()) };
     match make(app, router, &account, &changes).await {
-        Ok(()) => finish(app, &account, &changes, last.id).await,
+        Ok(()) => finish(turn, &account, &changes, last.id).await,
         Err(error) => {
             let problem = error.for_profile(&account.settings.profile);
-            let mut tx = app.db.begin().await?;
-            let why = (problem.detail.as_str(), problem.code != Code::RouterUnreachable);
-            pending::failed(&mut tx, (service_id, last.id), why, app.clock.now()).await?;
-            tx.commit().await?;
+            crate::in_tx!(app.db, tx => {
+                turn.holds(&mut tx).await?;
+                let why = (problem.detail.as_str(), problem.code != Code::RouterUnreachable);
+                Ok::<_, Problem>(pending::failed(&mut tx, (service_id, last.id), why, app.clock.now()).await?)
+            })?;
             Err(problem)
         }
     }
 }
 
-/// The same for a hook that answers success though the router is away: what could not be made stays pending, and the
-/// log says so. A router that was away a moment ago is not waited for again: WHMCS may be suspending hundreds. One that
-/// refuses is an error all the same, because waiting does not mend it.
-pub async fn or_later(app: &App, server: &Server, service_id: u64, until: Instant) -> Result<(), Problem> {
-    let router = app.router(server)?.within(until.min(super::deadline(super::MAKING)));
-    match by(app, &router, service_id).await {
-        Err(problem) if problem.code == Code::RouterUnreachable => {
+/// The same for a hook that answers success though the router is away, or another sidecar is at it: what could not be made
+/// stays pending, and the log says so. A router that was away a moment ago is not waited for again: WHMCS may be suspending
+/// hundreds. One that refuses is an error all the same, because waiting does not mend it.
+pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Result<(), Problem> {
+    if nothing_waits(turn).await? {
+        return Ok(());
+    }
+    let until = until.min(super::deadline(super::MAKING));
+    let made = async {
+        turn.alone(until).await?;
+        make_all(turn, &turn.router(server)?.within(until)).await
+    };
+    match made.await {
+        Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::Busy) => {
             tracing::warn!(
-                service.id = service_id,
+                service.id = turn.service_id(),
                 router.name = server.told.name,
                 "a router change waits: {}",
                 problem.detail
@@ -80,9 +99,13 @@ async fn all_of(app: &App, server_id: u64, until: Instant) -> Result<(), Problem
     };
     let Some(server) = server else { return Ok(()) };
     for service_id in services {
-        let _turn = app.locks.service(service_id, until).await?;
+        let turn = Turn::of(app, service_id, until).await?;
         let until = until.min(Instant::now() + super::CHANGE);
-        match service(app, &server, service_id, until).await {
+        match in_the_background(&turn, &server, until).await {
+            // Whoever has it makes what waits.
+            Err(problem) if problem.code == Code::Busy => {
+                tracing::debug!(service.id = service_id, "a router change waits: {}", problem.detail);
+            }
             Err(problem) if problem.code == Code::RouterUnreachable || problem.code == Code::DatabaseUnavailable => {
                 return Err(problem);
             }
@@ -101,6 +124,12 @@ async fn tell(app: &App, service_id: u64, problem: &Problem) {
     } else {
         tracing::warn!(service.id = service_id, "a router change is refused: {}", problem.detail);
     }
+}
+
+/// One that another sidecar is at is not waited for.
+async fn in_the_background(turn: &Turn, server: &Server, until: Instant) -> Result<(), Problem> {
+    turn.alone(Instant::now()).await?;
+    make_all(turn, &turn.router(server)?.patient().within(until)).await
 }
 
 async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]) -> Result<(), MakeError> {
@@ -177,9 +206,11 @@ impl From<routeros::Error> for MakeError {
     }
 }
 
-async fn finish(app: &App, account: &Account, changes: &[Pending], last: u64) -> Result<(), Problem> {
+async fn finish(turn: &Turn, account: &Account, changes: &[Pending], last: u64) -> Result<(), Problem> {
+    let app = turn.app();
     let removed = changes.iter().any(|it| it.kind == Kind::Remove);
     crate::in_tx!(app.db, tx => {
+        turn.holds(&mut tx).await?;
         if removed {
             super::terminate::end(&mut tx, account.service_id, app.clock.now()).await?;
         }

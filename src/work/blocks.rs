@@ -3,7 +3,7 @@
 //! A cause is a fact of the books: it is recorded and answered at once, and the router's part is made now or when the
 //! router returns.
 
-use super::{Ask, apply, settle, view};
+use super::{Ask, Turn, apply, settle, view};
 use crate::{account::Account, app::App, problem::Problem};
 use serde_json::{Value, json};
 
@@ -25,12 +25,12 @@ pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem>
     let until = super::deadline(super::LIFECYCLE);
     let service_id = ask.service_id()?;
     let (reason, status) = (ask.hook_remark("reason")?, ask.status()?);
-    let _turn = app.locks.service(service_id, until).await?;
+    let turn = Turn::of(app, service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
-        let mut account = super::living(&mut tx, service_id, now).await?;
+        let mut account = super::living(&mut tx, &turn, now).await?;
         let was_enabled = account.causes.is_enabled();
         set(&mut account, change, &reason);
         // WHMCS tells how it was before, and makes this of our success.
@@ -43,7 +43,7 @@ pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem>
         account.save(&mut tx, now).await?;
         settle::switch(&mut tx, &account, was_enabled, now).await
     })?;
-    apply::or_later(app, &server, service_id, until).await?;
+    apply::or_later(&turn, &server, until).await?;
     let mut conn = app.db.read().await?;
     let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
     Ok(json!({"account": view::account(&mut conn, &account).await?}))

@@ -1,7 +1,7 @@
 //! Change-package: new settings on the router. Address, counters and balance stay; sessions are ended only where the
 //! profile or the PPP service changed. The new settings are a fact of the books; the router's part may wait.
 
-use super::{Ask, apply, create, fair_use, fair_use::Held, import, settle, view};
+use super::{Ask, Turn, apply, create, fair_use, fair_use::Held, import, settle, view};
 use crate::{
     account::{
         Account,
@@ -20,7 +20,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let service_id = ask.service_id()?;
     let settings = super::settings(app, ask).await?;
     let sold = ask.sold()?;
-    let _turn = app.locks.service(service_id, until).await?;
+    let turn = Turn::of(app, service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
     fair_use::sold_here(app, ask, &settings, server.told.id).await?;
@@ -35,7 +35,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
         let settings = super::plans::on_plan(&mut tx, &settings).await?;
-        let mut account = super::living(&mut tx, service_id, now).await?;
+        let mut account = super::living(&mut tx, &turn, now).await?;
         let kick = account.settings.profile != settings.profile || account.settings.ppp_service != settings.ppp_service;
         let before = routers_part(&account);
         let held_to = fair_use::rate(&mut tx, &account).await?.fastest();
@@ -62,7 +62,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         }
         Ok::<_, Problem>(())
     })?;
-    apply::or_later(app, &server, service_id, until).await?;
+    apply::or_later(&turn, &server, until).await?;
     let mut conn = app.db.read().await?;
     let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
     Ok(json!({"account": view::account(&mut conn, &account).await?}))

@@ -4,7 +4,7 @@
 //! with what is stored*: killed between the router's answer and our record of it, the router goes back to the old password,
 //! which is the one that WHMCS still has.
 
-use super::{Ask, apply, view};
+use super::{Ask, Turn, apply, view};
 use crate::{
     account::{
         Account,
@@ -27,26 +27,33 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     if password.expose_secret().is_empty() {
         return Err(Problem::malformed("service.password", "is missing"));
     }
-    let _turn = app.locks.service(service_id, until).await?;
+    let turn = Turn::of(app, service_id, until).await?;
+    turn.alone(until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
-    let router = app.router(&server)?.patient().within(until);
-    set(app, &router, &account, &password).await.map_err(|problem| problem.for_customer(UNCHANGED))?;
+    let router = turn.router(&server)?.patient().within(until);
+    set(app, (&turn, &router), &account, &password).await.map_err(|problem| problem.for_customer(UNCHANGED))?;
     let mut conn = app.db.read().await?;
     let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
     Ok(json!({"account": view::account(&mut conn, &account).await?}))
 }
 
-async fn set(app: &App, router: &routeros::Router, account: &Account, password: &SecretString) -> Result<(), Problem> {
+async fn set(
+    app: &App,
+    (turn, router): (&Turn, &routeros::Router),
+    account: &Account,
+    password: &SecretString,
+) -> Result<(), Problem> {
     let (id, now) = (account.service_id, app.clock.now());
-    let mut tx = app.db.begin().await?;
-    pending::decide(&mut tx, (account.server_id, id), Kind::Change, true, now).await?;
-    let intent = pending::of_service(&mut tx, id).await?.last().map_or(0, |it| it.id);
-    tx.commit().await?;
+    let intent = crate::in_tx!(app.db, tx => {
+        super::living(&mut tx, turn, now).await?;
+        pending::decide(&mut tx, (account.server_id, id), Kind::Change, true, now).await?;
+        Ok::<_, Problem>(pending::of_service(&mut tx, id).await?.last().map_or(0, |it| it.id))
+    })?;
     match routeros::set_password(router, &account.username, &super::mark(account), password).await {
         Ok(true) => {}
         Ok(false) => {
-            withdraw(app, id, intent).await?;
+            withdraw(app, turn, intent).await?;
             let text = format!(
                 "The PPP secret {} is not on router {}; run the module command Create for this service to bring it back.",
                 account.username,
@@ -57,18 +64,19 @@ async fn set(app: &App, router: &routeros::Router, account: &Account, password: 
         // Whether it was changed is not known: the intent stays and puts the old password back.
         Err(error @ routeros::Error::OutcomeUnknown { .. }) => return Err(error.into()),
         Err(error) => {
-            withdraw(app, id, intent).await?;
+            withdraw(app, turn, intent).await?;
             return Err(error.into());
         }
     }
     crate::in_tx!(app.db, tx => {
-        let mut account = super::living(&mut tx, id, now).await?;
+        let mut account = super::living_still(&mut tx, id, now).await?;
+        turn.holds(&mut tx).await?;
         account.set_password(&app.seal, password);
-        account.save(&mut tx, now).await
-    }.map_err(Problem::from))?;
+        Ok::<_, Problem>(account.save(&mut tx, now).await?)
+    })?;
     // From here on the new password holds, on the router and in the books: whatever goes wrong now, WHMCS must keep it too.
     let ended = match apply::kick(router, account).await {
-        Ok(_) => withdraw(app, id, intent).await,
+        Ok(_) => withdraw(app, turn, intent).await,
         Err(error) => Err(error.into()),
     };
     if let Err(problem) = ended {
@@ -78,6 +86,9 @@ async fn set(app: &App, router: &routeros::Router, account: &Account, password: 
 }
 
 /// The intent is no longer one.
-async fn withdraw(app: &App, service_id: u64, id: u64) -> Result<(), Problem> {
-    crate::in_tx!(app.db, tx => pending::withdraw(&mut tx, service_id, id).await.map_err(Problem::from))
+async fn withdraw(app: &App, turn: &Turn, id: u64) -> Result<(), Problem> {
+    crate::in_tx!(app.db, tx => {
+        turn.holds(&mut tx).await?;
+        Ok::<_, Problem>(pending::withdraw(&mut tx, turn.service_id(), id).await?)
+    })
 }

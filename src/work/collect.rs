@@ -4,9 +4,10 @@
 //! on disk with the reading it was decided on before the router hears of it; after a lost answer the smaller figure is
 //! charged; nothing is decided from a doubtful reading. Killed after any line, the next reading continues.
 
-use super::{apply, fair_use, marking};
+use super::{apply, fair_use, marking, turn};
 use crate::{
     app::{App, Guard},
+    db::Tx,
     meters::Meters,
     problem::{Code, Problem},
     router::{Server, lease::Lease},
@@ -117,9 +118,7 @@ async fn one_at_a_time<T>(
     let lease = lease(app, server_id, until, queue).await?;
     let outcome = work(&lease).await;
     let _written = queue.wait(app).await;
-    if let Err(error) = lease.give_back(&app.db).await {
-        tracing::warn!(server.id = server_id, %error, "the lease could not be given back; it runs out by itself");
-    }
+    lease.give_back(&app.db).await;
     outcome
 }
 
@@ -148,7 +147,7 @@ async fn lease(app: &App, server_id: u64, until: Instant, queue: Queue) -> Resul
     let name = format!("server/{server_id}");
     loop {
         let written = queue.wait(app).await;
-        if let Some(lease) = Lease::take(&app.db, &name, &app.owner, app.clock.now()).await? {
+        if let Some(lease) = Lease::take(&app.db, &name, &app.holder).await? {
             return Ok(lease);
         }
         drop(written);
@@ -165,7 +164,7 @@ async fn hold(app: &App, server_id: u64, scope: Scope, until: Instant, lease: &L
     let Some(server) = Server::find(&mut app.db.read().await?, server_id).await? else {
         return Err(Problem::new(Code::NoSuchServer, format!("Server {server_id} is not known here.")));
     };
-    let router = app.router(&server)?.within(until);
+    let router = app.router(&server)?.within(until).fenced(turn::fence(app, lease));
     // WHMCS asks once a day or at a cron run: a router that was away a moment ago is tried again.
     let router = if scope == Scope::Poll { router } else { router.patient() };
     let booked = read_and_book(app, &router, server_id, scope, lease).await.inspect_err(|problem| {
@@ -184,9 +183,10 @@ async fn hold(app: &App, server_id: u64, scope: Scope, until: Instant, lease: &L
         }
     }
     if scope != Scope::Poll {
-        let mut tx = app.db.begin().await?;
-        Server::collected(&mut tx, server_id, app.clock.now()).await?;
-        tx.commit().await?;
+        crate::in_tx!(app.db, tx => {
+            proves(&mut tx, lease, server_id).await?;
+            Ok::<_, Problem>(Server::collected(&mut tx, server_id, app.clock.now()).await?)
+        })?;
     }
     Ok(outcome)
 }
@@ -206,9 +206,10 @@ async fn read_and_book(
         Err(error) => {
             Meters::count(&app.meters.readings, "failed", 1);
             let problem = Problem::from(error);
-            let mut tx = app.db.begin().await?;
-            Server::failed(&mut tx, server_id, &problem.detail, app.clock.now()).await?;
-            tx.commit().await?;
+            crate::in_tx!(app.db, tx => {
+                proves(&mut tx, lease, server_id).await?;
+                Ok::<_, Problem>(Server::failed(&mut tx, server_id, &problem.detail, app.clock.now()).await?)
+            })?;
             return Err(problem);
         }
     };
@@ -258,7 +259,15 @@ async fn read_again(app: &App, router: &Router, server_id: u64, lease: &Lease) -
     }
 }
 
-pub(super) fn lost_lease(server_id: u64) -> Problem {
+/// Proves in the transaction that the router's counters are still this process's to read.
+///
+/// # Errors
+/// `busy`: write nothing.
+pub(super) async fn proves(tx: &mut Tx, lease: &Lease, server_id: u64) -> Result<(), Problem> {
+    if lease.holds(tx).await? { Ok(()) } else { Err(lost_lease(server_id)) }
+}
+
+fn lost_lease(server_id: u64) -> Problem {
     let text = format!("Another Turnpike has taken over the reading of server {server_id}; nothing was booked here.");
     Problem::new(Code::Busy, text)
 }

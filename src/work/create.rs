@@ -4,7 +4,7 @@
 //! written, then the router's part made, then the account said to be made and its first packet granted. Killed between, the
 //! same create continues; on the router our own orphan is adopted and a foreign name refused.
 
-use super::{Ask, apply::MakeError, fair_use::Held, import, settle, view};
+use super::{Ask, Turn, apply::MakeError, fair_use::Held, import, settle, view};
 use crate::{
     account::{
         Account, State, addresses::AddressSpace, allotment, causes::Causes, fair_use, pending, settings::Settings,
@@ -52,8 +52,9 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         wish.space = remembered_space(&server)?;
     }
     let service_id = wish.service.id;
-    let _turn = app.locks.service(service_id, until).await?;
-    let router = app.router(&server)?.patient().within(until);
+    let turn = Turn::of(app, service_id, until).await?;
+    turn.alone(until).await?;
+    let router = turn.router(&server)?.patient().within(until);
     let known = Account::find(&mut app.db.read().await?, service_id).await?;
     check_same(&wish, &server, known.as_ref())?;
     if let Some(known) = known.as_ref().filter(|known| known.state != State::Gone) {
@@ -67,21 +68,21 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let account = loop {
         let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
         // None: others were faster with all of them.
-        if let Some(account) = intend(app, &server, &wish, &free).await? {
+        if let Some(account) = intend(app, (&turn, &server), &wish, &free).await? {
             break account;
         }
     };
     let counter = match make(app, &router, &account).await {
         Err(MakeError::Router(error @ routeros::Error::NameTaken { .. })) => {
-            forget(app, &router, known.as_ref(), &account).await?;
+            forget(app, (&turn, &router), known.as_ref(), &account).await?;
             return Err(error.into());
         }
         Err(error) => return Err(error.for_profile(&account.settings.profile)),
         Ok(counter) => counter,
     };
-    let waits = crate::in_tx!(app.db, tx => made(app, &mut tx, &server, service_id, &counter).await)?;
+    let waits = crate::in_tx!(app.db, tx => made(app, &mut tx, (&turn, &server), &counter).await)?;
     if waits {
-        super::apply::or_later(app, &server, service_id, until).await?;
+        super::apply::or_later(&turn, &server, until).await?;
     }
     answer(app, service_id).await
 }
@@ -117,7 +118,12 @@ async fn make(app: &App, router: &Router, account: &Account) -> Result<Counter, 
 
 /// A name that something else has was refused before anything was made: what was intended is forgotten, so that the
 /// next try may have another name, and another service the address.
-async fn forget(app: &App, router: &Router, before: Option<&Account>, account: &Account) -> Result<(), Problem> {
+async fn forget(
+    app: &App,
+    (turn, router): (&Turn, &Router),
+    before: Option<&Account>,
+    account: &Account,
+) -> Result<(), Problem> {
     match before.map(|it| it.state) {
         Some(State::Made) => return Ok(()),
         // An earlier try may have made a part.
@@ -126,6 +132,7 @@ async fn forget(app: &App, router: &Router, before: Option<&Account>, account: &
     }
     let (id, now) = (account.service_id, app.clock.now());
     crate::in_tx!(app.db, tx => {
+        turn.holds(&mut tx).await?;
         allotment::free(&mut tx, id).await?;
         if let Some(before) = before.filter(|it| it.made_at.is_some()) {
             let mut before = before.clone();
@@ -246,12 +253,18 @@ fn exhausted(server: &Server, of: usize) -> Problem {
 
 /// Writes the intent: who, what, which name and address. The address is unique per router; `None` where others have
 /// taken all of these meanwhile.
-async fn intend(app: &App, server: &Server, wish: &Wish, free: &[Ipv4Addr]) -> Result<Option<Account>, Problem> {
+async fn intend(
+    app: &App,
+    (turn, server): (&Turn, &Server),
+    wish: &Wish,
+    free: &[Ipv4Addr],
+) -> Result<Option<Account>, Problem> {
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
         let service_id = wish.service.id;
         let settings = super::plans::on_plan(&mut tx, &wish.settings).await?;
         let known = Account::find_locked(&mut tx, service_id).await?;
+        turn.decides(&mut tx).await?;
         let fresh = || Account::new(service_id, server.told.id, wish.sold.clone(), settings.clone());
         let mut account = known.unwrap_or_else(fresh);
         let begins = account.state != State::Made;
@@ -349,12 +362,12 @@ fn password(app: &App, wish: &Wish, none_yet: bool) -> Option<SecretString> {
 async fn made(
     app: &App,
     tx: &mut crate::db::Tx,
-    server: &Server,
-    service_id: u64,
+    (turn, server): (&Turn, &Server),
     counter: &Counter,
 ) -> Result<bool, Problem> {
-    let now = app.clock.now();
+    let (now, service_id) = (app.clock.now(), turn.service_id());
     let account = Account::find_locked(tx, service_id).await?;
+    turn.holds(tx).await?;
     let mut account = account.ok_or_else(|| Problem::internal("an account just written is not there"))?;
     account.state = State::Made;
     account.made_at = account.made_at.or(Some(now));

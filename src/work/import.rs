@@ -134,9 +134,7 @@ pub async fn run(app: &App, server_id: u64, wish: Wish<'_>, watch: &Progress<'_>
         let adoption = adoption(app, &server, wish, (began, &survey), watch);
         crate::in_tx!(app.db, tx => {
             // Another may have read the counters since, and reset them.
-            if !lease.holds(&mut tx, app.clock.now()).await? {
-                return Err(collect::lost_lease(server_id));
-            }
+            collect::proves(&mut tx, lease, server_id).await?;
             adoption.write(&mut tx).await
         })
     })

@@ -12,7 +12,7 @@ mod named;
 pub(super) use examine::{Examined, examine};
 pub(super) use named::named;
 
-use super::mark;
+use super::{mark, turn};
 use crate::{
     account::Account,
     app::App,
@@ -163,14 +163,12 @@ async fn agree(app: &App, server_id: u64, until: Instant) -> Result<(), Problem>
     let agrees = |it: &Marking| it.agreed.as_ref().is_some_and(|(of, at)| *of == digest && is_fresh(*at, now));
     let untouched = wanted.is_empty() && stored.is_none();
     let Some(server) = server.filter(|_| !untouched && !stored.as_ref().is_some_and(agrees)) else { return Ok(()) };
-    let Some(lease) = Lease::take(&app.db, &format!("marking/{server_id}"), &app.owner, now).await? else {
+    let Some(lease) = Lease::take(&app.db, &format!("marking/{server_id}"), &app.holder).await? else {
         return Ok(());
     };
     let before = stored.unwrap_or_default();
-    let done = make(app, &server, (&wanted, digest, before), until).await;
-    if let Err(error) = lease.give_back(&app.db).await {
-        tracing::warn!(server.id = server_id, %error, "the lease could not be given back; it runs out by itself");
-    }
+    let done = make(app, (&server, &lease), (&wanted, digest, before), until).await;
+    lease.give_back(&app.db).await;
     done
 }
 
@@ -180,16 +178,16 @@ fn is_fresh(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 
 async fn make(
     app: &App,
-    server: &Server,
+    (server, lease): (&Server, &Lease),
     (wanted, digest, before): (&Wanted, String, Marking),
     until: Instant,
 ) -> Result<(), Problem> {
     let id = server.told.id;
-    let router = app.router(server)?.within(until);
+    let router = app.router(server)?.within(until).fenced(turn::fence(app, lease));
     let lists: BTreeSet<String> = before.lists.union(&wanted.lists()).cloned().collect();
     let (changes, left) = differences(wanted, &look(app, &router, &lists).await?);
     if !changes.is_empty() {
-        save(app, id, Some(&Marking { lists, agreed: None })).await?;
+        save(app, (id, lease), Some(&Marking { lists, agreed: None })).await?;
         tracing::info!(
             server.id = id,
             added = changes.add.len(),
@@ -204,11 +202,12 @@ async fn make(
         return Ok(());
     }
     let agreed = Marking { lists: wanted.lists(), agreed: Some((digest, app.clock.now())) };
-    save(app, id, (!wanted.is_empty()).then_some(&agreed)).await
+    save(app, (id, lease), (!wanted.is_empty()).then_some(&agreed)).await
 }
 
-async fn save(app: &App, server_id: u64, marking: Option<&Marking>) -> Result<(), Problem> {
+async fn save(app: &App, (server_id, lease): (u64, &Lease), marking: Option<&Marking>) -> Result<(), Problem> {
     crate::in_tx!(app.db, tx => {
+        super::collect::proves(&mut tx, lease, server_id).await?;
         match marking {
             Some(it) => marking::save(&mut tx, server_id, it).await?,
             None => marking::forget(&mut tx, server_id).await?,

@@ -35,6 +35,7 @@ pub mod rules;
 mod settle;
 pub mod terminate;
 pub mod test_connection;
+mod turn;
 pub mod usage_update;
 mod view;
 pub mod watch;
@@ -43,6 +44,7 @@ pub use crate::account::settings::NAMES as SETTINGS;
 pub use ask::Ask;
 
 use fair_use::Queues;
+use turn::Turn;
 
 use crate::{
     account::{Account, State, pending, settings::Settings},
@@ -171,7 +173,14 @@ fn no_such_service(service_id: u64) -> Problem {
 
 /// A living account, locked in this transaction. WHMCS still reckons with it, so a termination that failed and was left
 /// waiting is no longer wanted: it must not take away what was paid for since, and what it took is brought back.
-async fn living(tx: &mut crate::db::Tx, service_id: u64, now: DateTime<Utc>) -> Result<Account, Problem> {
+async fn living(tx: &mut crate::db::Tx, turn: &Turn, now: DateTime<Utc>) -> Result<Account, Problem> {
+    let account = living_still(tx, turn.service_id(), now).await?;
+    turn.decides(tx).await?;
+    Ok(account)
+}
+
+/// The same for what was begun in time and is to be written down however late it is.
+async fn living_still(tx: &mut crate::db::Tx, service_id: u64, now: DateTime<Utc>) -> Result<Account, Problem> {
     let account = Account::find_locked(tx, service_id).await?;
     let account = account.filter(|account| account.state == State::Made).ok_or_else(|| no_such_service(service_id))?;
     pending::undo_removal(tx, (account.server_id, service_id), now).await?;

@@ -2,9 +2,9 @@
 //!
 //! What is wanted is always the account as it stands in the books, so that a run that was killed is gone on with by
 //! running it again. Each repair is a pending change, made by [`apply`]: a `serve` that runs meanwhile may make it as
-//! well, and both end the same, since what is made is looked for by name and mark first. The locks of services hold within
-//! one process; a change that another process decides in the middle of a repair is found by the comparison that follows
-//! every round. Traffic: what the queues show is booked before anything is touched and once more at the end, so that new
+//! well, and both end the same, since what is made is looked for by name and mark first. Each is made under the service's
+//! lease; a change that another process decides in the middle of a repair is found by the comparison that follows every
+//! round. Traffic: what the queues show is booked before anything is touched and once more at the end, so that new
 //! queues are counted from zero.
 
 pub(super) mod compare;
@@ -12,7 +12,7 @@ pub(super) mod compare;
 pub use compare::{Comparison, Drift, Mend, Stray, Why};
 
 use super::{
-    apply,
+    Turn, apply,
     collect::{self, Scope},
     marking,
 };
@@ -159,24 +159,26 @@ async fn round(
 async fn mend(app: &App, server: &Server, drift: &Drift) -> Result<(), Problem> {
     let until = Instant::now() + super::CHANGE;
     let service_id = drift.service_id;
-    let _turn = app.locks.service(service_id, until).await?;
+    let turn = Turn::of(app, service_id, until).await?;
+    turn.alone(until).await?;
     match drift.mend {
         Mend::Ensure { kick } => {
             let decided = crate::in_tx!(app.db, tx => {
                 let account = Account::find_locked(&mut tx, service_id).await?;
+                turn.decides(&mut tx).await?;
                 let alive = account.is_some_and(|it| it.state == State::Made && it.server_id == server.told.id);
                 if alive {
                     pending::decide(&mut tx, (server.told.id, service_id), Kind::Change, kick, app.clock.now()).await?;
                 }
                 Ok::<_, Problem>(alive)
             })?;
-            if decided { apply::service(app, server, service_id, until).await } else { Ok(()) }
+            if decided { apply::service(&turn, server, until).await } else { Ok(()) }
         }
         Mend::Remove => {
             let account = Account::find(&mut app.db.read().await?, service_id).await?;
             let gone = account.filter(|it| it.state == State::Gone);
             let Some(account) = gone else { return Ok(()) };
-            let router = app.router(server)?.within(until);
+            let router = turn.router(server)?.within(until);
             Ok(routeros::remove(&router, &drift.username, &super::mark(&account)).await?)
         }
         Mend::ByHand => Ok(()),

@@ -3,7 +3,7 @@
 //! The grant is a fact of the books and is answered although the router is away. Debt always carries; what was left over
 //! does too unless `traffic.carry_over` is off. On a plan the cycle's counters begin again, and what follows is decided.
 
-use super::{Ask, apply, create, fair_use::Held, settle, view};
+use super::{Ask, Turn, apply, create, fair_use::Held, settle, view};
 use crate::{
     account::Account,
     app::App,
@@ -22,12 +22,12 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         return Err(Problem::malformed("service.next_due_date", why));
     };
     let settings = if ask.has("settings")? { Some(super::settings(app, ask).await?) } else { None };
-    let _turn = app.locks.service(service_id, until).await?;
+    let turn = Turn::of(app, service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
-        let mut account = super::living(&mut tx, service_id, now).await?;
+        let mut account = super::living(&mut tx, &turn, now).await?;
         account.sold.next_due_date = Some(due);
         if let Some(settings) = &settings {
             // The packet that is sold now is the one that the renewal brings; the rest waits for change-package.
@@ -42,7 +42,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         held.renewed(&mut tx, service_id, due).await?;
         settle::settle_held(app, &mut tx, &server, (&mut account, &mut held), now).await
     })?;
-    apply::or_later(app, &server, service_id, until).await?;
+    apply::or_later(&turn, &server, until).await?;
     let mut conn = app.db.read().await?;
     let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
     Ok(json!({"account": view::account(&mut conn, &account).await?}))

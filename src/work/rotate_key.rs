@@ -81,14 +81,12 @@ pub async fn standing(app: &App, seal: &Seal) -> Result<Standing, Problem> {
 /// `busy` while a running service does not know that key, or another rotation is on; the database's. What was done
 /// stays, and the next run goes on.
 pub async fn reseal(app: &App, seal: &Seal, watch: &(dyn Fn(u64) + Sync)) -> Result<u64, Problem> {
-    let now = app.clock.now();
-    let Some(lease) = Lease::take(&app.db, "rotate-key", &app.owner, now).await? else {
-        let text =
-            "Another rotate-key is running; wait for its end (one that was killed counts as running for two minutes).";
+    let Some(lease) = Lease::take(&app.db, "rotate-key", &app.holder).await? else {
+        let text = "Another rotate-key is running; wait for its end (one that was killed counts as running for a minute or two).";
         return Err(Problem::new(Code::Busy, text));
     };
     let outcome = all(app, seal, &lease, watch).await;
-    lease.give_back(&app.db).await?;
+    lease.give_back(&app.db).await;
     outcome
 }
 
@@ -102,7 +100,7 @@ async fn all(app: &App, seal: &Seal, lease: &Lease, watch: &(dyn Fn(u64) + Sync)
             let mut after = 0;
             loop {
                 everybody_knows(app, seal).await?;
-                let page = crate::in_tx!(app.db, tx => batch(app, &mut tx, seal, lease, (place, after)).await)?;
+                let page = crate::in_tx!(app.db, tx => batch(&mut tx, seal, lease, (place, after)).await)?;
                 let Some((last, count)) = page else { break };
                 after = last;
                 done += count;
@@ -118,13 +116,12 @@ async fn all(app: &App, seal: &Seal, lease: &Lease, watch: &(dyn Fn(u64) + Sync)
 
 /// One batch of a place: the last id of it and how many were sealed anew; None at the end.
 async fn batch(
-    app: &App,
     tx: &mut Tx,
     seal: &Seal,
     lease: &Lease,
     (place, after): (&Place, u64),
 ) -> Result<Option<(u64, u64)>, Problem> {
-    if !lease.holds(tx, app.clock.now()).await? {
+    if !lease.holds(tx).await? {
         return Err(Problem::new(Code::Busy, "Another rotate-key has taken over; this one did no harm."));
     }
     let Some(rows) = place.page(tx, after, BATCH).await? else { return Ok(None) };

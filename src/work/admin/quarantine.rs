@@ -14,7 +14,7 @@ use crate::{
         ledger::{self, Kind},
         quarantine::{self, By, Doubt, Verdict},
     },
-    work::{self, apply, fair_use::Held, settle},
+    work::{self, Turn, apply, fair_use::Held, settle},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ pub(super) async fn press(app: &App, request: &Request, what: &str) -> Result<Do
     let missing = || Problem::new(Code::NoSuchRecord, format!("There is nothing in quarantine with the number {id}."));
     let doubt = quarantine::find(&mut app.db.read().await?, id).await?.ok_or_else(missing)?;
     let until = work::deadline(work::LIFECYCLE);
-    let _turn = app.locks.service(doubt.service_id, until).await?;
+    let turn = Turn::of(app, doubt.service_id, until).await?;
     // The service may live on another router by now.
     let account = Account::find(&mut app.db.read().await?, doubt.service_id).await?;
     let home = account.map_or(doubt.server_id, |account| account.server_id);
@@ -70,6 +70,7 @@ pub(super) async fn press(app: &App, request: &Request, what: &str) -> Result<Do
     let (now, note) = (app.clock.now(), note(request, &doubt));
     let decided = crate::in_tx!(app.db, tx => {
         let new = quarantine::decide(&mut tx, id, verdict, now).await?;
+        turn.decides(&mut tx).await?;
         if new && verdict == Verdict::Accepted {
             book(app, &mut tx, server.as_ref(), &doubt, &note, now).await?;
         }
@@ -79,7 +80,7 @@ pub(super) async fn press(app: &App, request: &Request, what: &str) -> Result<Do
         return Ok(Done::already("quarantine", "That was decided before; nothing was changed."));
     }
     if let (Verdict::Accepted, Some(server)) = (verdict, &server) {
-        apply::or_later(app, server, doubt.service_id, until).await?;
+        apply::or_later(&turn, server, until).await?;
     }
     let amount = figures::gb(app, doubt.volume.total().signed());
     Ok(Done::well(

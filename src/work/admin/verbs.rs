@@ -9,7 +9,7 @@ use crate::{
     app::App,
     problem::Problem,
     router::Server,
-    work::{self, Ask, add_traffic as top_up, apply as changes, blocks},
+    work::{self, Ask, Turn, add_traffic as top_up, apply as changes, blocks},
 };
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ fn bytes(app: &App, typed: &str) -> Result<i64, Problem> {
 /// Makes what waits for the router; `all`: and brings secret and queue in line as a whole.
 pub(super) async fn apply(app: &App, id: u64, all: bool) -> Result<String, Problem> {
     let until = work::deadline(work::LIFECYCLE);
-    let _turn = app.locks.service(id, until).await?;
+    let turn = Turn::of(app, id, until).await?;
     let account = Account::find(&mut app.db.read().await?, id).await?;
     let account = account.filter(|it| !all || it.state == State::Made).ok_or_else(|| work::no_such_service(id))?;
     let server = Server::find(&mut app.db.read().await?, account.server_id).await?;
@@ -86,11 +86,11 @@ pub(super) async fn apply(app: &App, id: u64, all: bool) -> Result<String, Probl
     let now = app.clock.now();
     if all {
         crate::in_tx!(app.db, tx => {
-            work::living(&mut tx, id, now).await?;
+            work::living(&mut tx, &turn, now).await?;
             pending::decide(&mut tx, (account.server_id, id), Kind::Change, false, now).await.map_err(Problem::from)
         })?;
     }
-    changes::service(app, &server, id, until).await?;
+    changes::service(&turn, &server, until).await?;
     let what = if all { "is on the router as it should be" } else { "has no change waiting any more" };
     Ok(format!("Account {} {what}.", account.username))
 }

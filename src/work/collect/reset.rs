@@ -4,7 +4,7 @@
 //! A reset is never repeated blindly: one whose answer was lost keeps its intent, and the next reading, which the caller
 //! makes at once, judges it.
 
-use super::{Tally, counter_of, lost_lease};
+use super::{Tally, counter_of, proves};
 use crate::{
     app::App,
     db::Tx,
@@ -65,11 +65,8 @@ pub(super) async fn run(
     Meters::count(&app.meters.resets, "unknown", made.unknown as u64);
     let came = Came { r1: wanted, fates, spared, began, now: app.clock.now() };
     let bytes = crate::in_tx!(app.db, tx => {
-        if lease.holds(&mut tx, came.now).await? {
-            came.book(app, &mut tx, server_id).await
-        } else {
-            Err(lost_lease(server_id))
-        }
+        proves(&mut tx, lease, server_id).await?;
+        came.book(app, &mut tx, server_id).await
     })?;
     Tally { bytes, ..Tally::default() }.count(&app.meters);
     Ok(made)

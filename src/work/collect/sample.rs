@@ -4,7 +4,7 @@
 //! An interval begins where the reading before it began and ends where this one ended, so that nothing seems faster than
 //! it was.
 
-use super::{Scope, Skipped, Tally, cdn::CdnQueues, counter_of, line_rate, lost_lease};
+use super::{Scope, Skipped, Tally, cdn::CdnQueues, counter_of, line_rate, proves};
 use crate::{
     account::{Account, pending},
     app::App,
@@ -92,9 +92,7 @@ impl Sample<'_> {
     pub(super) async fn book(&self, app: &App, tx: &mut Tx, server_id: u64) -> Result<Booked, Problem> {
         let missing = || Problem::new(Code::NoSuchServer, format!("Server {server_id} is not known here."));
         let server = Server::find_locked(tx, server_id).await?.ok_or_else(missing)?;
-        if !self.lease.holds(tx, self.now).await? {
-            return Err(lost_lease(server_id));
-        }
+        proves(tx, self.lease, server_id).await?;
         let mut books = Books::of_server(app, tx, server_id, self.now).await?;
         let past = Past {
             intents: counters::intents(tx, server_id).await?,

@@ -12,7 +12,7 @@ use crate::{
     app::App,
     problem::{Code, Problem},
     units::Bytes,
-    work::{Ask, apply, settle, view},
+    work::{Ask, Turn, apply, settle, view},
 };
 use serde_json::{Value, json};
 
@@ -70,12 +70,12 @@ pub async fn hook(app: &App, ask: &Ask) -> Result<Value, Problem> {
 pub async fn intervene(app: &App, service_id: u64, change: &Change, key: &str, note: &str) -> Result<Value, Problem> {
     let until = crate::work::deadline(crate::work::LIFECYCLE);
     let key = checked(change, key)?;
-    let _turn = app.locks.service(service_id, until).await?;
+    let turn = Turn::of(app, service_id, until).await?;
     let account = crate::work::find_living(app, service_id).await?;
     let server = crate::work::find_server(app, account.server_id).await?;
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
-        let mut account = crate::work::living(&mut tx, service_id, now).await?;
+        let mut account = crate::work::living(&mut tx, &turn, now).await?;
         let mut held = Held::of_one(app, &mut tx, &account, now).await?;
         let Some(fair) = held.get_mut(service_id) else { return Err(no_plan(service_id)) };
         let once = (change.kind(), key.as_str());
@@ -94,7 +94,7 @@ pub async fn intervene(app: &App, service_id: u64, change: &Change, key: &str, n
         settle::settle_held(app, &mut tx, &server, (&mut account, &mut held), now).await?;
         Ok(())
     })?;
-    apply::or_later(app, &server, service_id, until).await?;
+    apply::or_later(&turn, &server, until).await?;
     let mut conn = app.db.read().await?;
     let account = Account::find(&mut conn, service_id).await?;
     let account = account.ok_or_else(|| crate::work::no_such_service(service_id))?;

@@ -55,7 +55,7 @@ impl Presence {
 }
 
 fn name(app: &App) -> String {
-    format!("{PREFIX}{}", app.owner)
+    format!("{PREFIX}{}", app.holder.owner)
 }
 
 async fn say(app: &App) -> Result<(), Problem> {
