@@ -4,7 +4,7 @@
 //! on disk with the reading it was decided on before the router hears of it; after a lost answer the smaller figure is
 //! charged; nothing is decided from a doubtful reading. Killed after any line, the next reading continues.
 
-use super::{apply, fair_use, marking};
+use super::{apply, fair_use, marking, uncharged::Uncharged};
 use crate::{
     app::App,
     meters::Meters,
@@ -226,11 +226,13 @@ struct Tally {
     resets: u64,
     quarantined: u64,
     missing: u64,
+    uncharged: Uncharged,
 }
 
 impl Tally {
     fn count(self, meters: &Meters) {
         meters.booked_bytes.inc_by(self.bytes);
+        self.uncharged.count(meters);
         let doubts = [
             ("restart", self.restarts),
             ("reset", self.resets),

@@ -34,6 +34,7 @@ pub mod rules;
 mod settle;
 pub mod terminate;
 pub mod test_connection;
+mod uncharged;
 pub mod usage_update;
 mod view;
 

@@ -13,7 +13,7 @@ use crate::{
     problem::{Code, Problem},
     router::{Run, Seen, Server, lease::Lease, marking},
     routeros::{Mark, Reading},
-    units::{Speed, Volume},
+    units::{Bytes, Speed, Volume},
     usage::{
         counters::{self, Baseline, Intent},
         quarantine,
@@ -23,9 +23,10 @@ use crate::{
     work::{
         books::{self, Books, Moved},
         fair_use::Held,
+        uncharged::Cause,
     },
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A complete reading.
@@ -155,7 +156,10 @@ impl Sample<'_> {
         let Books { all, planned, held, .. } = books;
         let account = &all[at];
         // Without a baseline it starts here, and the smaller figure is none (law 2).
-        let Some(baseline) = &account.baseline else { return Ok(None) };
+        let Some(baseline) = &account.baseline else {
+            tally.uncharged.add(Cause::Begin, Some(counter.volume.total()));
+            return Ok(None);
+        };
         let sold = planned.binary_search_by_key(&account.service_id, |it| it.service_id).ok().map(|at| &planned[at]);
         let line = fastest(account, sold.and_then(|sold| held.fastest(sold)), reading, baseline);
         let delta = self.moved(app, tx, account, (counter, line), (baseline, past), tally).await?;
@@ -280,6 +284,7 @@ impl Sample<'_> {
             return Ok(Some(delta));
         };
         tally.quarantined += 1;
+        tally.uncharged.add(Cause::Quarantine, Some(delta.volume.total()));
         let whose = (account.service_id, past.server_id);
         quarantine::put(tx, whose, (baseline.booked_at, self.now), delta.volume, &why).await?;
         let bytes = delta.volume.total().0;
@@ -311,6 +316,7 @@ impl Sample<'_> {
             let doubtful = matches!(after, AfterReset::Ambiguous { .. });
             if !matches!(after, AfterReset::NotHappened { .. }) {
                 tally.resets += 1;
+                tally.uncharged.add(Cause::Reset, reading::unseen(line, elapsed, after.delta()));
                 tracing::warn!(service.id = id, ?after, "a reset whose answer was lost: the smaller figure was booked");
             }
             return Delta { volume: after.delta(), doubtful };
@@ -318,6 +324,8 @@ impl Sample<'_> {
         let delta = reading::delta(&baseline.counter, counter, reboot);
         if delta.restarted || delta.doubtful {
             tally.restarts += 1;
+            let cause = if baseline.missing_since.is_some() { Cause::Missing } else { Cause::Restart };
+            tally.uncharged.add(cause, self.lost_by_restart(reboot, (baseline, counter), line));
             tracing::info!(
                 service.id = id,
                 doubtful = delta.doubtful,
@@ -325,6 +333,24 @@ impl Sample<'_> {
             );
         }
         Delta { volume: delta.volume, doubtful: delta.doubtful }
+    }
+
+    /// The most that passed since the last reading and is not in what is shown, because the counter began again.
+    fn lost_by_restart(&self, reboot: Reboot, at: (&Baseline, &Counter), line: Speed) -> Option<Bytes> {
+        let (before, seen) = at;
+        let since = |until: DateTime<Utc>, shown| reading::unseen(line, until - before.booked_at, shown);
+        let up = i64::try_from(self.uptime_seconds).unwrap_or(i64::MAX).min(1 << 40);
+        let boot = self.now - Duration::seconds(up);
+        let same = before.counter.ros_id == seen.ros_id && before.missing_since.is_none();
+        match reboot {
+            // The instant is known, and all that passed since is shown.
+            Reboot::Yes if same => since(boot, Volume::ZERO),
+            // If it was booted after all, the figure that it had stood at is missing too.
+            Reboot::Doubtful if !seen.restarted_since(&before.counter) => {
+                since(boot, Volume::ZERO).map(|bytes| bytes + before.counter.volume.total())
+            }
+            _ => since(self.now, seen.volume),
+        }
     }
 
     fn reboot(&self, baseline: &Baseline) -> Reboot {
