@@ -10,7 +10,7 @@ use crate::{
     mail, params,
     problem::{Code, Problem},
     router::Server,
-    sql,
+    sql, steps,
     work::{apply, collect, housekeeping},
 };
 use chrono::{DateTime, Utc};
@@ -91,7 +91,8 @@ impl Running {
         let all = self.clone();
         tasks.spawn(async move {
             // A panic must not leave the name behind.
-            let outcome = tokio::spawn(job).await;
+            let story = name.clone();
+            let outcome = tokio::spawn(async move { steps::story(&story, job).await }).await;
             match outcome {
                 Ok(Ok(())) => {}
                 // A router that went away was told of once, by who found it so.

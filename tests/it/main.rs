@@ -19,6 +19,7 @@ mod books_standing;
 mod books_verdicts;
 mod crash_faults;
 mod crash_kills;
+mod crash_matrix;
 mod db;
 mod doctor;
 mod hooks_afterwards;
@@ -48,4 +49,5 @@ mod secure;
 #[path = "../mail/sink.rs"]
 mod sink;
 mod story;
+mod victim;
 mod world;
