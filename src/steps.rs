@@ -6,16 +6,16 @@
 //! sent and not yet answered is the router's to see, and a test kills from there.
 //!
 //! `TURNPIKE_KILL_AT=create:17` kills the process after the seventeenth step of any story of that name (0: at its
-//! start). Only in a build with debug assertions: in a release build there is nothing here, and nothing reads the variable.
+//! start). [`cut_short`] is the same within a test's own process, where thousands of deaths are wanted. Only in a build with debug assertions: in a release build there is nothing here, and nothing reads the variable.
 
 #[cfg(debug_assertions)]
 mod armed;
 
 #[cfg(debug_assertions)]
-pub use armed::{Step, step, story};
+pub use armed::{Step, cut_short, step, story};
 
 #[cfg(not(debug_assertions))]
-pub use disarmed::{Step, step, story};
+pub use disarmed::{Step, cut_short, step, story};
 
 #[cfg(not(debug_assertions))]
 mod disarmed {
@@ -26,6 +26,11 @@ mod disarmed {
     /// The work, as it is.
     pub fn story<F: Future>(_name: &str, work: F) -> F {
         work
+    }
+
+    /// The work, as it is.
+    pub async fn cut_short<F: Future>(_steps: u64, work: F) -> Option<F::Output> {
+        Some(work.await)
     }
 
     /// Nothing.

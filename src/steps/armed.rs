@@ -1,8 +1,10 @@
-//! Counts the steps of a story and kills at the one that the environment names.
+//! Counts the steps of a story and ends it at the one that was named.
 
+use futures_util::FutureExt;
 use rustix::process::{Signal, getpid, kill_process};
 use std::{
     io::Write,
+    panic::{AssertUnwindSafe, resume_unwind},
     sync::{
         OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -15,9 +17,19 @@ struct Plan {
     step: u64,
 }
 
+/// How many steps a story has passed, and what happens at which.
+struct Count {
+    passed: AtomicU64,
+    last: u64,
+    end: fn(u64, &str) -> !,
+}
+
+/// What a story that was cut short is unwound with.
+struct CutShort;
+
 tokio::task_local! {
-    /// How many steps the story has passed, where it is the one.
-    static PASSED: AtomicU64;
+    /// Where the story is one that ends early.
+    static COUNT: Count;
 }
 
 fn plan() -> Option<&'static Plan> {
@@ -30,20 +42,33 @@ fn plan() -> Option<&'static Plan> {
     PLAN.get_or_init(read).as_ref()
 }
 
-/// Runs a story of that name, whose steps count if it is the one.
+/// Runs a story of that name; the process dies in it if it is the one.
 pub async fn story<F: Future>(name: &str, work: F) -> F::Output {
     match plan().filter(|plan| plan.story == name) {
         None => work.await,
-        Some(plan) => {
-            let counted = async {
-                if plan.step == 0 {
-                    die(0, "the start");
-                }
-                work.await
-            };
-            PASSED.scope(AtomicU64::new(0), counted).await
-        }
+        Some(plan) => counted(plan.step, die, work).await,
     }
+}
+
+/// Runs work of which nothing more happens after so many steps, as if the process had died there; what it came to, where
+/// it lived. The same number cuts the same work at the same place.
+pub async fn cut_short<F: Future>(steps: u64, work: F) -> Option<F::Output> {
+    let unwind = |_, _: &str| resume_unwind(Box::new(CutShort));
+    match AssertUnwindSafe(counted(steps, unwind, work)).catch_unwind().await {
+        Ok(output) => Some(output),
+        Err(reason) if reason.is::<CutShort>() => None,
+        Err(reason) => resume_unwind(reason),
+    }
+}
+
+async fn counted<F: Future>(last: u64, end: fn(u64, &str) -> !, work: F) -> F::Output {
+    let begun = async {
+        if last == 0 {
+            end(0, "the start");
+        }
+        work.await
+    };
+    COUNT.scope(Count { passed: AtomicU64::new(0), last, end }, begun).await
 }
 
 /// Something that is done outside; the step is passed when this is dropped.
@@ -58,21 +83,44 @@ pub fn step(what: &str) -> Step<'_> {
 
 impl Drop for Step<'_> {
     fn drop(&mut self) {
-        // Outside of a story that is to be killed there is no count.
-        let passed = PASSED.try_with(|passed| passed.fetch_add(1, Relaxed) + 1);
-        if let (Ok(passed), Some(plan)) = (passed, plan())
-            && passed == plan.step
-        {
-            die(passed, self.0);
+        let passed = |count: &Count| {
+            let passed = count.passed.fetch_add(1, Relaxed) + 1;
+            (passed == count.last).then_some((passed, count.end))
+        };
+        // Most work is no story that is to end early.
+        if let Ok(Some((step, end))) = COUNT.try_with(passed) {
+            end(step, self.0);
         }
     }
 }
 
 /// By the signal that nothing can catch: no destructor runs, nothing is flushed.
-fn die(step: u64, what: &str) {
+fn die(step: u64, what: &str) -> ! {
     let what = what.split_whitespace().take(6).collect::<Vec<_>>().join(" ");
     let _unread = writeln!(std::io::stderr(), "killed after step {step}: {what}");
     let _alive = kill_process(getpid(), Signal::KILL);
-    // It is delivered at the latest when the call returns to us, and to every other thread as well.
+    // A process that signals itself does not return from it alive.
     std::process::abort();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn three() -> u32 {
+        for what in ["one", "two", "three"] {
+            let _step = step(what);
+            tokio::task::yield_now().await;
+        }
+        3
+    }
+
+    #[tokio::test]
+    async fn work_is_cut_short_at_its_step() {
+        for steps in 0..=3 {
+            assert_eq!(cut_short(steps, three()).await, None);
+        }
+        assert_eq!(cut_short(4, three()).await, Some(3));
+        assert_eq!(three().await, 3, "outside of a story nothing is counted");
+    }
 }

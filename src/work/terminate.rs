@@ -20,6 +20,7 @@ use crate::{
     problem::{Code, Problem},
     router::{Server, lease::Lease},
     routeros,
+    units::Volume,
     usage::{
         cdn,
         counters::{self, Baseline},
@@ -110,10 +111,15 @@ async fn book(
     let mut uncharged = Uncharged::default();
     let mut books = Books::of_some(app, tx, server.told.id, &[id], now).await?;
     let baseline = books.all.first().and_then(|it| it.baseline.clone());
-    let (Some(baseline), Some(seen)) = (baseline, seen) else { return Ok((0, uncharged)) };
+    let Some(baseline) = baseline else { return Ok((0, uncharged)) };
     let intent = counters::open_reset(tx, id, &baseline).await?;
     let sold = books.held.fastest(&account).unwrap_or(account.settings.speed);
     let speed = baseline.line.map_or(sold, |line| line.faster(sold));
+    let Some(seen) = seen else {
+        // Its queue is gone, and with it what passed since it was read last.
+        uncharged.add(Cause::Missing, reading::unseen(speed, now - baseline.booked_at, Volume::ZERO));
+        return Ok((0, uncharged));
+    };
     let volume = match intent {
         Some(intent) => {
             let elapsed = now - intent.intended_at;

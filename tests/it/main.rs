@@ -36,6 +36,7 @@ mod hooks_server;
 mod import;
 mod import_afterwards;
 mod jobs_due;
+mod lives;
 mod netflow;
 mod openapi;
 mod plans_api;
