@@ -42,7 +42,8 @@ pub enum Deed {
 impl Deed {
     pub fn hook(self) -> &'static str {
         match self {
-            Self::Poll | Self::Collect => "usage-update",
+            Self::Poll => "",
+            Self::Collect => "usage-update",
             Self::Cron => "cron",
             Self::Create => "create",
             Self::Renew => "renew",
@@ -57,6 +58,11 @@ impl Deed {
     /// Whether counters are reset by it.
     pub fn resets(self) -> bool {
         matches!(self, Self::Collect | Self::Cron)
+    }
+
+    /// Whether every counter is read by it, and the router's uptime.
+    pub fn reads(self) -> bool {
+        self.resets() || self == Self::Poll
     }
 
     /// The work alone, without the front door: to be cut short.
@@ -96,7 +102,9 @@ pub struct Person {
     pub top_up: (u32, i64),
     /// The most that may be missing by what has happened to him.
     pub explained: u64,
-    /// Since when, by the router's clock, his line has carried nothing.
+    /// What his counter had stood at when the router restarted, until it is known whether the restart was seen.
+    pub hidden: u64,
+    /// Since when, by the router's clock, his line has carried nothing, and nobody has read what it did.
     free_since: std::time::Duration,
 }
 
@@ -116,6 +124,7 @@ impl Person {
             topped_up: 0,
             top_up: (0, 0),
             explained: 0,
+            hidden: 0,
             free_since: std::time::Duration::ZERO,
         }
     }
@@ -175,6 +184,11 @@ impl Person {
         let seconds = ran.checked_sub(self.free_since).unwrap_or(ran).as_secs();
         self.free_since = ran;
         app.router.carry(&self.name, LINE.0 * seconds * share.0 / 100, LINE.1 * seconds * share.1 / 100)
+    }
+
+    /// Somebody may have read his counter: what was not carried by now is not made up for in the next interval.
+    pub fn was_read(&mut self, app: &TestApp) {
+        self.free_since = app.router.world(|world| world.uptime());
     }
 
     /// More than any line carries.

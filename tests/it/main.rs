@@ -18,6 +18,7 @@ mod books_sidecars;
 mod books_standing;
 mod books_verdicts;
 mod crash_faults;
+mod crash_hooks;
 mod crash_kills;
 mod crash_matrix;
 mod db;
