@@ -120,23 +120,20 @@ async fn book(
         uncharged.add(Cause::Missing, reading::unseen(speed, now - baseline.booked_at, Volume::ZERO));
         return Ok((0, uncharged));
     };
-    let volume = match intent {
-        Some(intent) => {
-            let elapsed = now - intent.intended_at;
-            let after = reading::after_unknown_reset(&intent.counter, seen, collect::line_rate(speed), elapsed);
-            if !matches!(after, AfterReset::NotHappened { .. }) {
-                uncharged.add(Cause::Reset, reading::unseen(speed, elapsed, after.delta()));
-            }
-            after.delta()
+    let volume = if let Some(intent) = intent {
+        let elapsed = now - intent.intended_at;
+        let after = reading::after_unknown_reset(&intent.counter, seen, collect::line_rate(speed), elapsed);
+        if !matches!(after, AfterReset::NotHappened { .. }) {
+            uncharged.add(Cause::Reset, reading::unseen(speed, elapsed, after.delta()));
         }
-        None => {
-            let delta = reading::delta(&baseline.counter, seen, Reboot::No);
-            if delta.restarted {
-                let elapsed = now - baseline.booked_at;
-                uncharged.add(Cause::Restart, reading::unseen(speed, elapsed, delta.volume));
-            }
-            delta.volume
+        after.delta()
+    } else {
+        let delta = reading::delta(&baseline.counter, seen, Reboot::No);
+        if delta.restarted {
+            let elapsed = now - baseline.booked_at;
+            uncharged.add(Cause::Restart, reading::unseen(speed, elapsed, delta.volume));
         }
+        delta.volume
     };
     // The account is about to go: it is booked, but no letter and no block follow from it.
     let moved = Moved { account: 0, volume, from: baseline.booked_at, doubtful: true };

@@ -122,6 +122,7 @@ impl Life {
         let seen = deed.reads() && uptime < self.uptime_read;
         for (at, person) in self.people.iter_mut().enumerate() {
             if deed.reads() || (deed == Deed::Terminate && at == who) {
+                let seen = seen && !std::mem::take(&mut person.fresh);
                 let hidden = std::mem::take(&mut person.hidden);
                 person.explained += if seen { 0 } else { hidden };
                 self.unseen += if seen { 0 } else { hidden };
@@ -217,7 +218,7 @@ impl Life {
     async fn death(&mut self, deed: Deed, body: &Value) -> String {
         self.a_reset_may_be_lost(deed);
         let step = u64::from(self.dice.below(90));
-        let work = deed.work(self.app.app.clone(), body.clone());
+        let work = Box::pin(deed.work(self.app.app.clone(), body.clone()));
         let ended = steps::cut_short(step, work).await.is_some();
         self.restart().await;
         // The dead one's leases run out.

@@ -93,8 +93,12 @@ async fn trial(app: &TestApp, hook: &str, service: u64, (fault, nth): (&Fault, u
     struck
 }
 
-/// Every hook, with the fault at each of its commands.
+/// Every hook, with the fault at each of its commands. The database has no part in it, so that on MariaDB, where all this
+/// takes minutes, lost answers stand for the others.
 async fn everywhere(fault: Fault) {
+    if std::env::var_os("TURNPIKE_TEST_MYSQL").is_some() && !matches!(fault, Fault::ApplyAndLoseReply) {
+        return;
+    }
     let app = TestApp::with(QUIET).await;
     app.foreign("/ppp/profile", &[("name", "gold")]);
     let mut service = 100;

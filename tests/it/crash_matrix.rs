@@ -21,7 +21,7 @@ use turnpike::{
 };
 
 const RESET: &str = "/queue/simple/reset-counters";
-/// No polls: the story alone speaks to the router. Short patience: a router that was left in the middle is not waited for.
+/// No polls: the story alone speaks to the router.
 const QUIET: &str = "collect.poll_seconds = 0\n";
 
 /// A service, and the trials of one story on it.
@@ -31,7 +31,8 @@ struct Stage {
     /// How much of the time that has passed the router knows of.
     told: std::time::Duration,
     stride: u64,
-    /// Where it was killed.
+    /// How often, and where it was killed.
+    deaths: u32,
     killed: BTreeSet<String>,
 }
 
@@ -46,8 +47,8 @@ impl Stage {
         let app = TestApp::with(more).await;
         let usual = if std::env::var_os("TURNPIKE_TEST_MYSQL").is_some() { 3 } else { 1 };
         let stride = std::env::var("TURNPIKE_STRIDE").map_or(usual, |text| text.parse().unwrap());
-        let mut stage =
-            Self { app, began: Instant::now(), told: std::time::Duration::ZERO, stride, killed: BTreeSet::new() };
+        let told = std::time::Duration::ZERO;
+        let mut stage = Self { app, began: Instant::now(), told, stride, deaths: 0, killed: BTreeSet::new() };
         stage.now();
         stage
     }
@@ -56,7 +57,7 @@ impl Stage {
     fn now(&mut self) {
         self.app.clock.set(Clock::System.now());
         let passed = self.began.elapsed();
-        self.app.router.pass(passed - self.told);
+        self.app.router.pass(passed.saturating_sub(self.told));
         self.told = passed;
     }
 
@@ -79,6 +80,7 @@ impl Stage {
         match end {
             End::Lived => true,
             End::Killed(place) => {
+                self.deaths += 1;
                 self.killed.insert(place.split_once(": ").map_or(place.clone(), |(_, what)| what.to_owned()));
                 false
             }
@@ -86,7 +88,9 @@ impl Stage {
     }
 
     /// It was killed at all of these, and perhaps at more.
+    #[expect(clippy::print_stderr, reason = "how much was tried is for whoever asks, with --nocapture")]
     fn was_killed_at(&self, places: &[&str]) {
+        eprintln!("{} deaths at {} places, among them {places:?}", self.deaths, self.killed.len());
         if self.stride == 1 {
             for place in places {
                 assert!(self.killed.iter().any(|it| it.starts_with(place)), "never at {place}: {:#?}", self.killed);
@@ -168,7 +172,7 @@ async fn a_collection_killed_anywhere_charges_nothing_twice_and_loses_the_gap() 
         stage.is_at_rest(&trial).await;
         lived
     });
-    stage.was_killed_at(&["the start", "COMMIT", "/queue/simple/print", RESET, "INSERT INTO reset_intent"]);
+    stage.was_killed_at(&["the start", "COMMIT", "/queue/simple/print", RESET, "UPDATE server SET"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,12 +252,12 @@ async fn a_terminate_killed_anywhere_books_the_last_reading_once_and_leaves_noth
         assert!(!stage.app.router.is_online(&name));
         assert_eq!(stage.app.uncharged(&name, booked(&stage.app.app, service).await), 0, "{:?}", trial.death);
         let allotted = sql!("SELECT COUNT(*) AS n FROM address WHERE service_id = ?");
-        let counted = sql!("SELECT COUNT(*) AS n FROM counter WHERE service_id = ?");
+        let counted = sql!("SELECT COUNT(*) AS n FROM standing WHERE service_id = ? AND ros_id IS NOT NULL");
         assert_eq!((stage.count(allotted, service).await, stage.count(counted, service).await), (0, 0));
         stage.is_at_rest(&trial).await;
         lived
     });
-    stage.was_killed_at(&["the start", "COMMIT", "/queue/simple/remove", "/ppp/secret/remove", "DELETE FROM counter"]);
+    stage.was_killed_at(&["the start", "COMMIT", "/queue/simple/remove", "/ppp/secret/remove", "DELETE FROM address"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -382,5 +386,5 @@ async fn a_letter_killed_anywhere_arrives_and_twice_only_between_the_servers_wor
     }
     stage.was_killed_at(&["the start", "COMMIT", "EHLO", "DATA", "UPDATE mail_outbox SET state = 'sent'"]);
     // Between the server's 250 and the commit of our mark: DATA, BEGIN, UPDATE. SMTP has nothing that would close it.
-    assert!((1..=3).contains(&twice) && stage.stride == 1, "{twice} letters came twice");
+    assert!((1..=3).contains(&twice), "{twice} letters came twice");
 }

@@ -102,6 +102,8 @@ pub struct Person {
     pub top_up: (u32, i64),
     /// The most that may be missing by what has happened to him.
     pub explained: u64,
+    /// His counter was begun by a create and not read since: it has no uptime that would tell of a restart.
+    pub fresh: bool,
     /// What his counter had stood at when the router restarted, until it is known whether the restart was seen.
     pub hidden: u64,
     /// Since when, by the router's clock, his line has carried nothing, and nobody has read what it did.
@@ -124,6 +126,7 @@ impl Person {
             topped_up: 0,
             top_up: (0, 0),
             explained: 0,
+            fresh: false,
             hidden: 0,
             free_since: std::time::Duration::ZERO,
         }
@@ -139,7 +142,7 @@ impl Person {
         let mut settings = json!({
             "download_mbps": self.mbps, "upload_mbps": "40", "threshold_gb": "2",
             "traffic_gb_monthly": if self.sold == Sold::Unmetered { "" } else { "10" },
-            "collect": if self.service % 2 == 0 { "cron" } else { "daily" },
+            "collect": if self.service.is_multiple_of(2) { "cron" } else { "daily" },
         });
         if self.sold == Sold::Nights {
             settings["plan"] = json!("Nights");
@@ -160,7 +163,8 @@ impl Person {
     pub fn did(&mut self, deed: Deed, answer: &Value) {
         match deed {
             Deed::Create => {
-                self.password = answer["service"]["password"].as_str().unwrap().to_owned();
+                answer["service"]["password"].as_str().unwrap().clone_into(&mut self.password);
+                self.fresh |= !self.lives;
                 (self.lives, self.missing) = (true, false);
                 self.packets.insert(self.due);
             }

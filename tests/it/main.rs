@@ -16,10 +16,12 @@ mod books_random;
 mod books_reboots;
 mod books_sidecars;
 mod books_standing;
+mod books_uncharged;
 mod books_verdicts;
 mod crash_faults;
 mod crash_hooks;
 mod crash_kills;
+#[cfg(debug_assertions)]
 mod crash_matrix;
 mod db;
 mod doctor;

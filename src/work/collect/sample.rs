@@ -322,10 +322,14 @@ impl Sample<'_> {
             return Delta { volume: after.delta(), doubtful };
         }
         let delta = reading::delta(&baseline.counter, counter, reboot);
-        if delta.restarted || delta.doubtful {
-            tally.restarts += 1;
+        // A counter that stood at zero leaves no doubt about its own figure; what passed before a restart is missing all the
+        // same.
+        if delta.restarted || reboot == Reboot::Doubtful {
             let cause = if baseline.missing_since.is_some() { Cause::Missing } else { Cause::Restart };
             tally.uncharged.add(cause, self.lost_by_restart(reboot, (baseline, counter), line));
+        }
+        if delta.restarted || delta.doubtful {
+            tally.restarts += 1;
             tracing::info!(
                 service.id = id,
                 doubtful = delta.doubtful,
@@ -353,9 +357,10 @@ impl Sample<'_> {
         }
     }
 
+    /// A counter that a create has begun has no uptime: then our clock alone can tell of a restart since, and proves none.
     fn reboot(&self, baseline: &Baseline) -> Reboot {
-        let since = |uptime| reading::rebooted(uptime, baseline.booked_at, self.uptime_seconds, self.began);
-        baseline.uptime_seconds.map_or(Reboot::No, since)
+        let uptime = baseline.uptime_seconds.unwrap_or(0);
+        reading::rebooted(uptime, baseline.booked_at, self.uptime_seconds, self.began)
     }
 }
 
