@@ -13,6 +13,7 @@ mod value;
 
 pub use value::{Cells, FromValue, Row, Value};
 
+use crate::steps;
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     ops::{Deref, DerefMut},
@@ -245,6 +246,7 @@ impl Conn {
 
     /// All rows.
     pub async fn rows(&mut self, sql: Sql, values: Vec<Value>) -> Result<Vec<Row>> {
+        let _step = steps::step(sql.text());
         match &mut self.0 {
             Inner::Sqlite(slot) => {
                 let held = slot.take().ok_or(Error::Cancelled)?;
@@ -334,6 +336,7 @@ impl Conn {
         if rows.is_empty() {
             return Ok(());
         }
+        let _step = steps::step(sql.text());
         match &mut self.0 {
             Inner::Sqlite(slot) => {
                 let held = slot.take().ok_or(Error::Cancelled)?;
@@ -369,6 +372,7 @@ impl Conn {
     }
 
     async fn run(&mut self, sql: Sql, values: Vec<Value>) -> Result<Outcome> {
+        let _step = steps::step(sql.text());
         match &mut self.0 {
             Inner::Sqlite(slot) => {
                 let held = slot.take().ok_or(Error::Cancelled)?;
@@ -387,6 +391,7 @@ impl Conn {
 
     /// Words that differ: transactions, locks and the schema.
     async fn raw(&mut self, on_sqlite: &str, on_mysql: &str) -> Result<()> {
+        let _step = steps::step(on_mysql);
         match &mut self.0 {
             Inner::Sqlite(slot) => {
                 let held = slot.take().ok_or(Error::Cancelled)?;

@@ -14,6 +14,7 @@ use crate::{
     problem::{Code, Problem},
     router::Server,
     routeros::State,
+    steps,
     work::{apply, clock_leaps, collect, watch},
 };
 use chrono::{DateTime, Utc};
@@ -106,7 +107,8 @@ impl Running {
         let all = self.clone();
         tasks.spawn(async move {
             // A panic must not leave the name behind.
-            let outcome = tokio::spawn(job).await;
+            let story = name.clone();
+            let outcome = tokio::spawn(async move { steps::story(&story, job).await }).await;
             match outcome {
                 Ok(Ok(())) => {}
                 // A router that went away was told of once, by who found it so.

@@ -20,6 +20,8 @@
 //! [`gather`] (many who ask share one lookup). Around
 //! them: [`config`], [`pairing`], [`log`], [`meters`]. [`problem`] is the one place where errors become answers.
 //!
+//! [`steps`] is where tests kill a debug build; in a release there is nothing in it.
+//!
 //! [`simulator`] is a RouterOS of its own on a real socket, for tests and the demo. It shares nothing with the rest.
 //!
 //! `docs/architecture.md` tells the laws and walks one collection through; `tests/house` holds everybody to who may name
@@ -46,6 +48,7 @@ pub mod router;
 pub mod routeros;
 pub mod seal;
 pub mod simulator;
+pub mod steps;
 pub mod units;
 pub mod usage;
 pub mod work;

@@ -30,6 +30,13 @@ pub struct OfRouter {
     pub server: u64,
 }
 
+/// Why something may have gone uncharged.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Cause {
+    /// Which.
+    pub cause: &'static str,
+}
+
 /// The counters of this process. A registry of its own, so that tests can run several services in one process.
 #[derive(Debug)]
 pub struct Meters {
@@ -46,6 +53,12 @@ pub struct Meters {
     pub doubts: Family<Kind, Counter>,
     /// How often this machine's clock was set: `forward`, `back`.
     pub clock_leaps: Family<Kind, Counter>,
+    /// The most bytes that may have gone uncharged, by cause, where the line bounds them.
+    pub uncharged: Family<Cause, Counter>,
+    /// The same causes where the line is unlimited and nothing bounds the bytes: how often.
+    pub unbounded: Family<Cause, Counter>,
+    /// For how long counters stood between their reading and their reset, summed over counters, milliseconds.
+    pub reset_gap: Counter,
     /// Counters reset: `done`, `unknown`.
     pub resets: Family<Kind, Counter>,
     /// Queues whose speed was to be changed by a plan: `set`, `unset` (tried again after the next reading).
@@ -77,6 +90,9 @@ impl Default for Meters {
             booked_bytes: Counter::default(),
             doubts: Family::default(),
             clock_leaps: Family::default(),
+            uncharged: Family::default(),
+            unbounded: Family::default(),
+            reset_gap: Counter::default(),
             resets: Family::default(),
             speeds: Family::default(),
             stored: Family::default(),
@@ -93,6 +109,12 @@ impl Default for Meters {
         registry.register("booked_bytes", "Bytes booked to accounts", meters.booked_bytes.clone());
         registry.register("doubts", "Readings that left a doubt", meters.doubts.clone());
         registry.register("clock_leaps", "How often this machine's clock was set", meters.clock_leaps.clone());
+        let bound = "The most bytes that may have gone uncharged";
+        registry.register("uncharged_bytes_bound", bound, meters.uncharged.clone());
+        let unbounded = "Occasions of the same on lines without a limit";
+        registry.register("uncharged_unbounded", unbounded, meters.unbounded.clone());
+        let gap = "Time between counters' readings and their resets, summed";
+        registry.register("reset_gap_milliseconds", gap, meters.reset_gap.clone());
         registry.register("resets", "Counters reset", meters.resets.clone());
         registry.register("speeds", "Queues whose speed plans changed", meters.speeds.clone());
         registry.register("stored", "What the database knows", meters.stored.clone());

@@ -21,6 +21,7 @@ use crate::{
     app::App,
     log, meters,
     problem::{Code, Problem},
+    steps,
     work::{self, Ask, blocks::Change},
 };
 use actix_web::{HttpRequest, HttpResponse, http::Method, http::header, web};
@@ -261,7 +262,7 @@ async fn through(front: &Front, door: Door, request: &HttpRequest, body: Vec<u8>
         return Err(Problem::new(Code::NotJson, "The body must be JSON, with Content-Type: application/json."));
     }
     let app = front.app.clone();
-    let work = async move { door.run(&app, &method, &body).await }.in_current_span();
+    let work = async move { steps::story(door.name(), door.run(&app, &method, &body)).await }.in_current_span();
     match front.app.runtime.spawn(work).await {
         Ok(answer) => answer,
         Err(error) => Err(Problem::internal(error)),

@@ -5,6 +5,7 @@
 //! after its first failure; whoever gives up drops it. lettre limits only the connecting in time; here every step is.
 
 use super::mailer::{Failure, MailerError, SmtpSettings, Tls};
+use crate::steps;
 use lettre::Message;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -47,6 +48,7 @@ impl fmt::Debug for Connection {
 impl Connection {
     /// Says QUIT, and waits a moment for the answer.
     pub(super) async fn close(mut self) {
+        let _step = steps::step("QUIT");
         // Whatever the server answers: nothing is left to be lost.
         drop(timeout(GOOD_BYE, self.0.quit()).await);
     }
@@ -73,6 +75,7 @@ impl Server {
 
     /// Connects, secures and logs in.
     pub(super) async fn open(&self) -> Result<Connection, Failure> {
+        let _step = steps::step("EHLO");
         match timeout(self.settings.timeout, self.conversation()).await {
             Ok(Ok(connection)) => Ok(Connection(Box::new(connection))),
             Ok(Err(error)) => Err(self.not_opened(&error)),
@@ -104,6 +107,7 @@ impl Server {
     pub(super) async fn send(&self, connection: &mut Connection, message: &Message) -> Result<(), Failure> {
         let bytes = message.formatted();
         let patience = self.settings.timeout * 3;
+        let _step = steps::step("DATA");
         // The time first: a process that was stopped in the middle of a letter, and woke up when somebody else may be
         // sending it, says no further word of it.
         tokio::select! {

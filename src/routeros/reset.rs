@@ -12,6 +12,7 @@ use super::{
     request::{Job, Request, Sink},
     wire::Row,
 };
+use crate::steps;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
     collections::HashSet,
@@ -111,6 +112,7 @@ pub async fn read_ours_and_reset(
         return none(&router.error(failure, PRINT));
     }
     let resets = reset_as_they_come(router, batches, &broken).await;
+    let _step = steps::step(PRINT);
     let printed = printed.await.unwrap_or_else(|_| Err(Failure::Away("the connection was closed".to_owned())));
     match printed {
         Ok(missing) => {

@@ -9,6 +9,7 @@ use super::{
     request::{Pending, Reply, Request, Urgency, job},
     wire::Row,
 };
+use crate::steps;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -123,6 +124,7 @@ impl Router {
     /// Makes sure that the connection stands.
     pub(super) async fn open(&self) -> Result<(), Error> {
         let (opened, answer) = oneshot::channel();
+        let _step = steps::step("/login");
         let request = Request { opened: Some(opened), ..self.request() };
         let end = self.backstop();
         self.submit(request).await.map_err(|f| self.error(f, "/login"))?;
@@ -169,6 +171,7 @@ impl Router {
 
     /// Waits for an answer, as a failure that has not been named yet.
     pub(super) async fn settle<T>(&self, pending: Pending<T>) -> Result<Reply<T>, Failure> {
+        let _step = steps::step(pending.path);
         // A supervisor that is gone or stuck says nothing; whether a write was sent is then not known.
         let unheard = |away: Failure| if pending.kind == Kind::Write { Failure::Unknown } else { away };
         match timeout_at(self.backstop(), pending.answer).await {

@@ -186,6 +186,18 @@ pub fn plausible(delta: Volume, speed: Speed, elapsed: Duration, factor: f64) ->
     fits(delta.down, speed.down) && fits(delta.up, speed.up)
 }
 
+/// The most that may have passed in that time beside what was booked of it: each way `speed × (elapsed + 5 s)`, less what
+/// was booked. `None` where a direction is unlimited: then nothing bounds it. `speed` must be the highest that held.
+pub fn unseen(speed: Speed, elapsed: Duration, booked: Volume) -> Option<Bytes> {
+    if speed.down.is_unlimited() || speed.up.is_unlimited() {
+        return None;
+    }
+    let millis = u64::try_from((elapsed.max(Duration::zero()) + READING_SLACK).num_milliseconds()).unwrap_or(0);
+    // kbit/s × ms are bits.
+    let most = |speed: Kbps| u64::from(speed.0).saturating_mul(millis).div_ceil(8);
+    Some(Volume::new(most(speed.down), most(speed.up)).saturating_sub(booked).total())
+}
+
 /// Uptimes past what a duration holds (ages) are cut there.
 fn seconds(count: u64) -> Duration {
     Duration::seconds(i64::try_from(count).unwrap_or(i64::MAX).min(1 << 40))
@@ -302,6 +314,18 @@ mod tests {
         assert!(plausible(Volume::new(1_000_000, 1_000_000), slow, Duration::zero(), 1.2));
         assert!(plausible(Volume::new(1_000_000, 0), slow, Duration::seconds(-900), 1.2), "our clock was set back");
         assert!(!plausible(Volume::new(5_000_000, 0), slow, Duration::seconds(-900), 1.2));
+    }
+
+    #[test]
+    fn what_went_unseen_is_bounded_by_the_line_less_what_was_booked() {
+        let (speed, minute) = (Speed::new(8_000, 800), Duration::seconds(60));
+        let all = 1_000_000 * 65 + 100_000 * 65;
+        assert_eq!(unseen(speed, minute, Volume::ZERO), Some(Bytes(all)));
+        assert_eq!(unseen(speed, minute, Volume::new(5_000_000, 7)), Some(Bytes(all - 5_000_007)));
+        assert_eq!(unseen(speed, minute, Volume::new(u64::MAX, 0)), Some(Bytes(6_500_000)), "each way by itself");
+        assert_eq!(unseen(speed, Duration::seconds(-3_600), Volume::ZERO), Some(Bytes(5_500_000)), "a clock set back");
+        assert_eq!(unseen(Speed::new(0, 800), minute, Volume::ZERO), None);
+        assert!(unseen(Speed::new(u32::MAX, 1), Duration::MAX - Duration::days(1), Volume::ZERO).is_some());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! on disk with the reading it was decided on before the router hears of it; after a lost answer the smaller figure is
 //! charged; nothing is decided from a doubtful reading. Killed after any line, the next reading continues.
 
-use super::{apply, fair_use, marking, turn};
+use super::{apply, fair_use, marking, turn, uncharged::Uncharged};
 use crate::{
     app::{App, Guard},
     db::Tx,
@@ -297,11 +297,13 @@ struct Tally {
     quarantined: u64,
     missing: u64,
     clock: u64,
+    uncharged: Uncharged,
 }
 
 impl Tally {
     fn count(self, meters: &Meters) {
         meters.booked_bytes.inc_by(self.bytes);
+        self.uncharged.count(meters);
         let doubts = [
             ("restart", self.restarts),
             ("reset", self.resets),

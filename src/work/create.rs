@@ -4,7 +4,14 @@
 //! written, then the router's part made, then the account said to be made and its first packet granted. Killed between, the
 //! same create continues; on the router our own orphan is adopted and a foreign name refused.
 
-use super::{Ask, Turn, apply::MakeError, fair_use::Held, import, settle, view};
+use super::{
+    Ask, Turn,
+    apply::MakeError,
+    fair_use::Held,
+    import, settle,
+    uncharged::{Cause, Uncharged},
+    view,
+};
 use crate::{
     account::{
         Account, State, addresses::AddressSpace, allotment, causes::Causes, fair_use, pending, settings::Settings,
@@ -80,8 +87,13 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         Err(error) => return Err(error.for_profile(&account.settings.profile)),
         Ok(counter) => counter,
     };
-    let waits = crate::in_tx!(app.db, tx => made(app, &mut tx, (&turn, &server), &counter).await)?;
-    if waits {
+    let made = crate::in_tx!(app.db, tx => made(app, &mut tx, (&turn, &server), &counter).await)?;
+    if made.begins {
+        let mut uncharged = Uncharged::default();
+        uncharged.add(Cause::Begin, Some(counter.volume.total()));
+        uncharged.count(&app.meters);
+    }
+    if made.waits {
         super::apply::or_later(&turn, &server, until).await?;
     }
     answer(app, service_id).await
@@ -357,14 +369,21 @@ fn password(app: &App, wish: &Wish, none_yet: bool) -> Option<SecretString> {
     none_yet.then(|| wish.settings.password_rule.make(&app.chance))
 }
 
-/// It is on the router: said, counted from here, and its first packet granted once per due date. Whether changes wait
-/// for the router.
+/// What saying that it is made came to.
+struct Made {
+    /// Its counter is counted from here.
+    begins: bool,
+    /// Changes wait for the router.
+    waits: bool,
+}
+
+/// It is on the router: said, counted from here, and its first packet granted once per due date.
 async fn made(
     app: &App,
     tx: &mut crate::db::Tx,
     (turn, server): (&Turn, &Server),
     counter: &Counter,
-) -> Result<bool, Problem> {
+) -> Result<Made, Problem> {
     let (now, service_id) = (app.clock.now(), turn.service_id());
     let account = Account::find_locked(tx, service_id).await?;
     turn.holds(tx).await?;
@@ -375,7 +394,8 @@ async fn made(
     if account.sold.status != "Suspended" {
         "Active".clone_into(&mut account.sold.status);
     }
-    if !counters::has_baseline(tx, service_id).await? {
+    let begins = !counters::has_baseline(tx, service_id).await?;
+    if begins {
         counters::put(tx, &[(service_id, counter.clone())], now).await?;
     }
     account.balance += first_grant(tx, &account, now).await?;
@@ -388,7 +408,7 @@ async fn made(
     if spent != account.causes.quota {
         settle::settle_held(app, tx, server, (&mut account, &mut held), now).await?;
     }
-    Ok(pending::count(tx, service_id).await? > 0)
+    Ok(Made { begins, waits: pending::count(tx, service_id).await? > 0 })
 }
 
 /// The packet that an account begins its metered life with, as [`grant`] gives it: none where it came with a balance.

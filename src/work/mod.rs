@@ -36,6 +36,7 @@ mod settle;
 pub mod terminate;
 pub mod test_connection;
 mod turn;
+mod uncharged;
 pub mod usage_update;
 mod view;
 pub mod watch;

@@ -6,7 +6,9 @@
 use super::{
     Ask, Turn, apply,
     books::{self, Books, Moved},
-    collect, marking, view,
+    collect, marking,
+    uncharged::{Cause, Uncharged},
+    view,
 };
 use crate::{
     account::{
@@ -18,11 +20,12 @@ use crate::{
     problem::{Code, Problem},
     router::{Server, lease::Lease},
     routeros,
+    units::Volume,
     usage::{
         cdn,
         counters::{self, Baseline},
         page,
-        reading::{self, Counter, Reboot},
+        reading::{self, AfterReset, Counter, Reboot},
     },
 };
 use chrono::{DateTime, Utc};
@@ -79,24 +82,25 @@ async fn last_reading(
     let reading = routeros::counter(&router, &account.username, &super::mark(account)).await?;
     let seen = reading.map(|reading| collect::counter_of(&reading));
     let now = app.clock.now();
-    let bytes = crate::in_tx!(app.db, tx => {
+    let (bytes, uncharged) = crate::in_tx!(app.db, tx => {
         collect::proves(&mut tx, lease, server.told.id).await?;
         let id = account.service_id;
         let known = Account::find_locked(&mut tx, id).await?.filter(|known| known.state != State::Gone);
         turn.decides(&mut tx).await?;
-        let Some(known) = known else { return Ok(0) };
-        let bytes = book(app, &mut tx, server, known, seen.as_ref(), now).await?;
+        let Some(known) = known else { return Ok((0, Uncharged::default())) };
+        let booked = book(app, &mut tx, server, known, seen.as_ref(), now).await?;
         let decided = pending::of_service(&mut tx, id).await?.iter().any(|it| it.kind == Kind::Remove);
         if !decided {
             pending::decide(&mut tx, (server.told.id, id), Kind::Remove, false, now).await?;
         }
-        Ok::<_, Problem>(bytes)
+        Ok::<_, Problem>(booked)
     })?;
     app.meters.booked_bytes.inc_by(bytes);
+    uncharged.count(&app.meters);
     Ok(())
 }
 
-/// How many bytes were booked.
+/// How many bytes were booked, and what that may have missed.
 async fn book(
     app: &App,
     tx: &mut Conn,
@@ -104,19 +108,34 @@ async fn book(
     account: Account,
     seen: Option<&Counter>,
     now: DateTime<Utc>,
-) -> Result<u64, Problem> {
+) -> Result<(u64, Uncharged), Problem> {
     let id = account.service_id;
+    let mut uncharged = Uncharged::default();
     let mut books = Books::of_some(app, tx, server.told.id, &[id], now).await?;
     let baseline = books.all.first().and_then(|it| it.baseline.clone());
-    let (Some(baseline), Some(seen)) = (baseline, seen) else { return Ok(0) };
+    let Some(baseline) = baseline else { return Ok((0, uncharged)) };
     let intent = counters::open_reset(tx, id, &baseline).await?;
-    let line = collect::line_rate(books.held.fastest(&account).unwrap_or(account.settings.speed));
-    let volume = match intent {
-        Some(intent) => {
-            let elapsed = now - intent.intended_at;
-            reading::after_unknown_reset(&intent.counter, seen, line, elapsed).delta()
+    let sold = books.held.fastest(&account).unwrap_or(account.settings.speed);
+    let speed = baseline.line.map_or(sold, |line| line.faster(sold));
+    let Some(seen) = seen else {
+        // Its queue is gone, and with it what passed since it was read last.
+        uncharged.add(Cause::Missing, reading::unseen(speed, now - baseline.booked_at, Volume::ZERO));
+        return Ok((0, uncharged));
+    };
+    let volume = if let Some(intent) = intent {
+        let elapsed = now - intent.intended_at;
+        let after = reading::after_unknown_reset(&intent.counter, seen, collect::line_rate(speed), elapsed);
+        if !matches!(after, AfterReset::NotHappened { .. }) {
+            uncharged.add(Cause::Reset, reading::unseen(speed, elapsed, after.delta()));
         }
-        None => reading::delta(&baseline.counter, seen, Reboot::No).volume,
+        after.delta()
+    } else {
+        let delta = reading::delta(&baseline.counter, seen, Reboot::No);
+        if delta.restarted {
+            let elapsed = now - baseline.booked_at;
+            uncharged.add(Cause::Restart, reading::unseen(speed, elapsed, delta.volume));
+        }
+        delta.volume
     };
     // The account is about to go: it is booked, but no letter and no block follow from it.
     let moved = Moved { account: 0, volume, from: baseline.booked_at, doubtful: true };
@@ -124,7 +143,7 @@ async fn book(
     books.change(0).rebase(Baseline::new(seen.clone(), now));
     books.save(tx).await?;
     counters::close_intent(tx, id).await?;
-    Ok(bytes)
+    Ok((bytes, uncharged))
 }
 
 /// The router holds nothing of it any more: said, and its address freed. The books stay.

@@ -6,6 +6,7 @@
 mod documents;
 mod example;
 mod licences;
+mod release;
 mod rooms;
 mod source;
 mod words;

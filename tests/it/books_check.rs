@@ -2,8 +2,10 @@
 
 use crate::world::{GB, TestApp};
 use chrono::NaiveDate;
+use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use turnpike::{
+    account::{Account, State},
     app::App,
     db::Conn,
     params, sql,
@@ -57,7 +59,7 @@ async fn charged(conn: &mut Conn, service_id: u64) -> BTreeMap<String, u64> {
 }
 
 /// The books of every account agree: the balance is the ledger's sum; the ledger's usage, the days and the months are one
-/// figure. For accounts that have been metered all their life and whose days are all kept.
+/// figure, or the ledger has none. For accounts that have been metered, or not, all their life and whose days are all kept.
 pub async fn assert_books_equal(app: &App) {
     let mut conn = app.db.read().await.unwrap();
     let all = sql!("SELECT service_id, balance_bytes FROM standing ORDER BY service_id");
@@ -72,12 +74,53 @@ pub async fn assert_books_equal(app: &App) {
             .map(|(day, it)| (day.to_string(), it.counted.total().0))
             .filter(|(_, bytes)| *bytes > 0)
             .collect();
+        let account = Account::find(&mut conn, id).await.unwrap().unwrap();
+        let counted = if account.is_metered() { counted } else { BTreeMap::new() };
         assert_eq!(charged, counted, "the ledger's days and the history's of {id}");
         let raw = |moved: &history::Moved| moved.raw.total().0;
         let months = history::months(&mut conn, id).await.unwrap();
         let (days, months): (u64, u64) =
             (days.iter().map(|(_, it)| raw(it)).sum(), months.iter().map(|(_, it)| raw(it)).sum());
         assert_eq!(days, months, "days and months of {id}");
+    }
+}
+
+/// What carries our mark on the router is what the books say, and nothing else: each account that lives has one secret and
+/// one queue, on while it has no cause to be off; one that is gone has nothing.
+pub async fn assert_router_agrees(app: &TestApp) {
+    let mut conn = app.app.db.read().await.unwrap();
+    let all = sql!("SELECT service_id FROM account ORDER BY service_id");
+    let (mut secrets, mut queues) = (BTreeMap::new(), BTreeMap::new());
+    for row in conn.rows(all, vec![]).await.unwrap() {
+        let account = Account::find(&mut conn, row.get("service_id").unwrap()).await.unwrap().unwrap();
+        assert_ne!(account.state, State::New, "{} was begun and never finished", account.service_id);
+        if account.state == State::Made {
+            let (address, password) = (account.address, account.password(&app.app.seal).unwrap());
+            let disabled = (!account.causes.is_enabled()).to_string();
+            let secret = [address.to_string(), password.expose_secret().to_owned(), disabled];
+            secrets.insert(account.username.clone(), secret.map(Some));
+            queues.insert(account.username.clone(), [format!("{address}/32"), "false".to_owned()].map(Some));
+        }
+    }
+    let shown = |menu: &str| -> Vec<(String, String)> {
+        app.router.world(|world| {
+            let ours = |row: &&turnpike::simulator::Row| row.get("comment").is_some_and(|it| it.starts_with("WHMCS|"));
+            let rows = world.table(menu).rows().iter().filter(ours);
+            rows.map(|row| (row.id(), row.get("name").unwrap().to_owned())).collect()
+        })
+    };
+    let of = |menu: &str, id: &str, names: &[&str]| -> Vec<Option<String>> {
+        names.iter().map(|name| app.router.world(|world| world.get(menu, id, name))).collect()
+    };
+    let rows = shown("/ppp/secret");
+    assert_eq!(rows.len(), secrets.len(), "secrets: {rows:?}");
+    for (id, name) in rows {
+        assert_eq!(of("/ppp/secret", &id, &["remote-address", "password", "disabled"]), secrets[&name], "{name}");
+    }
+    let rows = shown("/queue/simple");
+    assert_eq!(rows.len(), queues.len(), "queues: {rows:?}");
+    for (id, name) in rows {
+        assert_eq!(of("/queue/simple", &id, &["target", "disabled"]), queues[&name], "{name}");
     }
 }
 
@@ -95,7 +138,7 @@ pub async fn many(app: &TestApp, count: u64) {
     });
     assert_eq!(template as u64, count);
     let mut conn = app.app.db.read().await.unwrap();
-    let first = turnpike::account::Account::find(&mut conn, 1).await.unwrap().unwrap();
+    let first = Account::find(&mut conn, 1).await.unwrap().unwrap();
     drop(conn);
     let mut tx = app.app.db.begin().await.unwrap();
     let mut baselines = Vec::new();
@@ -129,9 +172,19 @@ impl TestApp {
 
     /// A figure of `/metrics`.
     pub async fn metric(&self, name: &str) -> u64 {
-        let text = reqwest::get(format!("{}/metrics", self.ops())).await.unwrap().text().await.unwrap();
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0, |value| value.parse().unwrap())
+        let value =
+            self.metrics().await.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0)
+    }
+
+    /// The sum of a figure of `/metrics` over all its labels.
+    pub async fn metric_in_all(&self, name: &str) -> u64 {
+        let of = |line: &str| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} ")?.1.parse::<u64>().ok();
+        self.metrics().await.lines().filter_map(of).sum()
+    }
+
+    async fn metrics(&self) -> String {
+        reqwest::get(format!("{}/metrics", self.ops())).await.unwrap().text().await.unwrap()
     }
 
     /// Calls for a collection until it is made: after a fault the router may be left alone for a moment.

@@ -250,3 +250,16 @@ async fn the_real_binary_killed_in_the_middle_of_a_collection_is_gone_on_with() 
         assert_books_equal(&app.app).await;
     }
 }
+
+/// What a debug build dies of (`crash_matrix.rs`) is not in a release: `cargo test --release` says so.
+#[cfg(not(debug_assertions))]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_does_not_know_the_variable() {
+    use crate::victim::{Begin, Death, End, run};
+    let app = TestApp::new().await;
+    app.clock.set(turnpike::clock::Clock::System.now());
+    for step in [0, 1, 5] {
+        let end = run(&app, "create", Begin::Hook(&app.body(41)), Death::Step(step)).await;
+        assert_eq!(end, End::Lived);
+    }
+}

@@ -11,14 +11,14 @@ use turnpike::mail::outbox::{self, Acknowledged, Fate, Filter, NewLetter, State}
 use turnpike::mail::{Letters, Mailer, Outcome, Outgoing, Purpose, Transport, send_due};
 use turnpike::{params, sql};
 
-struct Office {
+pub struct Office {
     database: Database,
     letters: Letters,
-    clock: Clock,
+    pub clock: Clock,
 }
 
 impl Office {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let database = Database::new().await;
         Self { database, letters: Letters::load(None).unwrap(), clock: Clock::fixed(at()) }
     }
@@ -28,7 +28,7 @@ impl Office {
     }
 
     /// Queues a threshold letter; its key is its address.
-    async fn queue(&self, address: &str) -> bool {
+    pub async fn queue(&self, address: &str) -> bool {
         self.queue_as("threshold", address).await
     }
 
@@ -39,7 +39,7 @@ impl Office {
         new
     }
 
-    async fn step(&self, mailer: &Mailer) -> Outcome {
+    pub async fn step(&self, mailer: &Mailer) -> Outcome {
         send_due(&self.database.db, &self.letters, mailer, &self.clock, "first").await.unwrap()
     }
 
@@ -48,7 +48,7 @@ impl Office {
     }
 
     /// The only letter.
-    async fn entry(&self) -> outbox::Entry {
+    pub async fn entry(&self) -> outbox::Entry {
         let mut entries = self.entries().await;
         assert_eq!(entries.len(), 1);
         entries.remove(0)

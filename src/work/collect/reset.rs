@@ -69,6 +69,8 @@ pub(super) async fn run(
         came.book(app, &mut tx, server_id).await
     })?;
     Tally { bytes, ..Tally::default() }.count(&app.meters);
+    let gap = u64::try_from((came.now - came.began).num_milliseconds()).unwrap_or(0);
+    app.meters.reset_gap.inc_by(gap.saturating_mul(made.done as u64));
     Ok(made)
 }
 

@@ -13,7 +13,7 @@ use crate::{
     problem::{Code, Problem},
     router::{Run, Seen, Server, lease::Lease, marking},
     routeros::{Mark, Reading},
-    units::{Speed, Volume},
+    units::{Bytes, Speed, Volume},
     usage::{
         counters::{self, Baseline, Intent},
         doubts,
@@ -24,6 +24,7 @@ use crate::{
     work::{
         books::{self, Books, Moved},
         fair_use::Held,
+        uncharged::Cause,
     },
 };
 use chrono::{DateTime, Duration, Utc};
@@ -156,7 +157,10 @@ impl Sample<'_> {
         let Books { all, planned, held, .. } = books;
         let account = &all[at];
         // Without a baseline it starts here, and the smaller figure is none (law 2).
-        let Some(baseline) = &account.baseline else { return Ok(None) };
+        let Some(baseline) = &account.baseline else {
+            tally.uncharged.add(Cause::Begin, Some(counter.volume.total()));
+            return Ok(None);
+        };
         let sold = planned.binary_search_by_key(&account.service_id, |it| it.service_id).ok().map(|at| &planned[at]);
         let line = fastest(account, sold.and_then(|sold| held.fastest(sold)), reading, baseline);
         let delta = self.moved(app, tx, account, (counter, line), (baseline, past), tally).await?;
@@ -308,6 +312,7 @@ impl Sample<'_> {
             return Ok(Some(delta));
         };
         tally.quarantined += 1;
+        tally.uncharged.add(Cause::Quarantine, Some(delta.volume.total()));
         let whose = (account.service_id, past.server_id);
         let from = self.since(baseline.booked_at, baseline.uptime_seconds);
         quarantine::put(tx, whose, (from, self.now), (delta.volume, By::Own), &why).await?;
@@ -340,11 +345,18 @@ impl Sample<'_> {
             let doubtful = matches!(after, AfterReset::Ambiguous { .. });
             if !matches!(after, AfterReset::NotHappened { .. }) {
                 tally.resets += 1;
+                tally.uncharged.add(Cause::Reset, reading::unseen(line, elapsed, after.delta()));
                 tracing::warn!(service.id = id, ?after, "a reset whose answer was lost: the smaller figure was booked");
             }
             return Delta { volume: after.delta(), doubtful };
         }
         let delta = reading::delta(&baseline.counter, counter, reboot);
+        // A counter that stood at zero leaves no doubt about its own figure; what passed before a restart is missing all the
+        // same.
+        if delta.restarted || reboot == Reboot::Doubtful {
+            let cause = if baseline.missing_since.is_some() { Cause::Missing } else { Cause::Restart };
+            tally.uncharged.add(cause, self.lost_by_restart(reboot, (baseline, counter), line));
+        }
         if delta.restarted || delta.doubtful {
             tally.restarts += 1;
             tracing::info!(
@@ -356,9 +368,28 @@ impl Sample<'_> {
         Delta { volume: delta.volume, doubtful: delta.doubtful }
     }
 
+    /// The most that passed since the last reading and is not in what is shown, because the counter began again.
+    fn lost_by_restart(&self, reboot: Reboot, at: (&Baseline, &Counter), line: Speed) -> Option<Bytes> {
+        let (before, seen) = at;
+        let since = |until: DateTime<Utc>, shown| reading::unseen(line, until - before.booked_at, shown);
+        let up = i64::try_from(self.uptime_seconds).unwrap_or(i64::MAX).min(1 << 40);
+        let boot = self.now - Duration::seconds(up);
+        let same = before.counter.ros_id == seen.ros_id && before.missing_since.is_none();
+        match reboot {
+            // The instant is known, and all that passed since is shown.
+            Reboot::Yes if same => since(boot, Volume::ZERO),
+            // If it was booted after all, the figure that it had stood at is missing too.
+            Reboot::Doubtful if !seen.restarted_since(&before.counter) => {
+                since(boot, Volume::ZERO).map(|bytes| bytes + before.counter.volume.total())
+            }
+            _ => since(self.now, seen.volume),
+        }
+    }
+
+    /// A counter that a create has begun has no uptime: then our clock alone can tell of a restart since, and proves none.
     fn reboot(&self, baseline: &Baseline) -> Reboot {
-        let since = |uptime| reading::rebooted(uptime, baseline.booked_at, self.uptime_seconds, self.began);
-        baseline.uptime_seconds.map_or(Reboot::No, since)
+        let uptime = baseline.uptime_seconds.unwrap_or(0);
+        reading::rebooted(uptime, baseline.booked_at, self.uptime_seconds, self.began)
     }
 }
 
