@@ -148,7 +148,7 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
     ("rand", &["clock"], "chance comes from `clock::Chance`"),
     ("reqwest", &["demo", "cli"], "the demo calls its own front door; nobody else calls out by HTTP"),
     ("rusqlite", &["db"], "one SQL, two drivers"),
-    ("rustix", &["steps"], "SIGKILL to oneself, in debug builds alone"),
+    ("rustix", &["http", "steps"], "how many files may be open; SIGKILL to oneself, in debug builds alone"),
     ("sfv", &["http"], "one profile of signatures"),
     ("tokio_cron_scheduler", &["jobs"], "only the ticker"),
     ("toml", &["config", "demo"], "one reader of settings; the demo writes its own"),
