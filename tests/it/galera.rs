@@ -120,8 +120,9 @@ impl Cluster {
             let copied = Command::new("cp").arg("-a").arg(data(1)).arg(data(number)).status().unwrap();
             assert!(copied.success());
         }
-        let [a, b, c, d, e, f, g, h, i] = free_ports();
-        let ports = [[a, b, c], [d, e, f], [g, h, i]];
+        let free: [u16; 9] = free_ports();
+        let ports: [[u16; 3]; 3] = std::array::from_fn(|node| std::array::from_fn(|at| free[node * 3 + at]));
+        let [port, group, _] = ports[0];
         let mut nodes = vec![Node::start(folder.path(), 1, ports[0], "gcomm://")];
         nodes[0].synced().await;
         for number in [2, 3] {
@@ -131,12 +132,12 @@ impl Cluster {
                 "# GALERA saved state\nversion: 2.1\nuuid:    {history}\nseqno:   {at}\nsafe_to_bootstrap: 0\n"
             );
             std::fs::write(data(number).join("grastate.dat"), state).unwrap();
-            let node = Node::start(folder.path(), number, ports[number - 1], &format!("gcomm://127.0.0.1:{b}"));
+            let node = Node::start(folder.path(), number, ports[number - 1], &format!("gcomm://127.0.0.1:{group}"));
             node.synced().await;
             nodes.push(node);
         }
         assert_eq!(nodes[2].status("wsrep_cluster_size").await.as_deref(), Some("3"));
-        let opts = mysql_async::Opts::from_url(&format!("mysql://root@127.0.0.1:{a}/?prefer_socket=false"));
+        let opts = mysql_async::Opts::from_url(&format!("mysql://root@127.0.0.1:{port}/?prefer_socket=false"));
         let mut conn = mysql_async::Conn::new(opts.unwrap()).await.unwrap();
         conn.query_drop("CREATE DATABASE turnpike CHARACTER SET utf8mb4 COLLATE utf8mb4_bin").await.unwrap();
         conn.disconnect().await.unwrap();
@@ -171,6 +172,7 @@ async fn somebody(sidecars: &[&Sidecar], hook: &str, body: &Value) -> Value {
 
 const SERVICES: std::ops::RangeInclusive<u64> = 41..=44;
 
+#[expect(clippy::too_many_lines, reason = "one life of a cluster, in its order")]
 #[tokio::test(flavor = "multi_thread")]
 async fn galera_goes_on_without_a_node_and_without_a_sidecar() {
     if std::env::var_os(GALERA).is_none() {

@@ -49,9 +49,9 @@ impl Sidecar {
         let folder = app.folder().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let own = app.config().lines().filter(|line| !line.starts_with("database.url") && !line.starts_with("mail."));
-        let own = own.map(|line| format!("{line}\n")).collect::<String>();
+        let own = own.collect::<Vec<_>>().join("\n");
         let text = format!(
-            "{own}database.url = \"{database}\"\nmail.transport = \"file\"\nmail.from = \"VPN <vpn@example.net>\"\n{more}"
+            "{own}\ndatabase.url = \"{database}\"\nmail.transport = \"file\"\nmail.from = \"VPN <vpn@example.net>\"\n{more}"
         );
         let file = folder.join("turnpike.toml");
         std::fs::write(&file, &text).unwrap();
@@ -297,7 +297,7 @@ async fn a_sidecar_cut_from_the_database_is_taken_over_and_comes_back() {
     let first = Sidecar::start(&app, "first", &wire.url, quiet).await;
     let second = Sidecar::start(&app, "second", &url, quiet).await;
     assert!(app.router.carry(&user, 5 * MB, MB));
-    let cut = wire.up.clone();
+    let cut = std::sync::Arc::clone(&wire.up);
     app.router.fault_at(
         When::at("/queue/simple/print"),
         Fault::call(move |_| {
