@@ -74,7 +74,7 @@ async fn on(database: Option<&str>, connections: &[usize]) {
         bench.pages("a new account", *connections, |n| n % u64::from(ACCOUNTS - OLD) + u64::from(OLD) + 1).await;
     }
     let create = bench.requests("create", CREATES, |n| 100_000 + n);
-    bench.told("create (made on the router)", &bench.measured(bench.address, 16, create).await, None);
+    Bench::told("create (made on the router)", &bench.measured(bench.address, 16, create).await, None);
     service.stop().await;
 }
 
@@ -112,13 +112,13 @@ impl Bench {
         }
         let [plain, signed, page] = figures.map(middle);
         println!("\n{connections} connections, {what}: answers of {size} bytes");
-        self.told("bare actix, no signature", &plain, Some(&signed));
-        self.told("bare actix, signature checked, signed", &signed, Some(&signed));
-        self.told("client-area, with a live look", &page, Some(&signed));
-        self.told("  each page for the first time", &first, Some(&signed));
+        Self::told("bare actix, no signature", &plain, Some(&signed));
+        Self::told("bare actix, signature checked, signed", &signed, Some(&signed));
+        Self::told("client-area, with a live look", &page, Some(&signed));
+        Self::told("  each page for the first time", &first, Some(&signed));
     }
 
-    fn told(&self, name: &str, it: &Figure, floor: Option<&Figure>) {
+    fn told(name: &str, it: &Figure, floor: Option<&Figure>) {
         let ratio = floor.map_or_else(String::new, |floor| format!("{:5.2}", it.rate / floor.rate));
         let threads::Spent { service, caller, router } = it.spent;
         println!(

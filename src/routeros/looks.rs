@@ -129,6 +129,7 @@ impl Seen {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape that a print takes")]
 fn secret(row: &Row<'_>) -> Result<Option<(String, Secret)>, String> {
     let disabled = row.get("disabled").is_some_and(truth);
     Ok(Some((property(row, "name"), Secret { comment: property(row, "comment"), disabled })))

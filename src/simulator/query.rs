@@ -221,7 +221,7 @@ mod tests {
         for words in (0..5).map(words).chain(odd) {
             let query = Query::read(&words);
             for name in ["user0", "user1", "user2", "user4", "true", ""] {
-                let value = |asked: &str| (asked == "name" && !name.is_empty()).then(|| Cow::Borrowed(name));
+                let value = |asked: &str| (asked == "name" && !name.is_empty()).then_some(Cow::Borrowed(name));
                 assert_eq!(query.passes(value), query.works_out(value), "{words:?} {name:?}");
             }
         }

@@ -13,6 +13,7 @@ use crate::{
 use std::sync::Arc;
 
 /// An account, as a reading needs it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub struct Standing {
     /// WHMCS's service.

@@ -98,7 +98,7 @@ impl Queue {
         if scope == Scope::Poll { Self::Background } else { Self::Foreground }
     }
 
-    async fn wait<'a>(self, app: &'a App) -> Option<SemaphorePermit<'a>> {
+    async fn wait(self, app: &App) -> Option<SemaphorePermit<'_>> {
         match self {
             Self::Foreground => None,
             // It is never closed.

@@ -15,7 +15,11 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ("db", &["clock", "steps"], "migrations say when they ran; each statement is a step"),
     ("seal", &["clock"], "nonces of sealed secrets are diced"),
     ("gather", &[], "who asks together is answered together, whatever it is about"),
-    ("routeros", &["gather", "plan", "steps", "units"], "speaks to routers and never reads the database; each reply is a step"),
+    (
+        "routeros",
+        &["gather", "plan", "steps", "units"],
+        "speaks to routers and never reads the database; each reply is a step",
+    ),
     (
         "page",
         &["account", "catalogue", "db", "gather", "netflow", "plan", "router", "usage"],

@@ -26,8 +26,8 @@ mod crash_matrix;
 mod db;
 mod doctor;
 mod door_limits;
-mod fuzz_corpus;
 mod doubts;
+mod fuzz_corpus;
 mod galera;
 mod hooks_afterwards;
 mod hooks_away;
@@ -64,6 +64,6 @@ mod sidecars;
 #[path = "../mail/sink.rs"]
 mod sink;
 mod story;
-mod wire;
 mod victim;
+mod wire;
 mod world;

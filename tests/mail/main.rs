@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
-mod hostile;
 mod faults;
+mod hostile;
 mod letters;
 mod outbox;
 mod sending;

@@ -61,6 +61,7 @@ fn address(look: &Look) -> Option<Ipv4Addr> {
     look.sessions.first().and_then(|session| session.address)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as a look takes it")]
 fn host(service: u64) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::new(10, 8, 0, u8::try_from(service).unwrap()))
 }

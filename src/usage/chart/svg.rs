@@ -118,7 +118,7 @@ impl Display for Paint {
                 r#"fill="{colour}" fill-opacity="0.12" stroke="{colour}" stroke-width="1" stroke-dasharray="2 2""#
             ),
             (Kind::Down, false) => write!(f, r#"fill="{DOWN}""#),
-            (Kind::Up, false) => write!(f, r##"fill="url(#{}-up)" stroke="{UP}" stroke-width="1""##, self.id),
+            (Kind::Up, false) => write!(f, r#"fill="url(#{}-up)" stroke="{UP}" stroke-width="1""#, self.id),
         }
     }
 }
