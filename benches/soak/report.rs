@@ -69,13 +69,13 @@ impl Report {
         let share = compared.under.saturating_sub(compared.aside) * 1000 / compared.carried.max(1);
         say(share <= 5, format!("{share} of 1000 bytes that passed are not in the books"));
         let (early, late) = (&self.rows[self.rows.len() / 2], self.rows.last().expect("one at least"));
-        self.leaks(early, late, life, &mut say);
+        Self::leaks(early, late, life, &mut say);
         self.bounds(late, life, &mut say);
         sound
     }
 
     /// From the middle to the end nothing may have grown but what the customers' number explains.
-    fn leaks(&self, early: &Line, late: &Line, life: &Life, say: &mut impl FnMut(bool, String)) {
+    fn leaks(early: &Line, late: &Line, life: &Life, say: &mut impl FnMut(bool, String)) {
         let (was, is) = (early.held, late.held);
         let ratio = is.resident * 100 / was.resident.max(1);
         say(ratio <= 115, format!("memory at the end is {ratio} % of the middle's ({} MB)", mb(was.resident)));

@@ -101,7 +101,7 @@ pub fn body(server: &Value, customer: &Customer, hook: &Value) -> Value {
         "settings": {
             "plan": if customer.on_plan { "Gold" } else { "" }, "traffic_gb_monthly": "10", "threshold_gb": "2",
             "threshold_template": "threshold", "suspension_template": "suspension", "support_l2tp": "on",
-            "l2tp_psk": "shared-by-all", "collect": if customer.service % 5 == 0 { "cron" } else { "daily" },
+            "l2tp_psk": "shared-by-all", "collect": if customer.service.is_multiple_of(5) { "cron" } else { "daily" },
         },
         "options": {},
         "hook": hook,

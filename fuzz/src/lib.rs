@@ -187,7 +187,7 @@ pub fn letters(data: &[u8]) {
     let balance = next().bytes().fold(0_i64, |sum, byte| sum.wrapping_mul(257).wrapping_add(byte.into()));
     variables.traffic_balance_gb = Gigabyte::Binary.four_decimals(balance);
     variables.traffic_billingcycle_gb = Gigabyte::Binary.four_decimals(balance.saturating_abs() / 3);
-    variables.notification_traffic_remainder = "5".to_owned();
+    "5".clone_into(&mut variables.notification_traffic_remainder);
     variables.next_due_date = next();
     variables.plan = Some(PlanWords { plan_name: next(), speed_reason: next(), ..PlanWords::default() });
     let name = next();

@@ -70,7 +70,7 @@ async fn bytes_that_are_no_request_of_the_bridge_are_refused_and_the_connection_
     let app = TestApp::new().await;
     let post = "POST /v1/hooks/create HTTP/1.1\r\nHost: x\r\n";
     let long = "x".repeat(200_000);
-    let many: String = (0..200).map(|n| format!("X-{n}: y\r\n")).collect();
+    let many = (0..200).map(|n| format!("X-{n}: y\r\n")).collect::<Vec<_>>().concat();
     let cases: Vec<(&str, Vec<u8>, &[u16])> = vec![
         ("noise", (0..=255).cycle().take(4000).collect(), &[400]),
         ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), &[400]),
@@ -254,7 +254,7 @@ async fn two_thousand_slow_connections_keep_neither_the_bridge_nor_the_watchers_
     let most = (descriptors::connections() - 100).min(2000);
     let mut open = slow(listen, most / 4, b"").await;
     open.extend(slow(listen, most / 2, unfinished).await);
-    open.extend(slow(listen, most / 4, &both_lengths("", "")[..1].as_bytes().repeat(3)).await);
+    open.extend(slow(listen, most / 4, &both_lengths("", "").as_bytes()[..1].repeat(3)).await);
     // Past its own limit the port for monitoring keeps people waiting until the slow ones are closed.
     open.extend(slow(ops, 40, unfinished).await);
     assert!(open.len() >= most, "{}", open.len());

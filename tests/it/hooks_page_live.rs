@@ -160,7 +160,7 @@ async fn what_another_process_wrote_before_the_request_is_on_the_page() {
     let file = app.folder().join("turnpike.toml");
     std::fs::write(&file, app.config()).unwrap();
     let other = app.sidecar("").await;
-    Storm::around(&app, &[41, 42], async {
+    let storm = Storm::around(&app, &[41, 42], async {
         for round in 1..=3 {
             assert!(app.router.carry("7-41", MB, 0));
             app.pass(Duration::minutes(2));
@@ -178,8 +178,8 @@ async fn what_another_process_wrote_before_the_request_is_on_the_page() {
             work::blocks::run(&other, &ask, change).await.unwrap();
             assert_eq!(app.client_area(41).await["traffic"]["blocked_by"], shows);
         }
-    })
-    .await;
+    });
+    Box::pin(storm).await;
     other.close().await;
 }
 

@@ -85,6 +85,7 @@ impl Deed {
 }
 
 /// A customer.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Person {
     pub service: u64,
     pub sold: Sold,

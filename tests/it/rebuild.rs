@@ -264,10 +264,10 @@ async fn a_dry_run_names_each_change_and_makes_none() {
 /// Kills the real binary in the middle of a rebuild, with a signal that it cannot catch, and runs it again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_that_was_killed_is_run_again_and_tells_its_progress() {
-    const ALL: u64 = 60;
+    const ALL: u32 = 60;
     let app = TestApp::new().await;
     let body = |service: u64| app.body_with(service, &json!({"server": {"addresses": ["10.8.0.0/16"]}}));
-    for service in 1..=ALL {
+    for service in 1..=u64::from(ALL) {
         app.hook("create", &body(service)).await.ok();
     }
     for service in [7, 8] {

@@ -58,7 +58,7 @@ async fn no_character_in_a_name_or_a_subject_adds_a_header_or_a_recipient() {
     let mut marks: Vec<String> = (0..=255_u8).map(|byte| char::from(byte).to_string()).collect();
     marks.extend(TURNS.map(str::to_owned));
     // All at once, each before what would be a header if a line began there.
-    let all: String = marks.iter().map(|mark| format!("a{mark}Bcc: all@example.net{mark} ")).collect();
+    let all = marks.iter().map(|mark| format!("a{mark}Bcc: all@example.net{mark} ")).collect::<Vec<_>>().concat();
     let message = sent("VPN <vpn@example.net>", &all, "ada@example.net", &all).await.unwrap();
     assert_headers(&message, "all characters");
     assert_eq!(message["to"][0]["address"], "ada@example.net", "{message}");
