@@ -76,7 +76,7 @@ impl Jobs {
         Ok(Self { app, stop, tracker })
     }
 
-    /// Begins nothing more and waits for what is in hand. Not for a router that is silent: after [`PARTING`] all are hung up
+    /// Begins nothing more and waits for what is in hand. Not for a router that is silent: after 15 s all are hung up
     /// on, and what was asked of them is asked by the next run.
     pub async fn stop(self) {
         self.stop.cancel();
