@@ -20,8 +20,8 @@ const CONNECTIONS: usize = 16;
 /// How long a connection is waited for.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Rows in one multi-row INSERT: the fastest on both MariaDB and MySQL in our measurements.
-const GROUPS: usize = 500;
+/// Rows in one multi-row INSERT: with more of them MariaDB spends its time on the parameters (docs/benchmarks.md).
+const GROUPS: usize = 100;
 
 const BINARY: u16 = 63;
 
