@@ -9,7 +9,10 @@ use crate::{
     page::Pages,
     params,
     problem::{Code, Problem},
-    router::{Server, Told, lease::Holder},
+    router::{
+        Server, Told,
+        lease::{Holder, Returning},
+    },
     routeros::{Fingerprint, Limits, Login, NotAFingerprint, Router, Routers},
     seal::Seal,
     sql,
@@ -25,7 +28,6 @@ use tokio::{
     runtime::Handle,
     sync::{Notify, Semaphore},
 };
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 /// Polls that write at once. More would not be faster: SQLite writes one transaction at a time.
@@ -65,8 +67,6 @@ pub struct Parts {
     pub installation: Uuid,
     /// This process, as it takes leases.
     pub holder: Holder,
-    /// Leases on their way back.
-    pub returning: TaskTracker,
     /// Which polls may write: a few at a time, so that a hook's write never waits behind those of hundreds of routers.
     pub bookings: Semaphore,
     /// Rung when a letter was queued, so that it need not wait for the next tick.
@@ -112,7 +112,8 @@ impl App {
         let routers = Routers::new(limits(&config), runtime.clone());
         let pages = Pages::new(&db, &runtime);
         let owner = hex::encode(chance.bytes::<8>());
-        let holder = Holder { owner, clock: clock.clone(), term: config.collect.lease };
+        let returning = Returning::on(runtime.clone());
+        let holder = Holder { owner, clock: clock.clone(), term: config.collect.lease, returning };
         let locks = Locks::default();
         let letters_queued = Notify::new();
         let clock_watch = clock::Watch::new(clock.clone());
@@ -132,7 +133,6 @@ impl App {
             installation,
             bookings: Semaphore::new(BOOKINGS),
             holder,
-            returning: TaskTracker::new(),
             letters_queued,
             runtime,
         })))
@@ -155,8 +155,7 @@ impl App {
     /// Closes connections; what is in hand ends first.
     pub async fn close(&self) {
         self.routers.close().await;
-        self.returning.close();
-        self.returning.wait().await;
+        self.holder.returning.done().await;
         self.db.close().await;
     }
 }
@@ -247,11 +246,8 @@ async fn installation_id(db: &Db, chance: &Chance) -> Result<Uuid, StartError> {
 
 /// Writes a fact about the installation unless it is there; two processes may start at once.
 async fn put_fact(db: &Db, name: &str, value: &str) -> db::Result<bool> {
-    let mut tx = db.begin().await?;
-    let new =
-        tx.insert_once(sql!("INSERT INTO installation (name, value) VALUES (?, ?)"), params![name, value]).await?;
-    tx.commit().await?;
-    Ok(new)
+    let put = sql!("INSERT INTO installation (name, value) VALUES (?, ?)");
+    crate::in_tx!(db, tx => tx.insert_once(put, params![name, value]).await)
 }
 
 fn limits(config: &Config) -> Limits {
@@ -308,6 +304,7 @@ fn mail_settings(config: &Config, installation: Uuid) -> MailSettings {
 pub struct Locks {
     services: Keyed,
     servers: Keyed,
+    markings: Keyed,
 }
 
 type Keyed = Mutex<HashMap<u64, Weak<tokio::sync::Mutex<()>>>>;
@@ -332,6 +329,11 @@ impl Locks {
     pub async fn server(&self, id: u64, until: tokio::time::Instant) -> Result<Guard, Problem> {
         let busy = || format!("The counters of server {id} are being read already; try again in a minute.");
         take(&self.servers, id, until).await.ok_or_else(|| Problem::new(Code::Busy, busy()))
+    }
+
+    /// Waits for its turn with a router's firewall lists, until the deadline.
+    pub async fn marking(&self, server_id: u64, until: tokio::time::Instant) -> Option<Guard> {
+        take(&self.markings, server_id, until).await
     }
 }
 

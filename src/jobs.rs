@@ -31,6 +31,8 @@ mod daily;
 
 /// A poll of one router ends within this.
 const POLL: Duration = Duration::from_secs(100);
+/// After this long no further change that waits for a router is begun before it is polled: there may be thousands.
+const CHANGES: Duration = Duration::from_secs(30);
 /// After a failure a router is polled again no sooner than this; the connection's own breaker grows from there.
 const AGAIN: chrono::Duration = chrono::Duration::seconds(5);
 
@@ -171,12 +173,11 @@ struct Visit {
 }
 
 async fn visit(app: &App, server_id: u64, what: Visit) -> Result<(), Problem> {
-    let until = Instant::now() + POLL;
     if what.changes {
-        apply::server(app, server_id, until).await;
+        apply::server(app, server_id, Instant::now() + CHANGES).await;
     }
     if what.poll {
-        collect::run(app, server_id, collect::Scope::Poll, until).await?;
+        collect::run(app, server_id, collect::Scope::Poll, Instant::now() + POLL).await?;
     }
     if what.watch {
         watch::run(app, server_id, watch::PAUSE).await?;

@@ -17,7 +17,7 @@
 //! * [`page`]: what the books say for clients' pages, read for many at once.
 //!
 //! Below them: [`db`] (one SQL, two databases), [`seal`] (secrets at rest), [`units`], [`clock`] (time and chance),
-//! [`gather`] (many who ask share one lookup). Around
+//! [`gather`] (many who ask share one lookup), [`written`] (text that many answers begin with). Around
 //! them: [`config`], [`pairing`], [`log`], [`meters`]. [`problem`] is the one place where errors become answers.
 //!
 //! [`steps`] is where tests kill a debug build; in a release there is nothing in it.
@@ -47,8 +47,10 @@ pub mod problem;
 pub mod router;
 pub mod routeros;
 pub mod seal;
+pub mod sheet;
 pub mod simulator;
 pub mod steps;
 pub mod units;
 pub mod usage;
 pub mod work;
+pub mod written;

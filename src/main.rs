@@ -9,7 +9,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 /// A reading of many accounts takes a lot of memory for a moment; this one gives it back.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Sells, counts, throttles and blocks VPN accounts on MikroTik routers for WHMCS.
 #[derive(Parser)]

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Request {
     /// The hook, or `other`.
-    pub hook: String,
+    pub hook: &'static str,
     /// The HTTP status.
     pub status: u16,
 }

@@ -2,8 +2,9 @@
 //!
 //! Laws: a page is made of what the books said at a time after it was asked for, whoever wrote it, this process or another
 //! one. What was read before is used again only where the database itself says that nothing was written since (SQLite; see
-//! [`db::Stamp`]), and a picture only for the very figures that it was drawn from. What is kept for that has a bound. What a
-//! page saw of its router is written down together with what others saw.
+//! [`db::Stamp`]), which is asked where the page is asked for: then nobody waits. A picture is used again only for the very
+//! figures that it was drawn from. What is kept has a bound. What a page saw of its router is written down together with what
+//! others saw.
 
 mod kept;
 
@@ -104,8 +105,8 @@ pub struct Read {
 impl Pages {
     /// Nobody waits. The work is done on that runtime, which must outlive every caller's own.
     pub fn new(db: &Db, runtime: &Handle) -> Self {
-        // A file's readers wait for nobody, and one connection at a time knows what it has read. Over a network there is a
-        // second reading, so that one that is held up does not hold up all.
+        // A file's readers wait for nobody. Over a network there is a second reading, so that one that is held up does not
+        // hold up all.
         let lanes = if db.knows_changes() { 1 } else { 2 };
         Self {
             reading: Gather::new(Bounds { most: TOGETHER, lanes }, runtime.clone()),
@@ -119,6 +120,9 @@ impl Pages {
     /// # Errors
     /// The database's.
     pub async fn read(&self, db: &Db, service_id: u64) -> db::Result<Read> {
+        if let Some(read) = self.kept.get(service_id, db.stamp()) {
+            return Ok(read);
+        }
         let (db, kept) = (db.clone(), Arc::clone(&self.kept));
         let read = self.reading.ask(service_id, move |ids| read(db.clone(), Arc::clone(&kept), ids));
         read.await.unwrap_or_else(|_broken| Err(broken()))
@@ -147,9 +151,8 @@ async fn read(db: Db, kept: Arc<Kept>, ids: Vec<u64>) -> Found<db::Result<Read>>
 }
 
 async fn read_or_kept(db: &Db, kept: &Kept, ids: &[u64]) -> db::Result<HashMap<u64, Read>> {
-    let mut conn = db.read().await?;
     // Taken before anything is read: what is read then may be newer than the stamp says, and never older.
-    let stamp = conn.stamp().await?;
+    let stamp = db.stamp();
     let mut pages = HashMap::with_capacity(ids.len());
     let mut missing = BTreeSet::new();
     for id in ids {
@@ -159,6 +162,7 @@ async fn read_or_kept(db: &Db, kept: &Kept, ids: &[u64]) -> db::Result<HashMap<u
         }
     }
     if !missing.is_empty() {
+        let mut conn = db.read().await?;
         let read = read_all(&mut conn, missing.into_iter().collect()).await?;
         pages.extend(read.into_iter().map(|(id, page)| (id, kept.put(id, stamp, page))));
     }

@@ -39,7 +39,7 @@ async fn ours(router: &Simulator, count: u32, name: &str, database: Option<&str>
     let folder = tempfile::tempdir().expect("a folder");
     let app = app(&settings(folder.path(), database, "127.0.0.1:0"), folder.path()).await;
     accounts(&app, router, count).await;
-    for round in ["first", "second"] {
+    for round in ["first", "second", "third"] {
         traffic(router);
         router.clear_journal();
         let begun = Instant::now();

@@ -1,13 +1,24 @@
-//! Size and start of the release binary, and its resident memory with N accounts after collections. Linux only.
+//! Size and start of the release binary, and its resident memory with N accounts: between polls and at the top of one, and
+//! the same of collections that WHMCS asks for at the front door. Linux only.
 
-use crate::ground::{accounts, app, router, settings, traffic};
+use crate::{
+    caller::verified,
+    ground::{accounts, app, router, settings, traffic},
+};
+use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
-use turnpike::simulator::Simulator;
+use turnpike::{
+    clock::{Chance, Clock},
+    http::caller::Caller,
+    pairing::Pairing,
+    simulator::Simulator,
+};
 
 /// Prints the figures.
 pub async fn run(count: u32) {
@@ -21,18 +32,40 @@ pub async fn run(count: u32) {
     start(&binary, folder.path(), "an empty database");
     let app = app(&text, folder.path()).await;
     accounts(&app, &router, count).await;
+    let mut pairing = Pairing::of(&app.config).expect("paired");
     app.close().await;
-    let (mut child, _) = start_and_keep(&binary, folder.path());
-    let idle = status(&child, "VmRSS:");
-    println!("resident memory just started: {:.1} MB", mb(idle));
-    for _ in 0..8 {
+    let (mut child, _, listen) = start_and_keep(&binary, folder.path());
+    pairing.url = format!("http://{listen}");
+    let caller = Caller::new(&pairing, Clock::System, Chance::System);
+    println!("resident memory just started: {:.1} MB", mb(status(&child, "VmRSS:")));
+    for _ in 0..6 {
         traffic(&router);
+        reset_top(&child);
         wait_for_poll(&router).await;
-        let (now, most) = (status(&child, "VmRSS:"), status(&child, "VmHWM:"));
-        println!("resident memory with {count} accounts, polled: {:.1} MB, at most {:.1} MB", mb(now), mb(most));
+        said(&child, &format!("{count} accounts, polled"));
+    }
+    for _ in 0..4 {
+        traffic(&router);
+        reset_top(&child);
+        let body = serde_json::to_vec(&json!({"server": {"id": 3}})).expect("JSON");
+        let begun = Instant::now();
+        let size = verified(listen, &caller, ("/v1/hooks/usage-update", &body)).await;
+        let took = begun.elapsed().as_secs_f64();
+        said(&child, &format!("{count} accounts, collected in {took:.1} s, an answer of {size} bytes"));
     }
     child.kill().expect("ended");
     child.wait().expect("ended");
+}
+
+/// Prints what is resident now, and the most that was since [`reset_top`].
+fn said(child: &Child, what: &str) {
+    let (now, top) = (status(child, "VmRSS:"), status(child, "VmHWM:"));
+    println!("resident memory with {what}: {:.1} MB, {:.1} MB at the top", mb(now), mb(top));
+}
+
+/// The most that was resident is counted anew from here on.
+fn reset_top(child: &Child) {
+    std::fs::write(format!("/proc/{}/clear_refs", child.id()), "5").expect("Linux");
 }
 
 fn mb(bytes: u64) -> f64 {
@@ -40,14 +73,14 @@ fn mb(bytes: u64) -> f64 {
 }
 
 fn start(binary: &Path, folder: &Path, what: &str) {
-    let (mut child, took) = start_and_keep(binary, folder);
+    let (mut child, took, _) = start_and_keep(binary, folder);
     println!("start with {what} until it answers: {:.0} ms", took.as_secs_f64() * 1000.0);
     child.kill().expect("ended");
     child.wait().expect("ended");
 }
 
-/// Starts the service and waits until it says where it listens.
-fn start_and_keep(binary: &Path, folder: &Path) -> (Child, Duration) {
+/// Starts the service and waits until it says where it listens; how long that took, and where.
+fn start_and_keep(binary: &Path, folder: &Path) -> (Child, Duration, SocketAddr) {
     let begun = Instant::now();
     let mut child = Command::new(binary)
         .args(["serve", "--json", "--config"])
@@ -57,7 +90,10 @@ fn start_and_keep(binary: &Path, folder: &Path) -> (Child, Duration) {
         .expect("it starts");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it says where it listens");
-    (child, begun.elapsed())
+    let took = begun.elapsed();
+    let said: Value = serde_json::from_str(&line).expect("JSON");
+    let listen = said["listen"].as_str().and_then(|it| it.parse().ok());
+    (child, took, listen.expect("an address"))
 }
 
 /// A figure of `/proc/<pid>/status`, bytes.

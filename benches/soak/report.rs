@@ -102,6 +102,7 @@ impl Report {
             ("pending", there),
             ("reset_intent", 0),
             ("nonce", 2000),
+            ("sheet", ever),
             ("lease", routers + 2),
         ] {
             say(rows(name) <= most, format!("{name}: {} rows, bound {most}", rows(name)));

@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod allotment;
 pub mod causes;
+mod cluster;
 pub mod credentials;
 pub mod fair_use;
 pub mod interventions;

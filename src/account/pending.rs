@@ -3,6 +3,7 @@
 //! Law 1: the intent is on disk before the router hears of it. A change names *that* something must be made, not what:
 //! what is made is always the account as it stands then, so that order and repetition cannot harm.
 
+use super::cluster;
 use crate::{
     db::{Conn, Error, Result, Row},
     params, sql,
@@ -79,10 +80,10 @@ pub async fn decide(
     kick: bool,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let last = sql!("SELECT COALESCE(MAX(id), 0) AS last FROM pending WHERE service_id = ?");
-    let last: i64 = conn.one(last, params![service_id]).await?.map_or(Ok(0), |row| row.get("last"))?;
+    cluster::hold(conn, service_id).await?;
+    let last = last(conn, service_id).await?;
     // Whoever makes changes up to an id deletes up to it: an id that came again would be deleted unmade.
-    let id = now.timestamp_millis().max(last + 1);
+    let id = u64::try_from(now.timestamp_millis()).unwrap_or_default().max(last + 1);
     let sql = sql!(
         "INSERT INTO pending (service_id, id, server_id, kind, kick, decided_at, tries, failure) \
          VALUES (?, ?, ?, ?, ?, ?, 0, NULL)"
@@ -92,6 +93,12 @@ pub async fn decide(
         Err(Error::Duplicate) => Err(Error::Retry("another change was decided just now".to_owned())),
         outcome => outcome.map(|_| ()),
     }
+}
+
+/// The id of the service's latest change, or 0.
+pub async fn last(conn: &mut Conn, service_id: u64) -> Result<u64> {
+    let sql = sql!("SELECT COALESCE(MAX(id), 0) AS last FROM pending WHERE service_id = ?");
+    conn.one(sql, params![service_id]).await?.map_or(Ok(0), |row| row.get("last"))
 }
 
 /// A service's changes, oldest first.
@@ -197,19 +204,26 @@ pub async fn withdraw_removal(conn: &mut Conn, service_id: u64) -> Result<()> {
 }
 
 /// A removal is no longer wanted although the service lives on: what it may have taken from the router already is brought
-/// back, by a change in its place.
+/// back, by a change in its place. The change comes first: whoever makes the removal just now deletes up to its id, and
+/// what follows must have a later one.
 pub async fn undo_removal(conn: &mut Conn, (server_id, service_id): (u64, u64), now: DateTime<Utc>) -> Result<()> {
-    let sql = sql!("DELETE FROM pending WHERE service_id = ? AND kind = 'remove'");
-    if conn.execute(sql, params![service_id]).await? > 0 {
-        decide(conn, (server_id, service_id), Kind::Change, false, now).await?;
+    if !is_to_go(conn, service_id).await? {
+        return Ok(());
     }
-    Ok(())
+    decide(conn, (server_id, service_id), Kind::Change, false, now).await?;
+    withdraw_removal(conn, service_id).await
 }
 
-/// Secret and queue are as stored; only the ending of sessions may still wait.
-pub async fn brought_in_line(conn: &mut Conn, service_id: u64) -> Result<()> {
-    let sql = sql!("DELETE FROM pending WHERE service_id = ? AND kick = ?");
-    conn.execute(sql, params![service_id, false]).await.map(|_| ())
+/// Whether a service's removal is still wanted.
+pub async fn is_to_go(conn: &mut Conn, service_id: u64) -> Result<bool> {
+    let sql = sql!("SELECT id FROM pending WHERE service_id = ? AND kind = 'remove' LIMIT 1");
+    Ok(conn.one(sql, params![service_id]).await?.is_some())
+}
+
+/// Secret and queue are as stored when this was the latest change; only the ending of sessions may still wait.
+pub async fn brought_in_line(conn: &mut Conn, service_id: u64, up_to: u64) -> Result<()> {
+    let sql = sql!("DELETE FROM pending WHERE service_id = ? AND id <= ? AND kick = ?");
+    conn.execute(sql, params![service_id, up_to, false]).await.map(|_| ())
 }
 
 /// How many changes wait in all.

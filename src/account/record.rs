@@ -2,14 +2,15 @@
 
 use super::{
     causes::Causes,
+    cluster,
     credentials::{PasswordRule, UsernameRule},
     settings::{Collect, OwnSpeed, PppService, Settings},
 };
 use crate::{
-    db::{Conn, Error, Result, Row, Sql},
+    db::{Conn, Error, Result, Row, Sql, Value},
     params,
     seal::Seal,
-    sql,
+    sheet, sql,
     units::{Bytes, Kbps, Speed},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -184,10 +185,12 @@ impl Account {
         self.settings = settings;
     }
 
-    /// Reads it, if it was ever known. In a transaction its rows are locked until the end.
+    /// Reads it, if it was ever known. Its rows are not held: see [`Account::find_locked`].
     pub async fn find(conn: &mut Conn, service_id: u64) -> Result<Option<Self>> {
         let sql = sql!(
-            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters, \
+             CASE WHEN s.seated = 1 THEN (SELECT h.figures FROM sheet h \
+             WHERE h.server_id = a.server_id AND h.first_id <= s.service_id ORDER BY h.first_id DESC LIMIT 1) END AS sheet \
              FROM account a JOIN standing s ON s.service_id = a.service_id WHERE a.service_id = ?"
         );
         conn.one(sql, params![service_id]).await?.map(|row| Self::from_row(&row)).transpose()
@@ -195,8 +198,10 @@ impl Account {
 
     /// Reads many, for [`Conn::of_many`]; see [`Account::from_rows`].
     pub const OF_MANY: Sql = sql!(
-        "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
-         FROM account a JOIN standing s ON s.service_id = a.service_id WHERE a.service_id IN (?)"
+        "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters, \
+         CASE WHEN s.seated = 1 THEN (SELECT h.figures FROM sheet h \
+         WHERE h.server_id = a.server_id AND h.first_id <= s.service_id ORDER BY h.first_id DESC LIMIT 1) END AS sheet \
+         FROM account a JOIN standing s ON s.service_id = a.service_id WHERE a.service_id = ?"
     );
 
     /// What [`Account::OF_MANY`] brought.
@@ -207,40 +212,87 @@ impl Account {
     /// The same, holding its rows against others until the transaction ends.
     pub async fn find_locked(conn: &mut Conn, service_id: u64) -> Result<Option<Self>> {
         let sql = sql!(
-            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters, s.seated \
              FROM account a JOIN standing s ON s.service_id = a.service_id WHERE a.service_id = ? /*! FOR UPDATE */"
         );
-        conn.one(sql, params![service_id]).await?.map(|row| Self::from_row(&row)).transpose()
+        let found = Self::locked(conn, sql, params![service_id]).await?.pop();
+        if found.is_some() {
+            cluster::meet(conn, service_id).await?;
+        }
+        Ok(found)
+    }
+
+    /// What a statement that holds rows brings. Those that are seated are taken out: whoever holds them may change them.
+    async fn locked(conn: &mut Conn, sql: Sql, values: Vec<Value>) -> Result<Vec<Self>> {
+        let mut rows = conn.rows(sql, values.clone()).await?;
+        let seats = rows.iter().map(|row| Ok((row.get("service_id")?, row.get("seated")?)));
+        let seats = seats.collect::<Result<Vec<(u64, bool)>>>()?;
+        let seated: Vec<u64> =
+            seats.into_iter().filter(|(_, seated)| *seated).map(|(service_id, _)| service_id).collect();
+        if !seated.is_empty() {
+            sheet::take_out(conn, &seated).await?;
+            rows = conn.rows(sql, values).await?;
+        }
+        rows.iter().map(|row| Self::with_balance(row, row.get("balance_bytes")?)).collect()
     }
 
     /// All that are on a router, by service id, held against others until the transaction ends.
     pub async fn of_server_locked(conn: &mut Conn, server_id: u64) -> Result<Vec<Self>> {
         let sql = sql!(
-            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters, s.seated \
              FROM account a JOIN standing s ON s.service_id = a.service_id \
              WHERE a.server_id = ? AND a.state = 'made' ORDER BY a.service_id /*! FOR UPDATE */"
         );
-        conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
+        Self::locked(conn, sql, params![server_id]).await
     }
 
     /// Those on a router that are on a plan, by service id, held against others until the transaction ends.
     pub async fn on_plans_locked(conn: &mut Conn, server_id: u64) -> Result<Vec<Self>> {
         let sql = sql!(
-            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters, s.seated \
              FROM account a JOIN standing s ON s.service_id = a.service_id \
              WHERE a.server_id = ? AND a.state = 'made' AND a.plan_id IS NOT NULL ORDER BY a.service_id /*! FOR UPDATE */"
         );
-        conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
+        Self::locked(conn, sql, params![server_id]).await
     }
 
     /// All that are on a router, by service id.
     pub async fn of_server(conn: &mut Conn, server_id: u64) -> Result<Vec<Self>> {
+        crate::read_seated!(Self::read_of_server(conn, server_id).await)
+    }
+
+    async fn read_of_server(conn: &mut Conn, server_id: u64) -> Result<Vec<Self>> {
         let sql = sql!(
-            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters \
+            "SELECT a.*, s.balance_bytes, s.threshold_armed, s.cause_quota, s.quota_at, s.letters, s.seated \
              FROM account a JOIN standing s ON s.service_id = a.service_id \
              WHERE a.server_id = ? AND a.state = 'made' ORDER BY a.service_id"
         );
-        conn.rows(sql, params![server_id]).await?.iter().map(Self::from_row).collect()
+        let rows = conn.rows(sql, params![server_id]).await?;
+        let seats = rows.iter().map(|row| Ok((row.get("service_id")?, row.get("seated")?)));
+        let seats = seats.collect::<Result<Vec<_>>>()?;
+        let sheets = sheet::of_seated(conn, server_id, seats.iter().copied()).await?;
+        let account = |(row, (id, seated)): (&Row, &(u64, bool))| {
+            let balance = if *seated { sheets.seat(*id)?.balance } else { row.get("balance_bytes")? };
+            Self::with_balance(row, balance)
+        };
+        rows.iter().zip(&seats).map(account).collect()
+    }
+
+    /// Those on a router that are collected at every cron run, by service id.
+    pub async fn with_cron(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
+        let sql = sql!(
+            "SELECT service_id FROM account WHERE server_id = ? AND state = 'made' AND collect_with = 'cron' \
+             ORDER BY service_id"
+        );
+        let found = conn.rows(sql, params![server_id]).await?;
+        found.iter().map(|row| row.get("service_id")).collect()
+    }
+
+    /// What those on a router are called, by service id.
+    pub async fn names(conn: &mut Conn, server_id: u64) -> Result<Vec<(u64, String)>> {
+        let sql =
+            sql!("SELECT service_id, username FROM account WHERE server_id = ? AND state = 'made' ORDER BY service_id");
+        conn.read_all(sql, params![server_id], |cells| Ok((cells.take()?, cells.take()?))).await
     }
 
     /// Gives the living accounts of a plan its speed, each way that the product itself says nothing of.
@@ -316,7 +368,7 @@ impl Account {
         conn.execute(sql, self.columns(now)).await.map(|_| ())
     }
 
-    fn columns(&self, now: DateTime<Utc>) -> Vec<crate::db::Value> {
+    fn columns(&self, now: DateTime<Utc>) -> Vec<Value> {
         let (sold, terms) = (&self.sold, &self.settings);
         params![
             self.service_id,
@@ -377,6 +429,11 @@ impl Account {
     }
 
     fn from_row(row: &Row) -> Result<Self> {
+        let balance = sheet::seat_of(row)?.map_or_else(|| row.get("balance_bytes"), |seat| Ok(seat.balance))?;
+        Self::with_balance(row, balance)
+    }
+
+    fn with_balance(row: &Row, balance: i64) -> Result<Self> {
         let online: Option<bool> = row.get("online")?;
         let online_at: Option<DateTime<Utc>> = row.get("online_at")?;
         Ok(Self {
@@ -397,7 +454,7 @@ impl Account {
                 admin_reason: row.get("admin_reason")?,
                 quota_at: row.get("quota_at")?,
             },
-            balance: row.get("balance_bytes")?,
+            balance,
             threshold_armed: row.get("threshold_armed")?,
             letters: row.get("letters")?,
             online: online.zip(online_at),

@@ -3,7 +3,7 @@
 use super::causes::Causes;
 use crate::{
     db::{Conn, Result, Row, Value},
-    params, sql,
+    params, sheet, sql,
     units::Bytes,
 };
 use chrono::{DateTime, Utc};
@@ -166,6 +166,7 @@ pub struct Line {
 impl Line {
     fn of(row: &Row) -> Result<Self> {
         let packet: Option<u64> = row.get("packet_bytes")?;
+        let balance = sheet::seat_of(row)?.map_or_else(|| row.get("balance_bytes"), |seat| Ok(seat.balance))?;
         Ok(Self {
             service_id: row.get("service_id")?,
             server_id: row.get("server_id")?,
@@ -185,7 +186,7 @@ impl Line {
                 admin_reason: row.get("admin_reason")?,
                 quota_at: row.get("quota_at")?,
             },
-            balance: packet.map(|_| row.get("balance_bytes")).transpose()?,
+            balance: packet.map(|_| balance),
             packet: packet.map(Bytes),
             waiting: row.get("waiting")?,
             booked_at: row.get("booked_at")?,
@@ -234,7 +235,9 @@ pub async fn list(conn: &mut Conn, filter: &Filter, limit: u32, skip: u64) -> Re
     let sql = sql!(
         "SELECT a.service_id, a.server_id, a.state, a.status, a.client_id, a.client_name, a.email, a.username, a.address, \
          a.packet_bytes, a.cause_billing, a.cause_admin, a.billing_reason, a.admin_reason, s.cause_quota, s.quota_at, \
-         s.balance_bytes, CASE WHEN s.reading > 0 THEN v.seen_at ELSE s.booked_at END AS booked_at, COALESCE(v.name, '') AS server_name, \
+         s.balance_bytes, CASE WHEN s.seated = 1 THEN (SELECT h.figures FROM sheet h \
+         WHERE h.server_id = a.server_id AND h.first_id <= s.service_id ORDER BY h.first_id DESC LIMIT 1) END AS sheet, \
+         CASE WHEN s.reading > 0 THEN v.seen_at ELSE s.booked_at END AS booked_at, COALESCE(v.name, '') AS server_name, \
          (SELECT COUNT(*) FROM pending p WHERE p.service_id = a.service_id) AS waiting \
          FROM account a JOIN standing s ON s.service_id = a.service_id \
          LEFT JOIN server v ON v.id = a.server_id LEFT JOIN fair_use f ON f.service_id = a.service_id \

@@ -77,14 +77,8 @@ impl Profile {
 fn subnets_of(text: &str) -> std::result::Result<Vec<Ipv4Net>, String> {
     let lines = text.lines().map(|line| line.split_once('#').map_or(line, |(before, _)| before));
     let words = lines.flat_map(|line| line.split([' ', '\t', ',', ';'])).filter(|word| !word.is_empty());
-    let mut found = Vec::new();
-    for word in words {
-        found.push(subnet(word)?);
-        if found.len() > MOST_SUBNETS * 2 {
-            break;
-        }
-    }
-    let subnets = Ipv4Net::aggregate(&found);
+    let found = words.map(subnet).collect::<std::result::Result<Vec<_>, _>>()?;
+    let subnets: Vec<Ipv4Net> = Ipv4Net::aggregate(&found).into_iter().flat_map(no_wider).collect();
     if subnets.len() > MOST_SUBNETS {
         return Err(format!(
             "are more than {MOST_SUBNETS}, which is too much for a router's packets to be compared with"
@@ -110,6 +104,12 @@ fn subnet(word: &str) -> std::result::Result<Ipv4Net, String> {
         ));
     }
     Ok(net.trunc())
+}
+
+/// A subnet in parts that [`subnet`] takes: two that were typed may have become one that is too wide to be read back.
+fn no_wider(net: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
+    // An error here is a prefix shorter than the subnet's own, which the larger of the two is not.
+    net.subnets(net.prefix_len().max(SHORTEST)).into_iter().flatten()
 }
 
 impl Stored {
@@ -182,6 +182,18 @@ mod tests {
             ["192.0.2.0/24", "198.51.100.9/32", "203.0.113.0/24"]
         );
         assert!(nets("# none yet").is_empty());
+        // Neighbours are not joined into what could not be read back.
+        assert_eq!(nets("6.0.0.0/8 7.0.0.0/8 7.1.0.0/16"), ["6.0.0.0/8", "7.0.0.0/8"]);
+    }
+
+    #[test]
+    fn the_last_of_a_long_list_counts_as_the_first_does() {
+        let many: Vec<String> = (0..40_000).map(|at| format!("10.0.{}.{}", at / 256, at % 256)).collect();
+        let last = nets(&format!("{}\n192.0.2.1", many.join(" ")));
+        assert_eq!(
+            last,
+            ["10.0.0.0/17", "10.0.128.0/20", "10.0.144.0/21", "10.0.152.0/22", "10.0.156.0/26", "192.0.2.1/32"]
+        );
     }
 
     #[test]

@@ -60,6 +60,10 @@ pub async fn find(conn: &mut Conn, id: u64) -> Result<Option<Stored>> {
 
 /// The one with that number; nobody changes or removes it before this transaction ends.
 pub async fn held(conn: &mut Conn, id: u64) -> Result<Option<Stored>> {
+    if conn.is_of_a_cluster() {
+        // A lock is its node's own; who changes or removes the plan writes to its row as well.
+        conn.execute(sql!("UPDATE plan SET held = held + 1 WHERE id = ?"), params![id]).await?;
+    }
     let sql = sql!("SELECT id, terms, changed_at FROM plan WHERE id = ? /*! LOCK IN SHARE MODE */");
     conn.one(sql, params![id]).await?.map(|row| Stored::from_row(&row)).transpose()
 }

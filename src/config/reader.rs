@@ -121,6 +121,12 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| self.wrong(key, right))
     }
 
+    /// The same, as it was written: people are shown it.
+    fn web_text(&self, key: &str) -> Result<String, ConfigError> {
+        self.web(key)?;
+        Ok(self.text(key)?.trim().to_owned())
+    }
+
     /// A list of texts; in the environment with commas.
     fn list(&self, key: &str) -> Result<Vec<String>, ConfigError> {
         let wrong = || self.wrong(key, "a list of texts in quotes");
@@ -161,7 +167,7 @@ pub(super) fn config(from: &Reader<'_>) -> Result<Config, ConfigError> {
             carry_over: from.flag("traffic.carry_over")?,
         },
         netflow: Netflow {
-            default_url: from.web("netflow.default_url")?.into(),
+            default_url: from.web_text("netflow.default_url")?,
             show_username: from.flag("netflow.show_username")?,
             show_password: from.flag("netflow.show_password")?,
         },
@@ -305,9 +311,6 @@ fn plans(from: &Reader<'_>) -> Result<Plans, ConfigError> {
 
 fn collect(from: &Reader<'_>) -> Result<Collect, ConfigError> {
     let poll = from.whole("collect.poll_seconds", 0..=86_400)?;
-    if (1..5).contains(&poll) {
-        return Err(from.wrong("collect.poll_seconds", "0 (only when asked) or a whole number from 5 to 86400"));
-    }
     let factor = from.decimal("collect.sanity_factor")?.filter(|f| *f == 0.0 || (1.0..=1000.0).contains(f));
     let factor = factor.ok_or_else(|| from.wrong("collect.sanity_factor", "0 (off) or a number from 1 to 1000"))?;
     let (lease, write) = (from.whole("collect.lease_seconds", 2..=600)?, from.whole("router.write_seconds", 1..=600)?);

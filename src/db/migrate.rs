@@ -4,7 +4,7 @@
 //! where it stopped. Two processes that start together take turns by a row, also through two nodes of a cluster. A released file is never changed: its
 //! checksum is compared, and a schema newer than the program is refused.
 
-use super::{Conn, Db, Error, Result, mysql};
+use super::{Conn, Db, Error, Result, mysql, respell};
 use crate::{
     clock::{Chance, Clock},
     in_tx, params, sql,
@@ -24,6 +24,10 @@ const FILES: &[(&str, &str)] = &[
     ("0006_standing", include_str!("../../sql/0006_standing.sql")),
     ("0007_sidecars", include_str!("../../sql/0007_sidecars.sql")),
     ("0008_doubt", include_str!("../../sql/0008_doubt.sql")),
+    ("0009_packed", include_str!("../../sql/0009_packed.sql")),
+    ("0010_slices", include_str!("../../sql/0010_slices.sql")),
+    ("0011_sheets", include_str!("../../sql/0011_sheets.sql")),
+    ("0012_cluster", include_str!("../../sql/0012_cluster.sql")),
 ];
 
 const STEPS_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_step (
@@ -55,29 +59,49 @@ const LOCK_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_lock (
 const TERM: Duration = Duration::from_secs(60);
 /// How long another process is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks at what another process does.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs what is missing.
 ///
 /// # Errors
 /// [`Error::Defect`] where the schema is newer than this program or a released file was changed; it says which.
 pub async fn run(db: &Db, clock: &Clock) -> Result<Applied> {
-    let mut conn = db.writer().await?;
+    let mut applied = 0;
     if !db.is_shared() {
-        return locked(&mut conn, clock, None).await;
+        let of = locked(&mut db.writer().await?, clock, None, &mut applied).await?;
+        return Ok(Applied { steps: applied, of });
     }
-    conn.raw(LOCK_TABLE, LOCK_TABLE).await?;
     let owner = hex::encode(Chance::System.bytes::<8>());
     let end = Instant::now() + PATIENCE;
-    while !take(db, clock, &owner).await? {
+    let outcome = loop {
+        match alone(db, (clock, &owner, end), &mut applied).await {
+            // In a cluster, what another node says of the schema ends whatever is in its way here. What was done is on record.
+            Err(error) if error.is_retryable() && Instant::now() < end => tokio::time::sleep(PAUSE).await,
+            outcome => break outcome,
+        }
+    };
+    // The row, if it is ours, runs out by itself.
+    if let Err(Error::Unavailable(_)) = outcome {
+        return outcome.map(|of| Applied { steps: applied, of });
+    }
+    let free = sql!("DELETE FROM schema_lock WHERE owner = ? /* MySQL only */");
+    let freed = db.execute(free, params![&owner]).await;
+    let of = outcome?;
+    freed.map(|_| Applied { steps: applied, of })
+}
+
+/// Waits for the lock's row, then does what is missing; how many steps there are.
+async fn alone(db: &Db, (clock, owner, end): (&Clock, &str, Instant), applied: &mut usize) -> Result<usize> {
+    let mut conn = db.writer().await?;
+    conn.raw(LOCK_TABLE, LOCK_TABLE).await?;
+    while !take(db, clock, owner).await? {
         if Instant::now() > end {
             return Err(Error::Unavailable("another process has been changing the schema for two minutes".to_owned()));
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(PAUSE).await;
     }
-    let outcome = locked(&mut conn, clock, Some(&owner)).await;
-    let free = sql!("DELETE FROM schema_lock WHERE owner = ? /* MySQL only */");
-    let freed = db.execute(free, params![&owner]).await;
-    outcome.and_then(|applied| freed.map(|_| applied))
+    locked(&mut conn, clock, Some(owner), applied).await
 }
 
 /// Takes the lock's row where it is free or run out.
@@ -138,14 +162,13 @@ struct Recorded {
     done: bool,
 }
 
-async fn locked(conn: &mut Conn, clock: &Clock, owner: Option<&str>) -> Result<Applied> {
+async fn locked(conn: &mut Conn, clock: &Clock, owner: Option<&str>, applied: &mut usize) -> Result<usize> {
     // SQLite's DDL is transactional: all or nothing, and the write lock keeps the other process out.
     conn.raw("BEGIN IMMEDIATE", "SELECT 1").await?;
     conn.raw(STEPS_TABLE, STEPS_TABLE).await?;
     let all = steps();
     let done = recorded(conn).await?;
     check(&all, &done)?;
-    let mut applied = 0;
     for step in &all {
         let before = done.get(&step.key());
         if before.is_some_and(|row| row.done) {
@@ -161,17 +184,17 @@ async fn locked(conn: &mut Conn, clock: &Clock, owner: Option<&str>) -> Result<A
                 sql!("INSERT INTO schema_step (file, step, checksum, begun_at, done_at) VALUES (?, ?, ?, ?, NULL)");
             conn.execute(begin, params![step.file, step.number, &step.checksum, clock.now()]).await?;
         }
-        match conn.raw(step.text, step.text).await {
+        match conn.raw(&respell::for_sqlite(step.text), step.text).await {
             // Begun by a process that was killed before it could say that it was done.
             Err(Error::Defect(text)) if before.is_some() && mysql::is_already_done(&text) => {}
             outcome => outcome?,
         }
         let end = sql!("UPDATE schema_step SET done_at = ? WHERE file = ? AND step = ?");
         conn.execute(end, params![clock.now(), step.file, step.number]).await?;
-        applied += 1;
+        *applied += 1;
     }
     conn.raw("COMMIT", "SELECT 1").await?;
-    Ok(Applied { steps: applied, of: all.len() })
+    Ok(all.len())
 }
 
 async fn recorded(conn: &mut Conn) -> Result<HashMap<(String, i64), Recorded>> {

@@ -1,4 +1,4 @@
-//! SQLite's upsert, respelled for MySQL.
+//! SQLite's upsert, respelled for MySQL; and words that only one of the two is told.
 //!
 //! Strict: a clause that is not exactly of the known form is refused, never passed on changed or dropped.
 
@@ -18,6 +18,19 @@ pub fn for_mysql(sql: &str) -> Result<String, String> {
         changes.push(assignment(change.trim()).ok_or_else(|| unknown(sql))?);
     }
     Ok(format!("{head} ON DUPLICATE KEY UPDATE {}", changes.join(", ")))
+}
+
+/// A step of the schema as SQLite is told it: `/*sqlite … */` is a comment to MySQL, as `/*! … */` is to SQLite.
+pub fn for_sqlite(sql: &str) -> String {
+    let mut told = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some((before, after)) = rest.split_once("/*sqlite ") {
+        let (own, after) = after.split_once("*/").unwrap_or((after, ""));
+        told.push_str(before);
+        told.push_str(own);
+        rest = after;
+    }
+    told + rest
 }
 
 /// `c = excluded.c` or `c = table.c + excluded.c` (SQLite wants the table's name only where it is ambiguous: it is not).
@@ -44,12 +57,12 @@ fn unknown(sql: &str) -> String {
 /// `INSERT … VALUES (?, ?) …` with so many groups.
 ///
 /// # Errors
-/// A sentence where there is not exactly one group of plain `?`.
+/// A sentence where there is not exactly one group of plain `?` and whole numbers.
 pub fn repeat_values(sql: &str, times: usize) -> Result<String, String> {
     let wrong = || format!("a batch needs exactly one VALUES (?, …): {sql}");
     let (head, rest) = sql.split_once("VALUES (").ok_or_else(wrong)?;
     let (group, tail) = rest.split_once(')').ok_or_else(wrong)?;
-    if !group.bytes().all(|b| matches!(b, b'?' | b',' | b' ')) || tail.contains('?') {
+    if !group.bytes().all(|b| matches!(b, b'?' | b',' | b' ' | b'0'..=b'9')) || tail.contains('?') {
         return Err(wrong());
     }
     let group = format!("({group})");
@@ -77,6 +90,14 @@ pub fn for_ids(sql: &str, ids: usize) -> Result<(String, usize), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_database_is_told_its_own_words() {
+        let sql = "UPDATE t SET a = /*! HEX(b) */ /*sqlite printf('%X', b) */, c = /*sqlite 1 */ /*! 2 */ WHERE d";
+        let told = "UPDATE t SET a = /*! HEX(b) */ printf('%X', b) , c = 1  /*! 2 */ WHERE d";
+        assert_eq!(for_sqlite(sql), told);
+        assert_eq!(for_sqlite("SELECT 1"), "SELECT 1");
+    }
 
     #[test]
     fn upserts_are_respelled() {
@@ -120,6 +141,11 @@ mod tests {
             repeat_values("INSERT INTO t (a) VALUES (?) x", 3).unwrap(),
             "INSERT INTO t (a) VALUES (?), (?), (?) x"
         );
+        assert_eq!(
+            repeat_values("INSERT INTO t (a, b) VALUES (?, 10)", 2).unwrap(),
+            "INSERT INTO t (a, b) VALUES (?, 10), (?, 10)"
+        );
+        assert!(repeat_values("INSERT INTO t (a) VALUES (NOW())", 2).is_err());
         assert!(repeat_values("UPDATE t SET a = ?", 2).is_err());
         assert!(repeat_values("INSERT INTO t (a, b) VALUES (?, 0) ON x ?", 2).is_err());
     }

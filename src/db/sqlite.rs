@@ -1,51 +1,64 @@
-//! SQLite: one connection that writes, a few that read, all work on blocking threads.
+//! SQLite: one connection that writes, a few that read.
 //!
-//! WAL with `synchronous = FULL`: an intent that was committed is on disk before a router or a mail server hears of it
-//! (law 1), also after a power cut.
+//! A word of an open transaction that is said quickly is said on the thread that asks: it waits for nobody, and the way to a
+//! blocking thread and back is dearer than most statements are. What waits for another process, commits, flushes, is said of
+//! many rows at once, or has taken long, is done by a blocking thread.
+//!
+//! WAL, flushed by us: with `synchronous = NORMAL` a commit writes its pages and does not wait for the disk, then [`Flusher`]
+//! waits for it together with all others that do. So an intent that was committed is on disk before a router or a mail
+//! server hears of it (law 1), also after a power cut; the order of commits is the file's.
+//!
+//! Whether anything was written since is asked without a way to another thread: see [`Files::stamp`].
 
-use super::{Cells, Error, Outcome, Result, Row, Sql, Stamp, Value};
+use super::{Cells, Error, Outcome, Result, Row, Sql, Stamp, Value, flush::Flusher};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter, types::ValueRef};
 use std::{
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::HashMap,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const READERS: usize = 4;
 
-/// How long another process's write is waited for.
-const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long another process's write is waited for, the time included that was spent behind others of this process.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// A statement that took longer is carried out by a blocking thread, until it was quicker so many times in a row: one that is
+/// said of large routers and small ones by turns stays there.
+const QUICK: Duration = Duration::from_millis(1);
+const IN_A_ROW: u8 = 16;
+
+/// So many rows are written in no time.
+const FEW: usize = 16;
 
 /// The connections to one file.
 #[derive(Debug)]
 pub(super) struct Files {
     writers: Arc<Pool>,
     readers: Arc<Pool>,
+    /// Is only asked whether anything was written.
+    watcher: Mutex<Connection>,
+    flusher: Arc<Flusher>,
 }
 
 #[derive(Debug)]
 struct Pool {
-    idle: Mutex<Vec<Numbered>>,
+    idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
-}
-
-/// A connection with a number that no other one of this process has.
-#[derive(Debug)]
-struct Numbered {
-    connection: Connection,
-    number: u64,
+    /// Statements that were not [`QUICK`], and how many times they still have to be.
+    slow: Mutex<HashMap<Sql, u8>>,
 }
 
 /// A connection in use. Dropped, it rolls back what was left open and goes home.
 #[derive(Debug)]
 pub(super) struct Held {
-    connection: Option<Numbered>,
+    connection: Option<Connection>,
+    /// How long another process's write is waited for.
+    patience: Duration,
     pool: Arc<Pool>,
-    /// Its commits do not wait for the disk; at home they do again.
-    relaxed: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -54,17 +67,44 @@ impl Files {
         blocking(move || {
             let writer = connect(&path, false)?;
             let readers = (0..READERS).map(|_| connect(&path, true)).collect::<Result<_>>()?;
-            Ok(Self { writers: Pool::of(vec![writer]), readers: Pool::of(readers) })
+            let watcher = connect(&path, true)?;
+            // Whoever asks it is on a thread that must not wait; what it cannot say at once it does not know.
+            watcher.busy_timeout(Duration::ZERO).map_err(translate)?;
+            let flusher = Arc::new(Flusher::new(move || flush(&path)));
+            let (writers, readers) = (Pool::of(vec![writer]), Pool::of(readers));
+            Ok(Self { writers, readers, watcher: Mutex::new(watcher), flusher })
         })
         .await?
     }
 
+    /// Waits until all that was committed is on disk.
+    pub(super) fn flusher(&self) -> Arc<Flusher> {
+        Arc::clone(&self.flusher)
+    }
+
+    /// Whoever stood behind a writer that waited for another process in vain has waited for that process too: it does not
+    /// begin to wait anew, or a queue of them would outlast whoever asks.
     pub(super) async fn writer(&self) -> Result<Held> {
-        Pool::take(&self.writers).await
+        let since = Instant::now();
+        let mut held = Pool::take(&self.writers).await?;
+        held.patience = BUSY.saturating_sub(since.elapsed());
+        if let Some(connection) = &held.connection {
+            connection.busy_timeout(held.patience).map_err(translate)?;
+        }
+        Ok(held)
     }
 
     pub(super) async fn reader(&self) -> Result<Held> {
         Pool::take(&self.readers).await
+    }
+
+    /// A connection is told another number after anybody else has committed anything, in this process or not, and this one
+    /// writes nothing itself. The number stands in memory that all connections to the file share: a few microseconds, on
+    /// the caller's thread. `None` where it would have to wait.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = watcher.prepare_cached("PRAGMA data_version").ok()?;
+        statement.query_row([], |row| row.get(0)).ok().map(Stamp)
     }
 }
 
@@ -75,48 +115,64 @@ fn connect(path: &PathBuf, reader: bool) -> Result<Connection> {
     );
     let connection = opened.map_err(|error| Error::Unavailable(format!("{}: {error}", path.display())))?;
     connection.busy_timeout(BUSY).map_err(translate)?;
-    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                   PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;";
-    connection.execute_batch(pragmas).map_err(translate)?;
-    if reader {
-        connection.execute_batch("PRAGMA query_only = ON").map_err(translate)?;
+    let journal: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(translate)?;
+    if journal != "wal" {
+        let text = format!("{}: SQLite cannot keep a write-ahead log there; use a local disk", path.display());
+        return Err(Error::Unavailable(text));
     }
+    // What was changed and is not committed stands in the writer's cache. A reader's is forgotten after the next commit of
+    // anybody, and the system has the file's pages anyway.
+    let own = if reader { "PRAGMA cache_size = -4000; PRAGMA query_only = ON" } else { "PRAGMA cache_size = -16000" };
+    let pragmas = format!("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; {own}");
+    connection.execute_batch(&pragmas).map_err(translate)?;
     connection.set_prepared_statement_cache_capacity(256);
     Ok(connection)
 }
 
+/// Puts the log on disk. SQLite holds its locks on other files than this one, so that closing it here gives none up.
+fn flush(database: &Path) -> std::io::Result<()> {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    File::open(log)?.sync_data()
+}
+
 impl Pool {
     fn of(idle: Vec<Connection>) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let numbered = |connection| Numbered { connection, number: NEXT.fetch_add(1, Ordering::Relaxed) };
-        let idle: Vec<Numbered> = idle.into_iter().map(numbered).collect();
         let permits = Arc::new(Semaphore::new(idle.len()));
-        Arc::new(Self { idle: Mutex::new(idle), permits })
+        Arc::new(Self { idle: Mutex::new(idle), permits, slow: Mutex::default() })
+    }
+
+    fn slow(&self) -> MutexGuard<'_, HashMap<Sql, u8>> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn took(&self, sql: Sql, time: Duration) {
+        let mut slow = self.slow();
+        if time > QUICK {
+            slow.insert(sql, IN_A_ROW);
+        } else if let Some(left) = slow.get_mut(&sql) {
+            *left -= 1;
+            if *left == 0 {
+                slow.remove(&sql);
+            }
+        }
     }
 
     async fn take(pool: &Arc<Self>) -> Result<Held> {
         let gone = || Error::Unavailable("the pool is closed".to_owned());
         let permit = Arc::clone(&pool.permits).acquire_owned().await.map_err(|_closed| gone())?;
         let connection = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Ok(Held {
-            connection: Some(connection.ok_or_else(gone)?),
-            pool: Arc::clone(pool),
-            relaxed: false,
-            _permit: permit,
-        })
+        let connection = Some(connection.ok_or_else(gone)?);
+        Ok(Held { connection, patience: BUSY, pool: Arc::clone(pool), _permit: permit })
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(held) = self.connection.take() {
-            if !held.connection.is_autocommit() {
+            if !held.is_autocommit() {
                 // Fails only where SQLite rolled back by itself already.
-                let _ = held.connection.execute_batch("ROLLBACK");
-            }
-            if self.relaxed {
-                // Outside a transaction it cannot fail.
-                let _ = held.connection.execute_batch("PRAGMA synchronous = FULL");
+                let _ = held.execute_batch("ROLLBACK");
             }
             self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(held);
         }
@@ -126,9 +182,28 @@ impl Drop for Held {
 type Answer<T> = Result<(Held, Result<T>)>;
 
 impl Held {
-    /// For a transaction that begins with `PRAGMA synchronous = NORMAL`.
-    pub(super) fn relax(&mut self) {
-        self.relaxed = true;
+    /// Here, where that waits for nobody and has been quick; on a blocking thread otherwise.
+    async fn quickly<T: Send + 'static>(
+        mut self,
+        sql: Sql,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let pool = Arc::clone(&self.pool);
+        let timed = move |connection: &mut Connection| {
+            let since = Instant::now();
+            let outcome = work(connection);
+            pool.took(sql, since.elapsed());
+            outcome
+        };
+        // Thousands of them in a row let others have the thread in between.
+        tokio::task::coop::consume_budget().await;
+        match self.connection.as_mut().filter(|it| !it.is_autocommit()) {
+            Some(connection) if !self.pool.slow().contains_key(&sql) => {
+                let outcome = timed(connection).map_err(translate);
+                Ok((self, outcome))
+            }
+            _ => self.on_thread(timed).await,
+        }
     }
 
     /// The connection travels to a blocking thread and back. If the caller is gone by then it is dropped there: rolled
@@ -139,7 +214,7 @@ impl Held {
     ) -> Answer<T> {
         blocking(move || {
             let outcome = match self.connection.as_mut() {
-                Some(held) => work(&mut held.connection).map_err(translate),
+                Some(held) => work(held).map_err(translate),
                 None => Err(Error::Cancelled),
             };
             (self, outcome)
@@ -147,18 +222,8 @@ impl Held {
         .await
     }
 
-    /// A connection that only reads is told another number after anybody has committed anything, in this process or not.
-    pub(super) async fn stamp(self) -> Answer<Stamp> {
-        let number = self.connection.as_ref().map_or(u64::MAX, |held| held.number);
-        self.on_thread(move |connection| {
-            let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-            Ok(Stamp { connection: number, version })
-        })
-        .await
-    }
-
     pub(super) async fn run(self, sql: Sql, values: Vec<Value>) -> Answer<Outcome> {
-        self.on_thread(move |connection| {
+        self.quickly(sql, move |connection| {
             let affected = connection.prepare_cached(sql.text())?.execute(params_from_iter(values))?;
             Ok(Outcome { affected: affected as u64, last_id: connection.last_insert_rowid() })
         })
@@ -166,7 +231,7 @@ impl Held {
     }
 
     pub(super) async fn rows(self, sql: Sql, values: Vec<Value>) -> Answer<Vec<Row>> {
-        self.on_thread(move |connection| {
+        self.quickly(sql, move |connection| {
             let mut statement = connection.prepare_cached(sql.text())?;
             let columns: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
             let mut rows = Vec::new();
@@ -204,7 +269,8 @@ impl Held {
     /// Each statement is run for one id after the other: here a round trip costs nothing, and each finds its rows by key.
     pub(super) async fn of_many(self, asked: Vec<(Sql, Vec<u64>)>) -> Answer<Vec<Vec<Row>>> {
         self.on_thread(move |connection| {
-            let transaction = connection.transaction()?;
+            // Of one instant; within a transaction, if one is open.
+            let transaction = connection.savepoint()?;
             let mut found = Vec::with_capacity(asked.len());
             for (sql, ids) in asked {
                 let mut statement = transaction.prepare_cached(sql.text())?;
@@ -222,18 +288,34 @@ impl Held {
     }
 
     pub(super) async fn batch(self, sql: Sql, rows: Vec<Vec<Value>>) -> Answer<()> {
-        self.on_thread(move |connection| {
+        let few = rows.len() <= FEW;
+        let work = move |connection: &mut Connection| {
             let mut statement = connection.prepare_cached(sql.text())?;
             for row in rows {
                 statement.execute(params_from_iter(row))?;
             }
             Ok(())
-        })
-        .await
+        };
+        if few { self.quickly(sql, work).await } else { self.on_thread(work).await }
     }
 
     pub(super) async fn prepare(self, sql: Sql) -> Answer<()> {
         self.on_thread(move |connection| connection.prepare(sql.text()).map(|_| ())).await
+    }
+
+    /// Begins to write: at once where no other process does.
+    pub(super) async fn begin(self) -> Result<Self> {
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        let Some(connection) = &self.connection else { return Err(Error::Cancelled) };
+        let begun = connection.busy_timeout(Duration::ZERO).and_then(|()| connection.execute_batch(BEGIN));
+        connection.busy_timeout(self.patience).map_err(translate)?;
+        let (held, begun) = match begun {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                self.raw(BEGIN.to_owned()).await?
+            }
+            begun => (self, begun.map_err(translate)),
+        };
+        begun.map(|()| held)
     }
 
     pub(super) async fn raw(self, text: String) -> Answer<()> {
@@ -299,5 +381,56 @@ fn translate(error: rusqlite::Error) -> Error {
         | ErrorCode::NotADatabase
         | ErrorCode::OutOfMemory => Error::Unavailable(text),
         _ => Error::Defect(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql;
+
+    #[tokio::test]
+    async fn what_took_long_is_another_threads() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::open(folder.path().join("a.db")).await.unwrap();
+        let count = sql!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT COUNT(*) AS n FROM n"
+        );
+        let mut held = files.writer().await.unwrap().begin().await.unwrap();
+        // A million steps are a hundred times what is quick.
+        for steps in [1_000_000, 10, 1_000_000, 10] {
+            let (again, rows) = held.rows(count, vec![Value::Int(steps)]).await.unwrap();
+            held = again;
+            assert_eq!(rows.unwrap()[0].get::<i64>("n").unwrap(), steps);
+            assert!(held.pool.slow().contains_key(&count));
+        }
+    }
+
+    #[test]
+    fn what_was_quick_many_times_in_a_row_is_quick() {
+        let (pool, sql) = (Pool::of(Vec::new()), sql!("SELECT 1 AS n"));
+        let slow = |time: Duration| {
+            pool.took(sql, time);
+            pool.slow().contains_key(&sql)
+        };
+        assert!(!slow(QUICK), "never slow");
+        for _ in 0..2 {
+            assert!(slow(QUICK * 2));
+            assert!((1..IN_A_ROW).all(|_| slow(QUICK)));
+        }
+        assert!(!slow(QUICK));
+    }
+
+    #[tokio::test]
+    async fn whoever_begins_waits_for_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let files = Files::open(path.clone()).await.unwrap();
+        let other = connect(&path, false).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut waiting = std::pin::pin!(async { files.writer().await?.begin().await });
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        other.execute_batch("COMMIT").unwrap();
+        drop(waiting.await.unwrap());
     }
 }

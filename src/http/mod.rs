@@ -1,6 +1,7 @@
 //! The front door: one line a verb. A request is read whole, its signature checked, its verb run, its answer signed.
 //!
-//! The work runs on the service's own runtime: a client that hangs up does not stop it half-way.
+//! The work runs on the service's own runtime: a client that hangs up does not stop it half-way. A client's page alone is made
+//! where its request was read: it changes nothing, so it may be stopped, and it is asked for more often than all else.
 
 pub mod admin;
 pub mod answer;
@@ -23,12 +24,13 @@ use crate::{
     problem::{Code, Problem},
     steps,
     work::{self, Ask, blocks::Change},
+    written::Written,
 };
 use actix_web::{HttpRequest, HttpResponse, http::Method, http::header, web};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use serde_json::Value;
 use signed::{Admission, Proof, Signing};
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -53,6 +55,8 @@ pub enum Reply {
     Json(Value),
     /// 200 with JSON that is written already.
     Written(Vec<u8>),
+    /// 200 with a client's page.
+    Page(Written),
     /// 201 with what was made, as JSON.
     Made(Value),
     /// 204: done, and nothing to say.
@@ -67,7 +71,7 @@ pub async fn any(front: web::Data<Front>, request: HttpRequest, payload: web::Pa
     let begun = Instant::now();
     let reference = log::reference(&front.app.chance);
     let door = Door::at(request.uri().path(), request.uri().query().unwrap_or_default());
-    let hook = door.as_ref().map_or("other", Door::name).to_owned();
+    let hook = door.as_ref().map_or("other", Door::name);
     let span = tracing::info_span!("request", reference, hook);
     let response = answered(&front, door, &request, payload, &reference).instrument(span.clone()).await;
     let status = response.status().as_u16();
@@ -113,6 +117,7 @@ async fn answered(
     match through(front, door.clone(), request, body).await {
         Ok(Reply::Json(value)) => answer::json(200, &value, Some(&proof)),
         Ok(Reply::Written(json)) => answer::bytes_of(200, answer::JSON, json, Some(&proof)),
+        Ok(Reply::Page(json)) => answer::written(200, json, Some(&proof)),
         Ok(Reply::Made(value)) => answer::json(201, &value, Some(&proof)),
         Ok(Reply::Empty) => answer::empty(204, Some(&proof)),
         Err(problem) => {
@@ -160,8 +165,10 @@ async fn read(mut payload: web::Payload) -> Result<Vec<u8>, Problem> {
 /// Where a path leads.
 #[derive(Clone, Debug)]
 enum Door {
-    /// `/v1/hooks/{hook}`, with its name.
-    Hook(Hook, String),
+    /// `/v1/hooks/client-area`.
+    ClientArea,
+    /// `/v1/hooks/{hook}` of every other one, with its name.
+    Hook(Hook, &'static str),
     /// `/v1/netflow` and below.
     Netflow(netflow::Path),
     /// `/v1/plans` and below.
@@ -178,8 +185,12 @@ impl Door {
         if let Some(name) = path.strip_prefix("/v1/hooks/").filter(|name| name.len() <= 64) {
             let missing =
                 || format!("There is no hook named {name:?}; update Turnpike if the WHMCS module is newer than it.");
-            let hook = Hook::of(name).ok_or_else(|| Problem::new(Code::NoSuchHook, missing()))?;
-            return Ok(Self::Hook(hook, name.to_owned()));
+            if name == CLIENT_AREA {
+                return Ok(Self::ClientArea);
+            }
+            let found = HOOKS.into_iter().find(|(it, _)| *it == name);
+            let (name, hook) = found.ok_or_else(|| Problem::new(Code::NoSuchHook, missing()))?;
+            return Ok(Self::Hook(hook, name));
         }
         if let Some(path) = path.strip_prefix("/v1/netflow").and_then(netflow::Path::of) {
             return path.map(Self::Netflow);
@@ -199,8 +210,9 @@ impl Door {
     }
 
     /// What the log and the meters call it.
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         match self {
+            Self::ClientArea => CLIENT_AREA,
             Self::Hook(_, name) => name,
             Self::Netflow(_) => "netflow",
             Self::Plans(_) => "plans",
@@ -212,9 +224,9 @@ impl Door {
     /// Whether it may change anything. What only shows something may be shown twice: whoever asks again with a recorded
     /// request has recorded its answer too.
     fn changes(&self, method: &Method) -> bool {
-        let shows =
-            [Hook::ClientArea, Hook::AdminTab, Hook::Metrics, Hook::Options, Hook::ListAccounts, Hook::TestConnection];
+        let shows = [Hook::AdminTab, Hook::Metrics, Hook::Options, Hook::ListAccounts, Hook::TestConnection];
         match self {
+            Self::ClientArea => false,
             Self::Hook(hook, _) => !shows.contains(hook),
             _ => *method != Method::GET,
         }
@@ -222,7 +234,7 @@ impl Door {
 
     fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Hook(..) | Self::Admin(_) => &[Method::POST],
+            Self::ClientArea | Self::Hook(..) | Self::Admin(_) => &[Method::POST],
             Self::Netflow(path) => path.methods(),
             Self::Plans(path) => path.methods(),
             Self::Rules(path) => path.methods(),
@@ -231,6 +243,7 @@ impl Door {
 
     async fn run(&self, app: &App, method: &Method, body: &[u8]) -> Result<Reply, Problem> {
         match self {
+            Self::ClientArea => page(app, body).await,
             Self::Hook(hook, _) => run(app, *hook, &Ask::parse(body)?).await,
             Self::Netflow(path) => path.run(app, method, body).await,
             Self::Plans(path) => path.run(app, method, body).await,
@@ -238,6 +251,11 @@ impl Door {
             Self::Admin(page) => admin::run(app, *page, body).await,
         }
     }
+}
+
+/// Every hook's name.
+fn hooks() -> impl Iterator<Item = &'static str> {
+    HOOKS.into_iter().map(|(name, _)| name).chain([CLIENT_AREA])
 }
 
 /// One spelling an id: digits alone, none in front that says nothing.
@@ -258,8 +276,14 @@ async fn through(front: &Front, door: Door, request: &HttpRequest, body: Vec<u8>
     }
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let is_json = kind.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"));
-    if (method == Method::POST || method == Method::PUT) && !is_json {
+    // Some requests say all in their path.
+    let says_nothing = body.is_empty() && kind.is_empty() && matches!(&door, Door::Plans(path) if path.needs_no_body());
+    if (method == Method::POST || method == Method::PUT) && !is_json && !says_nothing {
         return Err(Problem::new(Code::NotJson, "The body must be JSON, with Content-Type: application/json."));
+    }
+    if matches!(door, Door::ClientArea) {
+        let here = AssertUnwindSafe(steps::story(door.name(), page(&front.app, &body)));
+        return here.catch_unwind().await.unwrap_or_else(|_panic| Err(Problem::internal("the page broke off")));
     }
     let app = front.app.clone();
     let work = async move { steps::story(door.name(), door.run(&app, &method, &body)).await }.in_current_span();
@@ -269,7 +293,12 @@ async fn through(front: &Front, door: Door, request: &HttpRequest, body: Vec<u8>
     }
 }
 
-/// The hooks of contract §6.
+/// The client's page.
+async fn page(app: &App, body: &[u8]) -> Result<Reply, Problem> {
+    work::client_area::run(app, body).await.map(Reply::Page)
+}
+
+/// The hooks of contract §6 but for [`CLIENT_AREA`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hook {
     TestConnection,
@@ -285,14 +314,16 @@ enum Hook {
     FupReset,
     UsageUpdate,
     Cron,
-    ClientArea,
     AdminTab,
     Metrics,
     ListAccounts,
 }
 
-/// Each hook with its name in the path.
-const HOOKS: [(&str, Hook); 20] = [
+/// The hook that makes a client's page.
+const CLIENT_AREA: &str = "client-area";
+
+/// Each other hook with its name in the path.
+const HOOKS: [(&str, Hook); 19] = [
     ("test-connection", Hook::TestConnection),
     ("options", Hook::Options),
     ("create", Hook::Create),
@@ -309,21 +340,13 @@ const HOOKS: [(&str, Hook); 20] = [
     ("fup-reset", Hook::FupReset),
     ("usage-update", Hook::UsageUpdate),
     ("cron", Hook::Cron),
-    ("client-area", Hook::ClientArea),
     ("admin-tab", Hook::AdminTab),
     ("metrics", Hook::Metrics),
     ("list-accounts", Hook::ListAccounts),
 ];
 
-impl Hook {
-    fn of(name: &str) -> Option<Self> {
-        HOOKS.into_iter().find(|(it, _)| *it == name).map(|(_, hook)| hook)
-    }
-}
-
 async fn run(app: &App, hook: Hook, ask: &Ask) -> Result<Reply, Problem> {
     let answer = match hook {
-        Hook::ClientArea => return work::client_area::run(app, ask).await.map(Reply::Written),
         Hook::TestConnection => work::test_connection::run(app, ask).await,
         Hook::Options => work::options::run(app, ask).await,
         Hook::Create => work::create::run(app, ask).await,
@@ -335,8 +358,8 @@ async fn run(app: &App, hook: Hook, ask: &Ask) -> Result<Reply, Problem> {
         Hook::Disconnect => work::disconnect::run(app, ask).await,
         Hook::AddTraffic => work::add_traffic::run(app, ask).await,
         Hook::FupReset => work::fair_use::hook(app, ask).await,
-        Hook::UsageUpdate => work::usage_update::run(app, ask).await,
-        Hook::Cron => work::cron::run(app, ask).await,
+        Hook::UsageUpdate => return work::usage_update::run(app, ask).await.map(Reply::Written),
+        Hook::Cron => return work::cron::run(app, ask).await.map(Reply::Written),
         Hook::AdminTab => work::admin_tab::run(app, ask).await,
         Hook::Metrics => work::metrics::run(app, ask).await,
         Hook::ListAccounts => work::list_accounts::run(app, ask).await,

@@ -49,6 +49,11 @@ impl Path {
         }
     }
 
+    /// Whether the path alone says all that must be said.
+    pub fn needs_no_body(self) -> bool {
+        matches!(self, Self::Duplicate(_) | Self::Simulate(_))
+    }
+
     /// Does what is asked, with one of [`Path::methods`].
     pub async fn run(self, app: &App, method: &Method, body: &[u8]) -> Result<Reply, Problem> {
         Ok(match self {

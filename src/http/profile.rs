@@ -45,7 +45,7 @@ pub struct Signature {
     pub nonce: Option<String>,
     /// Which key.
     pub keyid: String,
-    /// The MAC as it came; of any length.
+    /// The MAC as it came, of any length; empty where it was not spelled as RFC 4648 §3.5 spells it.
     pub mac: Vec<u8>,
 }
 
@@ -64,9 +64,9 @@ impl Signature {
     /// # Errors
     /// It is missing, or not of the profile: `components` exactly, `alg` and `tag` ours, no parameter but the known.
     pub fn read(input: Option<&str>, signature: Option<&str>, components: &str) -> Result<Self, Fault> {
-        let (Some(input), Some(signature)) = (input, signature) else { return Err(Fault::Missing) };
+        let (Some(input), Some(text)) = (input, signature) else { return Err(Fault::Missing) };
         let inputs = dictionary("Signature-Input", input)?;
-        let signatures = dictionary("Signature", signature)?;
+        let signatures = dictionary("Signature", text)?;
         let (Some(input), Some(signature)) = (inputs.get(LABEL), signatures.get(LABEL)) else {
             return Err(Fault::Missing);
         };
@@ -75,7 +75,7 @@ impl Signature {
         };
         let mac = match signature {
             ListEntry::Item(Item { bare_item: BareItem::ByteSequence(mac), params }) if params.is_empty() => {
-                mac.clone()
+                once_spelled(mac, text)
             }
             _ => return Err(malformed("Signature", "must hold a byte sequence between colons, without parameters")),
         };
@@ -122,6 +122,14 @@ impl Signature {
     }
 }
 
+/// The MAC if `text` holds it as we would write it, else none, which fits nothing.
+///
+/// `sfv` takes what RFC 9651 §4.2.7 lets it take: the last character before `=` holds bits that belong to no byte, so that
+/// four texts read as the same MAC. One request has one signature, and an answer is tied to it by its text.
+fn once_spelled(mac: &[u8], text: &str) -> Vec<u8> {
+    if text.contains(&byte_sequence(mac)) { mac.to_vec() } else { Vec::new() }
+}
+
 /// A header as a dictionary.
 fn dictionary(name: &'static str, text: &str) -> Result<Dictionary, Fault> {
     Parser::new(text).parse().map_err(|error: sfv::Error| malformed(name, format!("is no structured field: {error}")))
@@ -139,7 +147,12 @@ fn written(list: InnerList) -> String {
 
 /// `sha-256=:…:` of a body, also of an empty one.
 pub fn content_digest(body: &[u8]) -> String {
-    format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(body)))
+    digest_header(Sha256::digest(body).as_slice())
+}
+
+/// A SHA-256 as the header Content-Digest spells it.
+pub fn digest_header(sha256: &[u8]) -> String {
+    format!("sha-256=:{}:", STANDARD.encode(sha256))
 }
 
 /// Whether a Content-Digest header's SHA-256 is the body's. Digests of other kinds beside it are not looked at.

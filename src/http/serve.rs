@@ -6,7 +6,7 @@ use crate::{
     config::TlsFiles,
     http::{
         nonces::{self, Remembered},
-        signed::{self, Proof, Signing},
+        signed::{self, Proof, Signing, WINDOW},
     },
     params,
     problem::Problem,
@@ -179,7 +179,8 @@ pub async fn keep_nonces(front: &Front) -> crate::db::Result<()> {
 
 async fn store_nonces(front: &Front, new: &[Remembered], now: i64) -> crate::db::Result<()> {
     let mut tx = front.app.db.begin().await?;
-    tx.execute(sql!("DELETE FROM nonce WHERE expires_at < ?"), params![now]).await?;
+    // Another sidecar's clock may be behind this one's: it would still take what is over here.
+    tx.execute(sql!("DELETE FROM nonce WHERE expires_at < ?"), params![now - WINDOW]).await?;
     let sql = sql!(
         "INSERT INTO nonce (key_id, nonce, expires_at, owner) VALUES (?, ?, ?, ?) \
          ON CONFLICT (key_id, nonce) DO UPDATE SET expires_at = excluded.expires_at"

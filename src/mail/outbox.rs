@@ -10,7 +10,7 @@
 
 use super::mailer::shortened;
 use super::{Purpose, Variables};
-use crate::db::{Conn, Db, Error, Result, Row};
+use crate::db::{Conn, Db, Error, Result, Row, Sql};
 use crate::{in_tx, params, sql};
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
@@ -109,18 +109,22 @@ pub async fn claim_due(db: &Db, owner: &str, now: DateTime<Utc>, limit: u32) -> 
 
 async fn claim(db: &Db, owner: &str, now: DateTime<Utc>, lease: Duration, limit: u32) -> Result<Vec<Claimed>> {
     in_tx!(db, tx => {
-        bury_the_hopeless(&mut tx, now).await?;
+        bury_the_worn_out(&mut tx, now).await?;
+        // What is due far later than any pause lasts, or is somebody's for far longer than any lease, was so before the clock
+        // was set back: far, because another sidecar's clock may be a little ahead. And one that was set far ahead makes nothing old: what seems so waits for housekeeping, which doubts a leap.
         let due = sql!(
             "SELECT id, service_id, purpose, template, to_name, to_address, variables, tries FROM mail_outbox WHERE state = \
-             'queued' AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?) ORDER BY due_at, id LIMIT ?"
+             'queued' AND ((due_at <= ? AND due_at > ?) OR due_at > ?) \
+             AND (lease_until IS NULL OR lease_until <= ? OR lease_until > ?) ORDER BY due_at, id LIMIT ?"
         );
         // Whoever else reads the same rows: only one of us changes each.
         let take = sql!(
             "UPDATE mail_outbox SET lease_owner = ?, lease_until = ?, tries = tries + 1 WHERE id = ? AND state = 'queued' AND \
-             due_at <= ? AND (lease_until IS NULL OR lease_until <= ?)"
+             ((due_at <= ? AND due_at > ?) OR due_at > ?) AND (lease_until IS NULL OR lease_until <= ? OR lease_until > ?)"
         );
+        let free = params![now, now - STALE, now + LONGEST_PAUSE * 2, now, now + HANDED_OUT * 2];
         let mut claimed = Vec::new();
-        for row in tx.rows(due, params![now, now, limit]).await? {
+        for row in tx.rows(due, [free.clone(), params![limit]].concat()).await? {
             let letter = match Claimed::of(&row) {
                 Ok(letter) => letter,
                 Err(error) => {
@@ -129,7 +133,7 @@ async fn claim(db: &Db, owner: &str, now: DateTime<Utc>, lease: Duration, limit:
                     continue;
                 }
             };
-            if tx.execute(take, params![owner, now + lease, letter.id, now, now]).await? == 1 {
+            if tx.execute(take, [params![owner, now + lease, letter.id], free.clone()].concat()).await? == 1 {
                 claimed.push(letter);
             }
         }
@@ -142,17 +146,22 @@ async fn bury(conn: &mut Conn, id: u64, why: &str) -> Result<()> {
     conn.execute(sql, params![shortened(why), id]).await.map(|_| ())
 }
 
-/// Buries letters whose last try ended without a word ten times over (the process died of them, or WHMCS never answered),
-/// and those that nobody tried for [`STALE`]: what they say was true then.
-async fn bury_the_hopeless(conn: &mut Conn, now: DateTime<Utc>) -> Result<()> {
-    let sql = sql!(
-        "UPDATE mail_outbox SET state = 'dead', lease_owner = NULL, lease_until = NULL, failure = ? WHERE state = 'queued' AND \
-         tries >= ? AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?)"
-    );
-    let worn_out = "given up: no try ended with an answer";
-    conn.execute(sql, params![worn_out, MOST_TRIES, now, now]).await?;
-    let stale = "given up: nobody sent it for a week, and what it says may no longer be true; retry it if it still is";
-    conn.execute(sql, params![stale, 0, now - STALE, now]).await.map(|_| ())
+const BURY: Sql = sql!(
+    "UPDATE mail_outbox SET state = 'dead', lease_owner = NULL, lease_until = NULL, failure = ? WHERE state = 'queued' AND \
+     tries >= ? AND due_at <= ? AND (lease_until IS NULL OR lease_until <= ?)"
+);
+
+/// Buries letters whose last try ended without a word ten times over (the process died of them, or WHMCS never answered).
+async fn bury_the_worn_out(conn: &mut Conn, now: DateTime<Utc>) -> Result<()> {
+    let why = "given up: no try ended with an answer";
+    conn.execute(BURY, params![why, MOST_TRIES, now, now]).await.map(|_| ())
+}
+
+/// Gives up letters that nobody tried for [`STALE`], which are sent no more: what they say was true then. For
+/// housekeeping, which does not believe every clock; how many.
+pub async fn give_up_stale(db: &Db, now: DateTime<Utc>) -> Result<u64> {
+    let why = "given up: nobody sent it for a week, and what it says may no longer be true; retry it if it still is";
+    db.execute(BURY, params![why, 0, now - STALE, now]).await
 }
 
 /// The letter left: a fact, whoever has the lease by now. `note` is kept with it (a fallback to another template).

@@ -4,7 +4,7 @@
 //! Who is not looked at goes first: a page that was used since it was last passed by is passed by once more.
 
 use super::{Page, Read};
-use crate::{db::Stamp, usage::chart::Words};
+use crate::{db::Stamp, usage::chart::Words, written::Beginning};
 use chrono::NaiveDate;
 use std::{
     collections::{HashMap, VecDeque},
@@ -92,7 +92,7 @@ impl State {
 
 /// A service's history as text, for whom and as of which day it was drawn.
 #[derive(Debug, Default)]
-pub struct Drawn(Mutex<Option<(DrawnFor, Arc<str>)>>);
+pub struct Drawn(Mutex<Option<(DrawnFor, Beginning)>>);
 
 /// What a picture hangs on besides its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,12 +107,12 @@ pub struct DrawnFor {
 
 impl Drawn {
     /// What was drawn for the same before, or is drawn now.
-    pub fn or_draw(&self, on: DrawnFor, draw: impl FnOnce() -> String) -> Arc<str> {
+    pub fn or_draw(&self, on: DrawnFor, draw: impl FnOnce() -> String) -> Beginning {
         let slot = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = slot().as_ref().filter(|(before, _)| *before == on).map(|(_, text)| Arc::clone(text));
+        let before = slot().as_ref().filter(|(before, _)| *before == on).map(|(_, text)| text.clone());
         before.unwrap_or_else(|| {
-            let text: Arc<str> = draw().into();
-            *slot() = Some((on, Arc::clone(&text)));
+            let text = Beginning::of(draw());
+            *slot() = Some((on, text.clone()));
             text
         })
     }
@@ -160,14 +160,15 @@ mod tests {
     fn a_picture_is_used_again_for_the_same_figures_day_and_language_alone() {
         let kept = Kept::default();
         let read = kept.put(1, None, page(5));
-        let first = read.drawn.or_draw(on("2026-11-20"), || "one".to_owned());
+        let text = |read: &Read, on, text: &str| read.drawn.or_draw(on, || text.to_owned()).text().to_owned();
+        let first = text(&read, on("2026-11-20"), "one");
         let again = kept.put(1, None, page(5));
-        assert_eq!(again.drawn.or_draw(on("2026-11-20"), || "two".to_owned()), first);
-        assert_eq!(&*again.drawn.or_draw(on("2026-11-21"), || "three".to_owned()), "three");
+        assert_eq!(text(&again, on("2026-11-20"), "two"), first);
+        assert_eq!(text(&again, on("2026-11-21"), "three"), "three");
         let polish = DrawnFor { words: Words::POLISH, ..on("2026-11-21") };
-        assert_eq!(&*again.drawn.or_draw(polish, || "four".to_owned()), "four");
-        assert_eq!(&*kept.put(1, None, page(6)).drawn.or_draw(polish, || "five".to_owned()), "five");
-        assert_eq!(&*kept.put(2, None, page(6)).drawn.or_draw(polish, || "six".to_owned()), "six");
+        assert_eq!(text(&again, polish, "four"), "four");
+        assert_eq!(text(&kept.put(1, None, page(6)), polish, "five"), "five");
+        assert_eq!(text(&kept.put(2, None, page(6)), polish, "six"), "six");
     }
 
     #[test]

@@ -6,6 +6,9 @@
 //! it gives up before anybody else begins. Others wait for a quarter of a term past the end, because clocks of different
 //! machines differ a little.
 //!
+//! Whoever stops waiting while a lease is asked for may have it already, as in a run that ends at another's error: it is
+//! gone on with and given back, or the next run would wait for a lease that nobody holds.
+//!
 //! A lease need not outlive the machine: on SQLite it is not flushed to the disk, and costs next to nothing.
 
 use crate::{
@@ -14,6 +17,7 @@ use crate::{
     in_tx, params, sql,
 };
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -21,8 +25,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::{runtime::Handle, time::Instant};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 /// Who takes leases, and how.
 #[derive(Clone, Debug)]
@@ -33,6 +40,34 @@ pub struct Holder {
     pub clock: Clock,
     /// How long a lease is good for without a word of its holder. The same for all who share a database.
     pub term: Duration,
+    /// Who gives back what nobody waits for any more.
+    pub returning: Returning,
+}
+
+/// Leases on their way back, on a runtime that outlives whoever held them.
+#[derive(Clone, Debug)]
+pub struct Returning {
+    tasks: TaskTracker,
+    runtime: Handle,
+}
+
+impl Returning {
+    /// On that runtime.
+    pub fn on(runtime: Handle) -> Self {
+        Self { tasks: TaskTracker::new(), runtime }
+    }
+
+    /// Gives a lease back in its own time.
+    pub fn give_back(&self, lease: Lease, db: &Db) {
+        let db = db.clone();
+        self.tasks.spawn_on(async move { lease.give_back(&db).await }, &self.runtime);
+    }
+
+    /// Until all are back.
+    pub async fn done(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }
 
 /// A lease in hand, prolonged until it is dropped or given back.
@@ -74,8 +109,8 @@ impl Lease {
     pub async fn take(db: &Db, name: &str, holder: &Holder) -> Result<Option<Self>> {
         // From before the row says so: the holder's own view ends first.
         let end = (Instant::now() + holder.term, holder.clock.now() + holder.term);
-        let Some(fence) = won(db, name, holder).await? else { return Ok(None) };
-        let Holder { owner, clock, term } = holder.clone();
+        let Some(fence) = Asking::of(db, name, holder).answer().await? else { return Ok(None) };
+        let Holder { owner, clock, term, .. } = holder.clone();
         let time = Arc::new(Time { end: Mutex::new(end), lost: AtomicBool::new(false), clock: clock.clone() });
         let proof = Proof { name: name.to_owned(), owner, fence, clock, term };
         let stop = CancellationToken::new();
@@ -98,11 +133,59 @@ impl Lease {
     /// Lets go of it; where that cannot be written down it runs out by itself.
     pub async fn give_back(self, db: &Db) {
         let Proof { name, owner, fence, .. } = &self.proof;
-        let sql = sql!("DELETE FROM lease WHERE name = ? AND owner = ? AND fence = ?");
-        let gone = in_tx!(db, begin_unflushed, tx => tx.execute(sql, params![name, owner, *fence]).await);
-        if let Err(error) = gone {
-            tracing::warn!(lease = name, %error, "the lease could not be given back; it runs out by itself");
-        }
+        give_back(db, (name, owner, *fence)).await;
+    }
+}
+
+async fn give_back(db: &Db, (name, owner, fence): (&str, &str, u64)) {
+    let sql = sql!("DELETE FROM lease WHERE name = ? AND owner = ? AND fence = ?");
+    let gone = in_tx!(db, begin_unflushed, tx => tx.execute(sql, params![name, owner, fence]).await);
+    if let Err(error) = gone {
+        tracing::warn!(lease = name, %error, "the lease could not be given back; it runs out by itself");
+    }
+}
+
+/// A lease that is being asked for.
+struct Asking {
+    db: Db,
+    name: String,
+    holder: Holder,
+    /// Nobody waits for it any more.
+    given_up: Arc<AtomicBool>,
+    /// The fence, where it can be had; None once that is known.
+    answer: Option<BoxFuture<'static, Result<Option<u64>>>>,
+}
+
+impl Asking {
+    fn of(db: &Db, name: &str, holder: &Holder) -> Self {
+        let given_up = Arc::new(AtomicBool::new(false));
+        let answer = {
+            let (db, name, holder, given_up) = (db.clone(), name.to_owned(), holder.clone(), Arc::clone(&given_up));
+            Box::pin(async move { won(&db, &name, &holder, &given_up).await })
+        };
+        Self { db: db.clone(), name: name.to_owned(), holder: holder.clone(), given_up, answer: Some(answer) }
+    }
+
+    async fn answer(mut self) -> Result<Option<u64>> {
+        let Some(answer) = &mut self.answer else { return Ok(None) };
+        let fence = answer.await;
+        self.answer = None;
+        fence
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // What fell over cannot be gone on with.
+        let Some(answer) = self.answer.take().filter(|_| !std::thread::panicking()) else { return };
+        self.given_up.store(true, Relaxed);
+        let (db, name, owner) = (self.db.clone(), self.name.clone(), self.holder.owner.clone());
+        let unheld = async move {
+            if let Ok(Some(fence)) = answer.await {
+                give_back(&db, (&name, &owner, fence)).await;
+            }
+        };
+        self.holder.returning.tasks.spawn_on(unheld, &self.holder.returning.runtime);
     }
 }
 
@@ -120,15 +203,20 @@ impl Proof {
     }
 }
 
-/// The fence, where the row could be had.
-async fn won(db: &Db, name: &str, holder: &Holder) -> Result<Option<u64>> {
+/// The fence, where the row could be had. One that was given up takes nothing once it has the row's lock: the holder's next
+/// request may have the lease by then, and would lose it to this one.
+async fn won(db: &Db, name: &str, holder: &Holder, given_up: &AtomicBool) -> Result<Option<u64>> {
     in_tx!(db, begin_unflushed, tx => {
         let now = holder.clock.now();
         let sql = sql!("SELECT owner, fence, until_at FROM lease WHERE name = ? /*! FOR UPDATE */");
         // A row that was given back is gone: the next fence is later all the same.
         let least = u64::try_from(now.timestamp_millis()).unwrap_or_default();
         let until = now + holder.term;
-        let fence = match tx.one(sql, params![name]).await? {
+        let found = tx.one(sql, params![name]).await?;
+        if given_up.load(Relaxed) {
+            return Ok(None);
+        }
+        let fence = match found {
             // A row that is not there cannot be locked: of two who both want to make it, the second looks again.
             None => {
                 let make = sql!("INSERT INTO lease (name, owner, fence, until_at, beats) VALUES (?, ?, ?, ?, 0)");
@@ -178,5 +266,26 @@ async fn prolong(db: Db, proof: Proof, time: Arc<Time>, stop: CancellationToken)
             // It is tried again in time, or the lease runs out.
             Err(error) => tracing::debug!(lease = proof.name, %error, "the lease could not be prolonged"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Address, migrate};
+
+    #[tokio::test]
+    async fn what_was_given_up_takes_nothing_from_the_same_holders_next_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&Address::Sqlite(folder.path().join("books.db"))).await.unwrap();
+        migrate::run(&db, &Clock::System).await.unwrap();
+        let returning = Returning::on(Handle::current());
+        let holder = Holder { owner: "me".to_owned(), clock: Clock::System, term: Duration::from_secs(60), returning };
+        let given_up = AtomicBool::new(true);
+        assert_eq!(won(&db, "service/41", &holder, &given_up).await.unwrap(), None, "nobody had it");
+        let next = Lease::take(&db, "service/41", &holder).await.unwrap().unwrap();
+        assert_eq!(won(&db, "service/41", &holder, &given_up).await.unwrap(), None, "the next request has it");
+        let mut tx = db.begin().await.unwrap();
+        assert!(next.holds(&mut tx).await.unwrap());
     }
 }

@@ -25,6 +25,20 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(super) struct Session {
     pub(super) stream: Box<dyn Stream>,
     pub(super) framer: Framer,
+    pub(super) socket: Option<Socket>,
+}
+
+/// The same socket once more: by it a connection that broke is ended for good.
+pub(super) struct Socket(socket2::Socket);
+
+impl Socket {
+    /// When the connection is closed, what was written and has not arrived is thrown away, instead of being sent until the
+    /// router takes it: by then the change may have been asked for anew, or its opposite.
+    pub(super) fn forget_what_is_on_its_way(&self) {
+        if let Err(error) = self.0.set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(%error, "the socket's lingering could not be set");
+        }
+    }
 }
 
 /// Connects and logs in.
@@ -33,6 +47,7 @@ pub(super) struct Session {
 /// `Away`, `Certificate`, `Login` or `Strange`, each within its deadline.
 pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust, name: &mut Name) -> Result<Session, Failure> {
     let tcp = connect(name, &login.host, login.port, limits).await?;
+    let socket = SockRef::from(&tcp).try_clone().map(Socket).ok();
     let mut stream: Box<dyn Stream> = if login.tls {
         let secure = timeout(limits.connect, trust.handshake(tcp, login));
         let slow = |_| Failure::Away(format!("no TLS handshake within {} s", limits.connect.as_secs_f32()));
@@ -49,7 +64,7 @@ pub(super) async fn dial(login: &Login, limits: &Limits, trust: &Trust, name: &m
         ))
     };
     timeout(limits.login, log_in(&mut *stream, &mut framer, login)).await.map_err(silent)??;
-    Ok(Session { stream, framer })
+    Ok(Session { stream, framer, socket })
 }
 
 /// Every address of the name in turn, all within the limit: one that swallows packets leaves time for the next.

@@ -14,6 +14,9 @@ use tokio::time::Instant;
 /// Rows and bytes of one reply at most; a router of this size does not exist.
 const MOST_ROWS: u64 = 1_000_000;
 const MOST_BYTES: u64 = 512 << 20;
+/// Traps of one reply that are kept, and characters of each: RouterOS sends one or two.
+const MOST_TRAPS: usize = 16;
+const LONGEST_TRAP: usize = 1000;
 
 /// A command whose reply is awaited.
 pub(super) struct InFlight {
@@ -21,7 +24,7 @@ pub(super) struct InFlight {
     pub(super) kind: Kind,
     /// None once the caller has its answer (a zombie).
     pub(super) sink: Option<Box<dyn Sink>>,
-    pub(super) traps: Vec<String>,
+    traps: Vec<String>,
     /// What is blotted out of its traps.
     pub(super) secrets: Vec<SecretString>,
     pub(super) until: Instant,
@@ -65,10 +68,19 @@ impl InFlight {
         false
     }
 
+    /// Takes a refusal, until there are enough of them.
+    pub(super) fn trap(&mut self, row: &Row<'_>) {
+        if self.sink.is_some() && self.traps.len() < MOST_TRAPS {
+            let words = row.get("message").map_or_else(|| "no reason given".into(), text);
+            // A secret that is cut would not be known for one.
+            self.traps.push(blotted(&words, &self.secrets).chars().take(LONGEST_TRAP).collect());
+        }
+    }
+
     /// The `!done` has come.
     pub(super) fn done(self, ret: Option<String>) {
         let Some(sink) = self.sink else { return };
-        let words = blotted(&self.traps.join("; "), &self.secrets);
+        let words = self.traps.join("; ");
         let slow = words.to_ascii_lowercase();
         sink.end(if self.traps.is_empty() {
             Ok(ret)

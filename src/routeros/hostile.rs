@@ -5,7 +5,7 @@ use super::{
     facts::property,
     flight::fatal,
     mark::Mark,
-    marking, queues, secrets, sessions,
+    marking, queues, reading, secrets, sessions,
     value::{number, pair, rate, rates, seconds, single, text},
     wire::{Framer, Row},
 };
@@ -44,7 +44,7 @@ fn read(row: &Row<'_>) -> Vec<String> {
     let comment = property(row, "comment");
     vec![
         format!("{:?} {:?} {}", row.kind(), row.tag(), row.size()),
-        format!("{:?}", queues::reading(row)),
+        format!("{:?}", reading::reading(row)),
         format!("{:?}", queues::queue(row)),
         format!("{:?}", secrets::secret(row)),
         format!("{:?}", sessions::session(row)),

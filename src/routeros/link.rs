@@ -8,7 +8,7 @@
 use super::{
     Limits,
     command::{Command, Kind},
-    dial::{Session, Stream},
+    dial::{Session, Socket, Stream},
     error::Failure,
     fence::Fence,
     flight::{CANCEL, InFlight, fatal},
@@ -57,6 +57,7 @@ type Outgoing = (Zeroizing<Vec<u8>>, Option<Fence>);
 /// A connection that is logged in.
 pub(super) struct Link<'a> {
     read: ReadHalf<Box<dyn Stream>>,
+    socket: Option<Socket>,
     framer: Framer,
     writer: Option<mpsc::UnboundedSender<Outgoing>>,
     writing: JoinHandle<std::io::Result<()>>,
@@ -86,6 +87,7 @@ impl<'a> Link<'a> {
         let (writer, queue) = mpsc::unbounded_channel();
         Self {
             read,
+            socket: session.socket,
             framer: session.framer,
             writer: Some(writer),
             writing: tokio::spawn(write_on(write, queue)),
@@ -109,6 +111,9 @@ impl<'a> Link<'a> {
         closing: &CancellationToken,
     ) -> End {
         let end = self.serve(waiting, requests, closing).await;
+        if let (Some(socket), End::Lost(_) | End::Strange(_)) = (&self.socket, &end) {
+            socket.forget_what_is_on_its_way();
+        }
         for (_, command) in self.flying.drain() {
             let Some(sink) = command.sink else { continue };
             sink.end(Err(match (&end, command.kind) {
@@ -309,9 +314,7 @@ impl<'a> Link<'a> {
                     command.done(row.get("ret").map(|ret| text(ret).into_owned()));
                 }
             }
-            b"!trap" => {
-                command.traps.push(row.get("message").map_or_else(|| "no reason given".into(), text).into_owned());
-            }
+            b"!trap" => command.trap(row),
             // It says that there are no rows; the `!done` is still to come.
             b"!empty" => {}
             other => tracing::debug!(word = %text(&other[..other.len().min(40)]), "a reply word that is not known"),

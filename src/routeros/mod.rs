@@ -33,6 +33,7 @@ mod mark;
 mod marking;
 mod names;
 mod queues;
+mod reading;
 mod remove;
 mod request;
 mod reset;
@@ -60,11 +61,10 @@ pub use inventory::{Inventory, OpenSecret, inventory};
 pub use looks::{Look, look};
 pub use mark::Mark;
 pub use marking::{Changes, Entry, Listed, MarkRule, Rule, listed, make_changes, mark_rules};
-pub use queues::{
-    Packets, QueueRow, Rates, Reading, SetRates, Shape, counter, counters, counters_and_uptime, set_rate, set_rates,
-};
+pub use queues::{QueueRow, Rates, SetRates, Shape, counter, counters, counters_and_uptime, set_rate, set_rates};
+pub use reading::{Packets, Reading};
 pub use remove::remove;
-pub use reset::{Reset, read_all_and_reset, read_and_reset, read_ours_and_reset};
+pub use reset::{Reset, read_and_reset};
 pub use router::Router;
 pub use routers::{Limits, Login, Routers};
 pub use secrets::{Found, SecretRow, find, secrets, set_disabled, set_password};

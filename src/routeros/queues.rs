@@ -4,25 +4,21 @@
 //! become `up` and `down`, by name.
 
 use super::{
-    Error, MOST_IDS, Mark, Router,
+    Error, MOST_IDS, Mark, Reading, Router,
     command::Command,
     facts::{property, since, uptime},
-    value::{pair, rates, seconds, single, text, truth},
+    reading::{READING, READING_AND_SHAPE, reading},
+    value::{rates, seconds, single, text, truth},
     wanted::settle,
     wire::Row,
 };
 use crate::{
     plan::burst::{Burst, Rate},
-    units::{Kbps, Speed, Volume},
+    units::{Kbps, Speed},
 };
 use futures_util::{StreamExt, stream};
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-/// The properties of a [`Reading`].
-pub(super) const READING: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target";
-/// The same with those of a [`Shape`].
-const READING_AND_SHAPE: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target,packet-marks,\
-     max-limit,burst-limit,burst-threshold,burst-time";
 /// The properties of a [`QueueRow`].
 pub(super) const ROW: &str = ".id,name,target,max-limit,burst-limit,burst-threshold,burst-time,packet-marks,queue,disabled,dynamic,\
      comment";
@@ -30,38 +26,6 @@ pub(super) const PRINT: &str = "/queue/simple/print";
 pub(super) const SET: &str = "/queue/simple/set";
 /// Changes of many queues in flight: as many as a router is asked to bear.
 const AT_ONCE: usize = 4;
-
-/// Packets in both directions, customer's view.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Packets {
-    /// To the customer.
-    pub down: u64,
-    /// From the customer.
-    pub up: u64,
-}
-
-/// What a queue has counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// RouterOS's id, `*1F`.
-    pub id: String,
-    /// The queue's name.
-    pub name: String,
-    /// Its comment; see [`Mark`].
-    pub comment: String,
-    /// Bytes since the queue was made, reset, or the router started.
-    pub volume: Volume,
-    /// Packets since then.
-    pub packets: Packets,
-    /// Whether it is switched off (and so counts nothing).
-    pub disabled: bool,
-    /// What it counts, as RouterOS prints it.
-    pub target: String,
-    /// What it is set to, where that was asked for.
-    pub shape: Option<Shape>,
-    /// The packet marks that it takes, where that was asked for; empty: all packets.
-    pub packet_marks: String,
-}
 
 /// A queue's limits as the router shows them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -163,46 +127,6 @@ pub struct QueueRow {
     pub place: usize,
 }
 
-/// Reads a row of a print with the properties [`READING`]. Dynamic queues are passed over.
-pub(super) fn reading(row: &Row<'_>) -> Result<Option<Reading>, String> {
-    let mut seen = Reading {
-        id: String::new(),
-        name: String::new(),
-        comment: String::new(),
-        volume: Volume::ZERO,
-        packets: Packets::default(),
-        disabled: false,
-        target: String::new(),
-        shape: None,
-        packet_marks: String::new(),
-    };
-    let (mut bytes, mut packets) = (None, None);
-    for (key, value) in row.attributes() {
-        match key {
-            b".id" => seen.id = text(value).into_owned(),
-            b"name" => seen.name = text(value).into_owned(),
-            b"comment" => seen.comment = text(value).into_owned(),
-            b"target" => seen.target = text(value).into_owned(),
-            b"packet-marks" => seen.packet_marks = text(value).into_owned(),
-            b"bytes" => bytes = pair(value),
-            b"packets" => packets = pair(value),
-            b"disabled" => seen.disabled = truth(value),
-            b"dynamic" if truth(value) => return Ok(None),
-            b"max-limit" => seen.shape = shape(row).ok(),
-            _ => {}
-        }
-    }
-    let (Some((up, down)), Some(packets)) = (bytes, packets) else {
-        return Err(format!("the counters of queue {:?} ({})", seen.name, seen.id));
-    };
-    if seen.id.is_empty() {
-        return Err(format!("queue {:?} without an id", seen.name));
-    }
-    seen.volume = Volume::new(down, up);
-    seen.packets = Packets { down: packets.1, up: packets.0 };
-    Ok(Some(seen))
-}
-
 /// Reads a row of a print with the properties [`ROW`]. Dynamic queues are passed over.
 pub(super) fn queue(row: &Row<'_>) -> Result<Option<QueueRow>, String> {
     if row.get("dynamic").is_some_and(truth) {
@@ -239,7 +163,7 @@ pub(super) fn placed(mut queues: Vec<QueueRow>) -> Vec<QueueRow> {
 }
 
 /// The limits in a row; absent ones are none.
-fn shape(row: &Row<'_>) -> Result<Shape, String> {
+pub(super) fn shape(row: &Row<'_>) -> Result<Shape, String> {
     let rates = |key: &str| match row.get(key).map(text).as_deref() {
         None | Some("") => Ok(Rates::default()),
         Some(some) => {
@@ -282,7 +206,7 @@ pub async fn counters_and_uptime(router: &Router, shapes: bool) -> Result<(u64, 
 /// Any [`Error`] of a print.
 pub async fn counter(router: &Router, username: &str, mark: &Mark) -> Result<Option<Reading>, Error> {
     let rows = router.print(Command::print(PRINT, READING).any("name", username), reading).await?;
-    Ok(rows.into_iter().find(|reading| mark.owns(&reading.comment)))
+    Ok(rows.into_iter().find(|reading| reading.is_of(mark)))
 }
 
 /// Sets a service's speed with or without a burst. Sessions stay. False where it has no queue.

@@ -1,14 +1,15 @@
 //! Reading counters and setting them to zero, with as little counted in between as can be.
 //!
 //! RouterOS has no "take and clear". What a customer moves between the print of its row and the reset of its queue is
-//! lost to the books, so the two are sent without waiting. And a row must be known to be older than the reset, or its
-//! bytes would be booked twice: rows that come after the reset's reply make the outcome doubtful.
+//! lost to the books, so no row waits for more than the hundred that are reset with it. And a row must be known to be older
+//! than the reset, or its bytes would be booked twice: a reset is sent when its rows are here.
 
 use super::{
     Error, MOST_IDS, Reading, Refusal, Router,
     command::Command,
     error::Failure,
-    queues::{PRINT, READING, is_id, reading},
+    queues::{PRINT, is_id},
+    reading::{READING, reading},
     request::{Job, Request, Sink},
     wire::Row,
 };
@@ -43,47 +44,14 @@ pub enum Reset {
     NotSent(Error),
 }
 
-/// Reads and resets at most 100 counters of ours, print and reset sent back to back. `Done` holds the rows that the
-/// router had; an id that is gone has none.
-pub async fn read_and_reset(router: &Router, ids: &[String]) -> Reset {
-    if ids.is_empty() {
-        return Reset::Done(Vec::new());
-    }
-    let (reset_over, doubtful) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let print = ids.iter().fold(Command::print(PRINT, READING), |print, id| print.any(".id", id));
-    let (over, doubt) = (Arc::clone(&reset_over), Arc::clone(&doubtful));
-    let print = router.job(print, move |row| {
-        doubt.fetch_or(over.load(Relaxed), Relaxed);
-        reading(row)
-    });
-    let reset = reset_command(router, ids).and_then(|command| router.job(command, |_| Ok(None::<()>)));
-    let ((print, readings), (reset, outcome)) = match (print, reset) {
-        (Ok(print), Ok(reset)) => (print, reset),
-        (Err(error), _) | (_, Err(error)) => return Reset::NotSent(error),
-    };
-    let reset = Job { sink: Box::new(Told { sink: reset.sink, over: reset_over }), ..reset };
-    if let Err(failure) = router.submit(Request { jobs: vec![print, reset], ..router.request() }).await {
-        return Reset::NotSent(router.error(failure, RESET));
-    }
-    let readings = router.settle(readings).await;
-    match (router.settle(outcome).await, readings) {
-        (Ok(_), Ok(readings)) if !doubtful.load(Relaxed) => Reset::Done(readings.rows),
-        (Ok(_), _) => Reset::Unknown,
-        (Err(failure), _) => not_done(router, failure),
-    }
-}
-
-/// Reads and resets the counters of a whole router in one print and ⌈N/100⌉ resets. Each batch's reset is sent as soon
+/// Reads and resets these counters of a router in one print and ⌈N/100⌉ resets. Each batch's reset is sent as soon
 /// as its rows have come in, while the print goes on: so no row waits for the rest of the print, and no reset can
 /// overtake the row it belongs to. The batches are in the router's order; ids that the print did not show come in
 /// batches `NotSent` (no such item). Without the print's own `!done` no batch is `Done`.
-pub async fn read_all_and_reset(router: &Router, ids: &[String]) -> Vec<(Vec<String>, Reset)> {
-    read_ours_and_reset(router, ids, |_| true).await
-}
-
-/// The same; a row that `ours` does not know is as good as gone. An id alone may name another queue than it did when it
-/// was read: one made by hand after a restart.
-pub async fn read_ours_and_reset(
+///
+/// A row that `ours` does not know is as good as gone. An id alone may name another queue than it did when it was read: one
+/// made by hand after a restart.
+pub async fn read_and_reset(
     router: &Router,
     ids: &[String],
     ours: impl Fn(&Reading) -> bool + Send + 'static,
@@ -205,32 +173,11 @@ fn no_such_item(router: &Router) -> Error {
 }
 
 fn ids_of(batch: &[Reading]) -> Vec<String> {
-    batch.iter().map(|reading| reading.id.clone()).collect()
+    batch.iter().map(|reading| reading.id().to_owned()).collect()
 }
 
 fn batched(ids: &[String], outcome: impl Fn() -> Reset) -> Vec<(Vec<String>, Reset)> {
     ids.chunks(MOST_IDS).map(|some| (some.to_vec(), outcome())).collect()
-}
-
-/// A sink that says when its command is over.
-struct Told {
-    sink: Box<dyn Sink>,
-    over: Arc<AtomicBool>,
-}
-
-impl Sink for Told {
-    fn row(&mut self, row: &Row<'_>) {
-        self.sink.row(row);
-    }
-
-    fn wanted(&self) -> bool {
-        self.sink.wanted()
-    }
-
-    fn end(self: Box<Self>, end: Result<Option<String>, Failure>) {
-        self.over.store(true, Relaxed);
-        self.sink.end(end);
-    }
 }
 
 /// The sink of the whole router's print: passes on the wanted rows a hundred at a time.
@@ -250,7 +197,7 @@ impl Sink for Batches {
             return;
         }
         match reading(row) {
-            Ok(Some(seen)) if (self.ours)(&seen) && self.missing.remove(&seen.id) => self.batch.push(seen),
+            Ok(Some(seen)) if (self.ours)(&seen) && self.missing.remove(seen.id()) => self.batch.push(seen),
             Ok(_) => {}
             Err(strange) => {
                 self.broken.store(true, Relaxed);

@@ -148,7 +148,9 @@ impl World {
         let wanted: Option<Vec<&str>> = request.attribute(".proplist").map(|list| list.split(',').collect());
         let mut rows = Vec::new();
         let mut count = 0_usize;
-        for row in self.table(menu).rows() {
+        let table = self.table(menu);
+        let candidates = query.names().map_or_else(|| table.rows().iter().collect(), |names| table.of_names(names));
+        for row in candidates {
             let visible = |name: &str| shown || !meaning.sensitive.contains(&name);
             let value = |name: &str| self.value(meaning, menu, row, name).filter(|_| visible(name));
             if only.as_ref().is_some_and(|ids| !ids.contains(&row.number())) || !query.passes(value) {

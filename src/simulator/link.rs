@@ -183,6 +183,8 @@ impl Link {
 
     async fn command(self: &Arc<Self>, request: Request) {
         self.note(&request);
+        // Whoever waits for this command sees it in the journal now, although a slow router deals with it later.
+        self.inner.received.send_modify(|_| {});
         self.pace().await;
         let mut fault = None;
         let mut after = Vec::new();

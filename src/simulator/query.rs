@@ -18,14 +18,22 @@ enum Word {
 pub struct Query {
     words: Vec<Word>,
     /// What most clients ask: one property, one of many values. It need not be worked through word by word.
-    one_of: Option<(String, HashSet<String>)>,
+    one_of: Option<(String, Values)>,
 }
+
+/// Values that pass.
+pub type Values = HashSet<String>;
 
 impl Query {
     /// Reads query words, each with its `?`.
     pub fn read(words: &[String]) -> Query {
         let words: Vec<Word> = words.iter().filter_map(|word| word.strip_prefix('?')).map(read).collect();
         Query { one_of: one_of(&words), words }
+    }
+
+    /// The names of which a row that passes has one, where it is names that are asked for.
+    pub fn names(&self) -> Option<&Values> {
+        self.one_of.as_ref().filter(|(property, _)| property == "name").map(|(_, names)| names)
     }
 
     /// Whether the row passes; `value` gives a property of it, or `None` if it has none.
@@ -57,9 +65,9 @@ impl Query {
 }
 
 /// `a=1`, `a=2`, `#|`, `a=3`, `#|` …: what it comes to. Switches have two spellings and are left to the stack.
-fn one_of(words: &[Word]) -> Option<(String, HashSet<String>)> {
+fn one_of(words: &[Word]) -> Option<(String, Values)> {
     let Some(Word::Equal(first, _)) = words.first() else { return None };
-    let mut values = HashSet::new();
+    let mut values = Values::default();
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let Word::Equal(name, value) = word else { return None };

@@ -155,7 +155,9 @@ async fn accept(inner: Arc<Inner>, listener: TcpListener, mut gone: watch::Recei
             accepted = listener.accept() => {
                 // A connection that was reset before it was accepted is the client's affair.
                 if let Ok((socket, peer)) = accepted {
-                    let cut = gone.clone();
+                    // A cut that this loop has yet to hear of was before this connection.
+                    let mut cut = gone.clone();
+                    cut.mark_unchanged();
                     tokio::spawn(connection::serve(Arc::clone(&inner), socket, peer, cut));
                 }
             }

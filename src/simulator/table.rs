@@ -1,6 +1,6 @@
 //! Rows and tables: a menu's items with their RouterOS ids (`*1A`), which are never given twice.
 
-use std::net::Ipv4Addr;
+use std::{collections::HashMap, net::Ipv4Addr, sync::OnceLock};
 
 use super::values::{mask, network, read_net};
 
@@ -120,6 +120,8 @@ impl Row {
 pub struct Table {
     rows: Vec<Row>,
     given: u32,
+    /// Where the rows of each name stand; made when asked for, forgotten whenever a row may have changed.
+    names: OnceLock<HashMap<String, Vec<usize>>>,
 }
 
 impl Table {
@@ -130,7 +132,26 @@ impl Table {
 
     /// The rows in their order, to change.
     pub fn rows_mut(&mut self) -> &mut [Row] {
+        self.changing()
+    }
+
+    fn changing(&mut self) -> &mut Vec<Row> {
+        self.names.take();
         &mut self.rows
+    }
+
+    /// The rows of these names, in their order.
+    pub fn of_names<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> Vec<&Row> {
+        let index = self.names.get_or_init(|| {
+            let mut index: HashMap<String, Vec<usize>> = HashMap::new();
+            for (at, row) in self.rows.iter().enumerate() {
+                index.entry(row.get("name").unwrap_or_default().to_owned()).or_default().push(at);
+            }
+            index
+        });
+        let mut places: Vec<usize> = names.into_iter().filter_map(|name| index.get(name)).flatten().copied().collect();
+        places.sort_unstable();
+        places.into_iter().map(|at| &self.rows[at]).collect()
     }
 
     /// Appends a row with a fresh id and hands it out.
@@ -140,16 +161,18 @@ impl Table {
         for (name, value) in values {
             row.put(name, value);
         }
-        self.rows.push(row);
-        let last = self.rows.len() - 1;
-        &mut self.rows[last]
+        let rows = self.changing();
+        rows.push(row);
+        let last = rows.len() - 1;
+        &mut rows[last]
     }
 
     /// Moves a row before another one, or to the end.
     pub fn place(&mut self, id: u32, before: Option<u32>) {
         let Some(row) = self.remove(id) else { return };
         let place = before.and_then(|before| self.rows.iter().position(|row| row.id == before));
-        self.rows.insert(place.unwrap_or(self.rows.len()), row);
+        let rows = self.changing();
+        rows.insert(place.unwrap_or(rows.len()), row);
     }
 
     /// Where the row of an id stands. Rows are in the order of their ids as long as none was moved.
@@ -165,7 +188,7 @@ impl Table {
 
     /// The row of an id, to change.
     pub fn get_mut(&mut self, id: u32) -> Option<&mut Row> {
-        self.position(id).map(|place| &mut self.rows[place])
+        self.position(id).map(|place| &mut self.changing()[place])
     }
 
     /// The first row of a name.
@@ -175,7 +198,7 @@ impl Table {
 
     /// The first row of a name, to change.
     pub fn named_mut(&mut self, name: &str) -> Option<&mut Row> {
-        self.rows.iter_mut().find(|row| row.get("name") == Some(name))
+        self.changing().iter_mut().find(|row| row.get("name") == Some(name))
     }
 
     /// The row that `*1A` or a name means.
@@ -188,12 +211,12 @@ impl Table {
 
     /// Takes a row away; its id is not given again.
     pub fn remove(&mut self, id: u32) -> Option<Row> {
-        self.position(id).map(|place| self.rows.remove(place))
+        self.position(id).map(|place| self.changing().remove(place))
     }
 
     /// Keeps only the rows that `keep` likes.
     pub fn retain(&mut self, keep: impl FnMut(&Row) -> bool) {
-        self.rows.retain(keep);
+        self.changing().retain(keep);
     }
 }
 
@@ -221,5 +244,29 @@ mod tests {
         assert!((1..=25).chain([27]).all(|id| table.get(id).is_some_and(|row| row.number() == id)));
         table.place(3, Some(4));
         assert_eq!(table.rows()[0].get("name"), Some("row0"));
+    }
+
+    #[test]
+    fn rows_of_names_are_those_that_have_them_now() {
+        fn ids(table: &Table) -> Vec<u32> {
+            let names = ["a", "b"].map(str::to_owned);
+            table.of_names(&names).into_iter().map(Row::number).collect()
+        }
+        let mut table = Table::default();
+        for name in ["b", "c", "a", "b"] {
+            table.add([("name", name)]);
+        }
+        assert_eq!(ids(&table), [1, 3, 4]);
+        table.get_mut(2).unwrap().put("name", "a");
+        table.named_mut("b").unwrap().take("name");
+        assert_eq!(ids(&table), [2, 3, 4]);
+        table.place(4, Some(2));
+        assert_eq!(ids(&table), [4, 2, 3]);
+        table.remove(2);
+        table.rows_mut()[0].put("name", "b");
+        assert_eq!(ids(&table), [1, 4, 3]);
+        table.add([("name", "a")]);
+        table.retain(|row| row.number() != 3);
+        assert_eq!(ids(&table), [1, 4, 5]);
     }
 }

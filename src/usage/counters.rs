@@ -11,11 +11,13 @@
 use super::reading::Counter;
 use crate::{
     db::{Cells, Conn, Result, Row, Value},
-    params, sql,
+    params,
+    sheet::{self, Seat, packed},
+    sql,
     units::{Bytes, Kbps, Speed, Volume},
 };
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// A stored reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,11 +57,10 @@ impl Baseline {
     }
 
     /// The columns of [`Baseline::values`] and, of the router's row, `zeroed`, `seen_at` and `uptime_seconds`, in this
-    /// order. `None` where there is no counter.
-    pub(super) fn take(cells: &mut Cells<'_>) -> Result<Option<Self>> {
+    /// order. `None` where there is no counter. And the router's last reading whose counters were reset.
+    pub(super) fn take(cells: &mut Cells<'_>) -> Result<(Option<Self>, u64)> {
         let ros_id: Option<String> = cells.take()?;
-        let mut volume = || Ok(Volume { down: Bytes(cells.take()?), up: Bytes(cells.take()?) });
-        let (mut volume, mut packets) = (volume()?, volume()?);
+        let (mut volume, mut packets) = figures(cells.take()?)?;
         let booked_at: Option<DateTime<Utc>> = cells.take()?;
         let mut uptime_seconds = cells.take()?;
         let line: (Option<u32>, Option<u32>) = (cells.take()?, cells.take()?);
@@ -68,7 +69,7 @@ impl Baseline {
         let zeroed: u64 = cells.take()?;
         let seen_at: Option<DateTime<Utc>> = cells.take()?;
         let router_uptime = cells.take()?;
-        let (Some(ros_id), Some(mut booked_at)) = (ros_id, booked_at) else { return Ok(None) };
+        let (Some(ros_id), Some(mut booked_at)) = (ros_id, booked_at) else { return Ok((None, zeroed)) };
         if reading > 0 {
             if reading <= zeroed {
                 (volume, packets) = (Volume::ZERO, Volume::ZERO);
@@ -78,18 +79,42 @@ impl Baseline {
         }
         let counter = Counter { ros_id, volume, packets };
         let line = line.0.zip(line.1).map(|(down, up)| Speed { down: Kbps(down), up: Kbps(up) });
-        Ok(Some(Self { counter, booked_at, uptime_seconds, line, missing_since, reading }))
+        Ok((Some(Self { counter, booked_at, uptime_seconds, line, missing_since, reading }), zeroed))
     }
 
-    /// What is written of it: `ros_id`, `down_bytes`, `up_bytes`, `down_packets`, `up_packets`, `booked_at`,
-    /// `uptime_seconds`, `line_down_kbps`, `line_up_kbps`, `missing_since`, `reading`.
+    /// Takes the figures of a seated account: a reading wrote them, and the router's row keeps them current.
+    pub(super) fn sit(&mut self, seat: &Seat, zeroed: u64) {
+        let [down, up, packets_down, packets_up] = if seat.reading <= zeroed { [0; 4] } else { seat.counter };
+        self.reading = seat.reading;
+        self.counter.volume = Volume::new(down, up);
+        self.counter.packets = Volume::new(packets_down, packets_up);
+    }
+
+    /// What is written of it: `ros_id`, `counter`, `booked_at`, `uptime_seconds`, `line_down_kbps`, `line_up_kbps`,
+    /// `missing_since`, `reading`.
     pub(super) fn values(&self) -> Vec<Value> {
-        let (bytes, packets) = (self.counter.volume, self.counter.packets);
-        let mut values = params![&self.counter.ros_id, bytes.down.0, bytes.up.0, packets.down.0, packets.up.0];
         let line = (self.line.map(|line| line.down.0), self.line.map(|line| line.up.0));
-        values.extend(params![self.booked_at, self.uptime_seconds, line.0, line.1, self.missing_since, self.reading]);
+        let mut values = params![&self.counter.ros_id, cell(&self.counter), self.booked_at, self.uptime_seconds];
+        values.extend(params![line.0, line.1, self.missing_since, self.reading]);
         values
     }
+}
+
+/// The column `counter`.
+pub(super) fn cell(counter: &Counter) -> Value {
+    packed::pack(packed(counter))
+}
+
+/// As they are kept: bytes down and up, packets down and up.
+pub(super) fn packed(counter: &Counter) -> [u64; 4] {
+    let (bytes, packets) = (counter.volume, counter.packets);
+    [bytes.down.0, bytes.up.0, packets.down.0, packets.up.0]
+}
+
+/// Bytes and packets of the column `counter`.
+fn figures(cell: Option<Vec<u8>>) -> Result<(Volume, Volume)> {
+    let [down, up, packets_down, packets_up] = packed::unpack(cell)?;
+    Ok((Volume::new(down, up), Volume::new(packets_down, packets_up)))
 }
 
 fn counter(row: &Row) -> Result<Counter> {
@@ -101,27 +126,24 @@ fn counter(row: &Row) -> Result<Counter> {
     })
 }
 
-/// A router's baselines, by service.
-pub async fn baselines(conn: &mut Conn, server_id: u64) -> Result<HashMap<u64, Baseline>> {
-    let sql = sql!(
-        "SELECT s.service_id, s.ros_id, s.down_bytes, s.up_bytes, s.down_packets, s.up_packets, s.booked_at, s.uptime_seconds, \
-         s.line_down_kbps, s.line_up_kbps, s.missing_since, s.reading, v.zeroed, v.seen_at, v.uptime_seconds \
-         FROM standing s JOIN account a ON a.service_id = s.service_id JOIN server v ON v.id = a.server_id \
-         WHERE a.server_id = ? AND s.ros_id IS NOT NULL ORDER BY s.service_id"
-    );
-    let all = conn.read_all(sql, params![server_id], |cells| Ok((cells.take()?, Baseline::take(cells)?))).await?;
-    Ok(all.into_iter().filter_map(|(service_id, baseline)| Some((service_id, baseline?))).collect())
-}
-
 /// A service's baseline; `None` where it has none.
 pub async fn baseline(conn: &mut Conn, service_id: u64) -> Result<Option<Baseline>> {
     let sql = sql!(
-        "SELECT s.ros_id, s.down_bytes, s.up_bytes, s.down_packets, s.up_packets, s.booked_at, s.uptime_seconds, \
-         s.line_down_kbps, s.line_up_kbps, s.missing_since, s.reading, v.zeroed, v.seen_at, v.uptime_seconds \
+        "SELECT s.ros_id, s.counter, s.booked_at, s.uptime_seconds, \
+         s.line_down_kbps, s.line_up_kbps, s.missing_since, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, \
+         CASE WHEN s.seated = 1 THEN (SELECT h.figures FROM sheet h \
+         WHERE h.server_id = a.server_id AND h.first_id <= s.service_id ORDER BY h.first_id DESC LIMIT 1) END \
          FROM standing s JOIN account a ON a.service_id = s.service_id JOIN server v ON v.id = a.server_id \
          WHERE s.service_id = ?"
     );
-    let found = conn.read_all(sql, params![service_id], Baseline::take).await?;
+    let read = move |cells: &mut Cells<'_>| {
+        let (mut baseline, zeroed) = Baseline::take(cells)?;
+        if let (Some(baseline), Some(seat)) = (&mut baseline, sheet::seat(cells.take()?, service_id)?) {
+            baseline.sit(&seat, zeroed);
+        }
+        Ok(baseline)
+    };
+    let found = conn.read_all(sql, params![service_id], read).await?;
     Ok(found.into_iter().next().flatten())
 }
 
@@ -143,19 +165,18 @@ pub async fn put(conn: &mut Conn, counters: &[(u64, Counter)], now: DateTime<Utc
 
 /// Stores baselines as they are given. The accounts' standings are there.
 pub async fn store(conn: &mut Conn, baselines: &[(u64, Baseline)]) -> Result<()> {
+    sheet::take_out(conn, &baselines.iter().map(|(id, _)| *id).collect::<Vec<_>>()).await?;
     let sql = sql!(
-        "INSERT INTO standing (service_id, ros_id, down_bytes, up_bytes, down_packets, up_packets, booked_at, uptime_seconds, \
-         line_down_kbps, line_up_kbps, missing_since, reading, balance_bytes, threshold_armed, cause_quota, letters) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \
-         ros_id = excluded.ros_id, down_bytes = excluded.down_bytes, up_bytes = excluded.up_bytes, \
-         down_packets = excluded.down_packets, up_packets = excluded.up_packets, booked_at = excluded.booked_at, \
+        "INSERT INTO standing (service_id, ros_id, counter, booked_at, uptime_seconds, line_down_kbps, line_up_kbps, \
+         missing_since, reading, balance_bytes, threshold_armed, cause_quota, letters) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1, 0, 0) ON CONFLICT (service_id) DO UPDATE SET \
+         ros_id = excluded.ros_id, counter = excluded.counter, booked_at = excluded.booked_at, \
          uptime_seconds = excluded.uptime_seconds, line_down_kbps = excluded.line_down_kbps, \
          line_up_kbps = excluded.line_up_kbps, missing_since = excluded.missing_since, reading = excluded.reading"
     );
     let row = |(service_id, it): &(u64, Baseline)| {
         let mut values = params![*service_id];
         values.extend(it.values());
-        values.extend(params![0, true, false, 0]);
         values
     };
     conn.batches(sql, Box::new(baselines.iter().map(row))).await
@@ -163,30 +184,32 @@ pub async fn store(conn: &mut Conn, baselines: &[(u64, Baseline)]) -> Result<()>
 
 /// These counters were set to zero by us, at that instant and uptime. What else is known of them stays.
 pub async fn zero(conn: &mut Conn, services: &[u64], read: (DateTime<Utc>, Option<u64>)) -> Result<()> {
+    sheet::take_out(conn, services).await?;
     let sql = sql!(
-        "INSERT INTO standing (service_id, down_bytes, up_bytes, down_packets, up_packets, booked_at, uptime_seconds, reading, \
-         balance_bytes, threshold_armed, cause_quota, letters) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (service_id) DO UPDATE SET down_bytes = excluded.down_bytes, up_bytes = excluded.up_bytes, \
-         down_packets = excluded.down_packets, up_packets = excluded.up_packets, booked_at = excluded.booked_at, \
+        "INSERT INTO standing (service_id, counter, booked_at, uptime_seconds, reading, balance_bytes, threshold_armed, \
+         cause_quota, letters) VALUES (?, ?, ?, ?, 0, 0, 1, 0, 0) \
+         ON CONFLICT (service_id) DO UPDATE SET counter = excluded.counter, booked_at = excluded.booked_at, \
          uptime_seconds = excluded.uptime_seconds, reading = excluded.reading"
     );
-    let row = move |id: &u64| params![*id, 0, 0, 0, 0, read.0, read.1, 0, 0, true, false, 0];
+    let row = move |id: &u64| params![*id, packed::pack([0; 4]), read.0, read.1];
     conn.batches(sql, Box::new(services.iter().map(row))).await
 }
 
 /// These counters stay as they were read, at that instant and uptime, whatever the router's row will say of the others.
 pub async fn keep(conn: &mut Conn, services: &[u64], read: (DateTime<Utc>, Option<u64>)) -> Result<()> {
+    sheet::take_out(conn, services).await?;
     let sql = sql!(
         "INSERT INTO standing (service_id, booked_at, uptime_seconds, reading, balance_bytes, threshold_armed, cause_quota, \
-         letters) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET booked_at = excluded.booked_at, \
+         letters) VALUES (?, ?, ?, 0, 0, 1, 0, 0) ON CONFLICT (service_id) DO UPDATE SET booked_at = excluded.booked_at, \
          uptime_seconds = excluded.uptime_seconds, reading = excluded.reading"
     );
-    let row = move |id: &u64| params![*id, read.0, read.1, 0, 0, true, false, 0];
+    let row = move |id: &u64| params![*id, read.0, read.1];
     conn.batches(sql, Box::new(services.iter().map(row))).await
 }
 
 /// The service had this speed until now: its next reading may be of it. To be called when a speed is lowered.
 pub async fn had_speed(conn: &mut Conn, service_id: u64, speed: Speed) -> Result<()> {
+    sheet::take_out(conn, &[service_id]).await?;
     let Some(baseline) = baseline(conn, service_id).await? else { return Ok(()) };
     let line = baseline.line.map_or(speed, |line| speed.faster(line));
     let sql = sql!("UPDATE standing SET line_down_kbps = ?, line_up_kbps = ? WHERE service_id = ?");
@@ -195,6 +218,7 @@ pub async fn had_speed(conn: &mut Conn, service_id: u64, speed: Speed) -> Result
 
 /// Forgets a service's counter and any reset of it. Its open day is closed by the caller, before.
 pub async fn forget(conn: &mut Conn, service_id: u64) -> Result<()> {
+    sheet::take_out(conn, &[service_id]).await?;
     let sql = sql!(
         "UPDATE standing SET ros_id = NULL, booked_at = NULL, uptime_seconds = NULL, line_down_kbps = NULL, \
          line_up_kbps = NULL, missing_since = NULL, reading = 0 WHERE service_id = ?"

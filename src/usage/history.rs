@@ -3,10 +3,13 @@
 //! Days are kept as long as the product says, months for ever. Raw is what the router counted; counted is after a plan's
 //! discounts; both are kept. The open day's figures stand in [`super::page`]; what is asked for here has them in it.
 
-use super::{days::month_of, page};
+use super::{
+    days::month_of,
+    page::{self, Page},
+};
 use crate::{
-    db::{Conn, FromValue, Result, Row, Sql},
-    params, sql,
+    db::{Cells, Conn, FromValue, Result, Row, Sql},
+    params, sheet, sql,
     units::{Bytes, Volume},
 };
 use chrono::{Days, NaiveDate};
@@ -92,16 +95,18 @@ pub const MONTHS_OF_MANY: Sql = sql!(
 
 /// Reads the open days of many, for [`Conn::of_many`]: days and months have them on top.
 pub const OPEN_OF_MANY: Sql = sql!(
-    "SELECT service_id, day, day_down_bytes AS down_bytes, day_up_bytes AS up_bytes, \
-     day_counted_down_bytes AS counted_down_bytes, day_counted_up_bytes AS counted_up_bytes FROM standing \
-     WHERE day IS NOT NULL AND service_id IN (?)"
+    "SELECT s.service_id, s.day, s.page, CASE WHEN s.seated = 1 THEN (SELECT h.figures FROM sheet h \
+     WHERE h.server_id = a.server_id AND h.first_id <= s.service_id ORDER BY h.first_id DESC LIMIT 1) END AS sheet \
+     FROM standing s JOIN account a ON a.service_id = s.service_id \
+     WHERE (s.day IS NOT NULL OR s.seated = 1) AND s.service_id = ?"
 );
 
 /// What [`DAYS_OF_MANY`] and [`OPEN_OF_MANY`] brought, by service.
 pub fn days_of(rows: &[Row], open: &[Row]) -> Result<HashMap<u64, Vec<(NaiveDate, Moved)>>> {
     let mut all = by_service(rows, "day")?;
     for row in open {
-        with(all.entry(row.get("service_id")?).or_default(), row.get("day")?, moved(row)?);
+        let Some(page) = Page::of(row)? else { continue };
+        with(all.entry(row.get("service_id")?).or_default(), page.day, page.moved);
     }
     Ok(all)
 }
@@ -110,7 +115,8 @@ pub fn days_of(rows: &[Row], open: &[Row]) -> Result<HashMap<u64, Vec<(NaiveDate
 pub fn months_of(rows: &[Row], open: &[Row]) -> Result<HashMap<u64, Vec<(String, Moved)>>> {
     let mut all = by_service(rows, "month")?;
     for row in open {
-        with(all.entry(row.get("service_id")?).or_default(), month_of(row.get("day")?), moved(row)?);
+        let Some(page) = Page::of(row)? else { continue };
+        with(all.entry(row.get("service_id")?).or_default(), month_of(page.day), page.moved);
     }
     Ok(all)
 }
@@ -167,22 +173,43 @@ pub async fn in_month(conn: &mut Conn, service_id: u64, month: &str) -> Result<V
 
 /// A router's services' traffic in a month, by service.
 pub async fn in_month_of_server(conn: &mut Conn, server_id: u64, month: &str) -> Result<Vec<(u64, Volume)>> {
+    let mut all = Vec::new();
+    loop {
+        let from = all.last().map_or(0, |(last, _)| last + 1);
+        let some = crate::read_seated!(in_month_from(conn, server_id, month, from).await)?;
+        let more = some.len() == AT_ONCE as usize;
+        all.extend(some);
+        if !more {
+            return Ok(all);
+        }
+    }
+}
+
+/// So many are read at a time, with the sheets that they are on.
+const AT_ONCE: u32 = if cfg!(debug_assertions) { 7 } else { 2_000 };
+
+async fn in_month_from(conn: &mut Conn, server_id: u64, month: &str, from: u64) -> Result<Vec<(u64, Volume)>> {
     let sql = sql!(
-        "SELECT a.service_id, COALESCE(u.down_bytes, 0), COALESCE(u.up_bytes, 0), s.day, s.day_down_bytes, s.day_up_bytes \
-         FROM account a JOIN standing s ON s.service_id = a.service_id \
-         LEFT JOIN usage_month u ON u.service_id = a.service_id AND u.month = ? WHERE a.server_id = ? ORDER BY a.service_id"
+        "SELECT a.service_id, COALESCE(u.down_bytes, 0), COALESCE(u.up_bytes, 0), s.day, s.page, s.seated, v.reading \
+         FROM account a JOIN standing s ON s.service_id = a.service_id JOIN server v ON v.id = a.server_id \
+         LEFT JOIN usage_month u ON u.service_id = a.service_id AND u.month = ? \
+         WHERE a.server_id = ? AND a.state = 'made' AND a.service_id >= ? ORDER BY a.service_id LIMIT ?"
     );
-    let wanted = month.to_owned();
-    conn.read_all(sql, params![month, server_id], move |cells| {
-        let service_id = cells.take()?;
-        let mut volume = Volume { down: Bytes(cells.take()?), up: Bytes(cells.take()?) };
-        let day: Option<NaiveDate> = cells.take()?;
-        if day.is_some_and(|day| month_of(day) == wanted) {
-            volume += Volume { down: Bytes(cells.take()?), up: Bytes(cells.take()?) };
+    let read = |cells: &mut Cells<'_>| {
+        let service_id: u64 = cells.take()?;
+        let volume = Volume { down: Bytes(cells.take()?), up: Bytes(cells.take()?) };
+        Ok((service_id, volume, Page::take(cells)?, (cells.take::<bool>()?, cells.take::<u64>()?)))
+    };
+    let rows = conn.read_all(sql, params![month, server_id, from, AT_ONCE], read).await?;
+    let sheets = sheet::of_seated(conn, server_id, rows.iter().map(|row| (row.0, row.3.0))).await?;
+    let sum = |(service_id, mut volume, own, (seated, reading)): (u64, Volume, Option<Page>, (bool, u64))| {
+        let open = if seated { Page::seated(sheets.seat_as_of(service_id, reading)?) } else { own };
+        if let Some(open) = open.filter(|open| month_of(open.day) == month) {
+            volume += open.moved.raw;
         }
         Ok((service_id, volume))
-    })
-    .await
+    };
+    rows.into_iter().map(sum).collect()
 }
 
 /// Forgets days that are older than each service's product keeps; how many.

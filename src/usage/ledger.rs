@@ -1,12 +1,12 @@
 //! The ledger: why a balance is what it is.
 //!
-//! Law 6: append-only; the balance is its sum, and `standing.balance_bytes` keeps that sum in the same transactions. Traffic
+//! Law 6: append-only; the balance is its sum, and the account's row, or its sheet, keeps that sum in the same transactions. Traffic
 //! is one entry a service and local day: with a poll a minute, an entry a poll would be half a million rows a year and
 //! account. While its day is open that entry stands in [`super::page`]; everything else is written once.
 
-use super::page;
+use super::page::{self, Page};
 use crate::{
-    db::{Conn, Result},
+    db::{Conn, Error, Result},
     params, sql,
     units::Bytes,
 };
@@ -71,8 +71,11 @@ pub async fn enter(
     let sql = sql!("INSERT INTO ledger (service_id, kind, once, bytes, note, at) VALUES (?, ?, ?, ?, ?, ?)");
     let new = conn.insert_once(sql, params![service_id, kind.as_str(), once, bytes, note, now]).await?;
     if new {
-        let sql = sql!("UPDATE standing SET balance_bytes = balance_bytes + ? WHERE service_id = ?");
-        conn.execute(sql, params![bytes, service_id]).await?;
+        let sql = sql!("UPDATE standing SET balance_bytes = balance_bytes + ? WHERE service_id = ? AND seated = 0");
+        if conn.execute(sql, params![bytes, service_id]).await? != 1 {
+            // Whoever enters something holds the account, which takes it out: see `sheet`.
+            return Err(Error::Defect(format!("the balance of service {service_id} is not in its own row")));
+        }
     }
     Ok(new)
 }
@@ -139,13 +142,15 @@ pub async fn latest(conn: &mut Conn, service_id: u64, limit: u32) -> Result<Vec<
 /// The entry of the open day, as it stands; none where nothing of it was charged.
 async fn open(conn: &mut Conn, service_id: u64) -> Result<Option<Entry>> {
     let sql = sql!(
-        "SELECT s.day, s.day_charged_bytes, CASE WHEN s.reading > 0 THEN v.seen_at ELSE s.booked_at END AS at \
+        "SELECT s.service_id, s.day, s.page, CASE WHEN s.reading > 0 THEN v.seen_at ELSE s.booked_at END AS at, \
+         CASE WHEN s.seated = 1 THEN (SELECT h.figures FROM sheet h \
+         WHERE h.server_id = a.server_id AND h.first_id <= s.service_id ORDER BY h.first_id DESC LIMIT 1) END AS sheet \
          FROM standing s JOIN account a ON a.service_id = s.service_id JOIN server v ON v.id = a.server_id \
-         WHERE s.service_id = ? AND s.day_charged_bytes > 0"
+         WHERE s.service_id = ?"
     );
     let Some(row) = conn.one(sql, params![service_id]).await? else { return Ok(None) };
-    let charged: i64 = row.get("day_charged_bytes")?;
-    let kind = Kind::Usage.as_str().to_owned();
+    let Some(page) = Page::of(&row)?.filter(|page| page.charged > Bytes::ZERO) else { return Ok(None) };
     let at = row.get::<Option<DateTime<Utc>>>("at")?.unwrap_or_default();
-    Ok(Some(Entry { kind, once: row.get("day")?, bytes: -charged, note: String::new(), at }))
+    let (kind, once) = (Kind::Usage.as_str().to_owned(), page.day.to_string());
+    Ok(Some(Entry { kind, once, bytes: -page.charged.signed(), note: String::new(), at }))
 }

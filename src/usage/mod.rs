@@ -5,6 +5,7 @@ pub mod chart;
 pub mod counters;
 pub mod days;
 pub mod doubts;
+pub mod figures;
 pub mod history;
 pub mod ledger;
 pub mod page;

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     db::{Cells, Conn, Result, Row, Value},
-    params, sql,
+    params,
+    sheet::{self, Seat, packed},
+    sql,
     units::{Bytes, Volume},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -43,40 +45,50 @@ impl Page {
         closed
     }
 
-    /// The columns `day`, `day_down_bytes`, `day_up_bytes`, `day_counted_down_bytes`, `day_counted_up_bytes` and
-    /// `day_charged_bytes`, in this order.
+    /// The columns `day` and `page`, in this order.
     pub(super) fn take(cells: &mut Cells<'_>) -> Result<Option<Self>> {
-        let day: Option<NaiveDate> = cells.take()?;
-        let mut volume = || Ok(Volume { down: Bytes(cells.take()?), up: Bytes(cells.take()?) });
-        let moved = Moved { raw: volume()?, counted: volume()? };
-        let charged = Bytes(cells.take()?);
-        Ok(day.map(|day| Self { day, moved, charged }))
+        Self::read(cells.take()?, cells.take()?)
     }
 
-    fn of(row: &Row) -> Result<Option<Self>> {
-        let pair = |down: &str, up: &str| Ok(Volume { down: Bytes(row.get(down)?), up: Bytes(row.get(up)?) });
-        let moved = Moved {
-            raw: pair("day_down_bytes", "day_up_bytes")?,
-            counted: pair("day_counted_down_bytes", "day_counted_up_bytes")?,
-        };
-        let charged = Bytes(row.get("day_charged_bytes")?);
-        Ok(row.get::<Option<NaiveDate>>("day")?.map(|day| Self { day, moved, charged }))
+    /// The same of a row that has the columns `service_id` and `sheet` too.
+    pub(super) fn of(row: &Row) -> Result<Option<Self>> {
+        sheet::seat_of(row)?
+            .map_or_else(|| Self::read(row.get("day")?, row.get("page")?), |seat| Ok(Self::seated(&seat)))
     }
 
-    /// The same columns' values; of no page.
-    pub(super) fn values(page: Option<&Self>) -> Vec<Value> {
-        let moved = page.map(|it| it.moved).unwrap_or_default();
-        let charged = page.map_or(Bytes::ZERO, |it| it.charged);
-        let (raw, counted) = (moved.raw, moved.counted);
-        params![page.map(|it| it.day), raw.down.0, raw.up.0, counted.down.0, counted.up.0, charged.0]
+    /// That of a seated account.
+    pub(super) fn seated(seat: &Seat) -> Option<Self> {
+        seat.page.map(|(day, figures)| Self::new(day).with(figures))
     }
+
+    fn read(day: Option<NaiveDate>, cell: Option<Vec<u8>>) -> Result<Option<Self>> {
+        let figures = packed::unpack(cell)?;
+        Ok(day.map(|day| Self::new(day).with(figures)))
+    }
+
+    fn with(self, [down, up, counted_down, counted_up, charged]: [u64; 5]) -> Self {
+        let moved = Moved { raw: Volume::new(down, up), counted: Volume::new(counted_down, counted_up) };
+        Self { moved, charged: Bytes(charged), ..self }
+    }
+
+    /// As they are kept: down and up, of them counted, and charged.
+    pub(super) fn figures(&self) -> [u64; 5] {
+        let Moved { raw, counted } = self.moved;
+        [raw.down.0, raw.up.0, counted.down.0, counted.up.0, self.charged.0]
+    }
+}
+
+/// The column `page`.
+pub(super) fn cell(page: Option<&Page>) -> Value {
+    page.map_or(Value::Null, |page| packed::pack(page.figures()))
 }
 
 /// A service's open day.
 pub async fn find(conn: &mut Conn, service_id: u64) -> Result<Option<Page>> {
     let sql = sql!(
-        "SELECT day, day_down_bytes, day_up_bytes, day_counted_down_bytes, day_counted_up_bytes, day_charged_bytes \
-         FROM standing WHERE service_id = ?"
+        "SELECT s.service_id, s.day, s.page, CASE WHEN s.seated = 1 THEN (SELECT h.figures FROM sheet h \
+         WHERE h.server_id = a.server_id AND h.first_id <= s.service_id ORDER BY h.first_id DESC LIMIT 1) END AS sheet \
+         FROM standing s LEFT JOIN account a ON a.service_id = s.service_id WHERE s.service_id = ?"
     );
     Ok(conn.one(sql, params![service_id]).await?.map(|row| Page::of(&row)).transpose()?.flatten())
 }
@@ -97,21 +109,31 @@ pub async fn close(conn: &mut Conn, pages: &[(u64, Page)], now: DateTime<Utc>) -
 
 /// Closes a service's open day, whichever it is.
 pub async fn close_one(conn: &mut Conn, service_id: u64, now: DateTime<Utc>) -> Result<()> {
+    sheet::take_out(conn, &[service_id]).await?;
     let Some(page) = find(conn, service_id).await? else { return Ok(()) };
     close(conn, &[(service_id, page)], now).await?;
     turn(conn, service_id).await
 }
 
-/// Closes at most `limit` open days that are before `today`; how many. In one transaction.
+/// Closes about `limit` open days that are before `today`, of those on sheets a day later: whoever moves anything has it closed
+/// by the next reading, and until then it is in every figure all the same. How many there were; to be called until there
+/// are none, in one transaction each.
 pub async fn close_before(conn: &mut Conn, today: NaiveDate, limit: u32, now: DateTime<Utc>) -> Result<usize> {
-    let sql = sql!(
-        "SELECT service_id, day, day_down_bytes, day_up_bytes, day_counted_down_bytes, day_counted_up_bytes, \
-         day_charged_bytes FROM standing WHERE day < ? ORDER BY service_id LIMIT ? /*! FOR UPDATE */"
-    );
+    let sheets = sheet::take_out_before(conn, today.pred_opt().unwrap_or(today)).await?;
+    if sheets > 0 {
+        // Their rows are held; others are not waited for with them in hand.
+        return Ok(sheets);
+    }
+    let sql =
+        sql!("SELECT service_id, day, page FROM standing WHERE day < ? ORDER BY service_id LIMIT ? /*! FOR UPDATE */");
     let rows = conn.rows(sql, params![today, limit]).await?;
     let mut pages = Vec::with_capacity(rows.len());
     for row in &rows {
-        pages.extend(Page::of(row)?.map(|page| Ok((row.get("service_id")?, page))).transpose()?);
+        pages.extend(
+            Page::read(row.get("day")?, row.get("page")?)?
+                .map(|page| Ok((row.get("service_id")?, page)))
+                .transpose()?,
+        );
     }
     close(conn, &pages, now).await?;
     for (service_id, _) in &pages {
@@ -122,10 +144,7 @@ pub async fn close_before(conn: &mut Conn, today: NaiveDate, limit: u32, now: Da
 
 /// The open day is in history and ledger.
 async fn turn(conn: &mut Conn, service_id: u64) -> Result<()> {
-    let sql = sql!(
-        "UPDATE standing SET day = NULL, day_down_bytes = 0, day_up_bytes = 0, day_counted_down_bytes = 0, \
-         day_counted_up_bytes = 0, day_charged_bytes = 0 WHERE service_id = ?"
-    );
+    let sql = sql!("UPDATE standing SET day = NULL, page = NULL WHERE service_id = ?");
     conn.execute(sql, params![service_id]).await.map(|_| ())
 }
 

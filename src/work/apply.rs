@@ -12,7 +12,11 @@ use crate::{
     router::Server,
     routeros::{self, Router},
 };
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// No change in the background is begun with less time than this.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// Makes a service's changes now, trying a router that was away a moment ago too.
 ///
@@ -40,6 +44,8 @@ async fn make_all(turn: &Turn, router: &Router) -> Result<(), Problem> {
         (Account::find(&mut conn, service_id).await?, changes)
     };
     let (Some(account), Some(last)) = (account, changes.last()) else { return Ok(()) };
+    // It may have been decided by somebody who still waits for the disk.
+    app.db.settled().await?;
     match make(app, router, &account, &changes).await {
         Ok(()) => finish(turn, &account, &changes, last.id).await,
         Err(error) => {
@@ -80,7 +86,8 @@ pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Re
     }
 }
 
-/// Makes all that waits for a router, oldest service first; gives up at the first sign that it is away.
+/// Makes what waits for a router, oldest service first, as long as there is time; gives up at the first sign that it is
+/// away.
 pub async fn server(app: &App, server_id: u64, until: Instant) {
     match all_of(app, server_id, until).await {
         Ok(()) => {}
@@ -99,6 +106,10 @@ async fn all_of(app: &App, server_id: u64, until: Instant) -> Result<(), Problem
     };
     let Some(server) = server else { return Ok(()) };
     for service_id in services {
+        // The others' turn comes at the next visit: a router with ten thousand changes is read meanwhile.
+        if Instant::now() + LEAST > until {
+            break;
+        }
         let turn = Turn::of(app, service_id, until).await?;
         let until = until.min(Instant::now() + super::CHANGE);
         match in_the_background(&turn, &server, until).await {
@@ -211,7 +222,9 @@ async fn finish(turn: &Turn, account: &Account, changes: &[Pending], last: u64) 
     let removed = changes.iter().any(|it| it.kind == Kind::Remove);
     crate::in_tx!(app.db, tx => {
         turn.holds(&mut tx).await?;
-        if removed {
+        // Whoever undid it meanwhile held the account, and not the lease: a renewal waits for no router.
+        let known = if removed { Account::find_locked(&mut tx, account.service_id).await? } else { None };
+        if known.is_some() && pending::is_to_go(&mut tx, account.service_id).await? {
             super::terminate::end(&mut tx, account.service_id, app.clock.now()).await?;
         }
         pending::made(&mut tx, account.service_id, last).await?;

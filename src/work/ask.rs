@@ -8,20 +8,17 @@ use crate::{
         Sold,
         addresses::AddressSpace,
         credentials::{check_password, check_username},
-        settings::{Settings, is_setting, plan_name},
+        settings::{Settings, is_setting, packet_alone, plan_name},
     },
     plan::Plan,
     problem::Problem,
     router::Told,
-    units::Gigabyte,
+    units::{Bytes, Gigabyte},
 };
 use chrono::NaiveDate;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, net::Ipv4Addr};
-
-/// The longest text taken anywhere in a body, in characters; settings have their own, shorter limit.
-const LONGEST: usize = 255;
 
 /// A hook's body.
 #[derive(Clone, Debug)]
@@ -49,6 +46,9 @@ struct Part<'a> {
 }
 
 impl Ask {
+    /// The longest text taken anywhere in a body, in characters; settings have their own, shorter limit.
+    pub(super) const LONGEST: usize = 255;
+
     /// Reads the body.
     ///
     /// # Errors
@@ -215,6 +215,12 @@ impl Ask {
         Settings::parse(&settings, &options, &cycle, gb, plan)
     }
 
+    /// The packet that `settings` and `options` sell, if they say any; nothing else of them is looked at.
+    pub fn packet(&self, gb: Gigabyte) -> Result<Option<Option<Bytes>>, Problem> {
+        let (settings, options) = (self.part("settings")?.settings()?, self.part("options")?.settings()?);
+        packet_alone(&settings, &options, &self.part("service")?.text("billing_cycle")?, gb)
+    }
+
     /// The product's field of that name, if it is given.
     pub fn setting(&self, name: &str) -> Result<Option<String>, Problem> {
         Ok(Some(self.part("settings")?.text(name)?.trim().to_owned()).filter(|it| !it.is_empty()))
@@ -232,7 +238,7 @@ impl Ask {
     pub fn hook_remark(&self, name: &str) -> Result<String, Problem> {
         let text = self.part("hook")?.long_text(name)?;
         let plain = text.chars().map(|it| if it.is_control() { ' ' } else { it });
-        Ok(plain.take(LONGEST).collect::<String>().trim().to_owned())
+        Ok(plain.take(Self::LONGEST).collect::<String>().trim().to_owned())
     }
 
     /// A text of the `hook` part; empty where it is absent.
@@ -283,7 +289,7 @@ impl<'a> Part<'a> {
     /// A text of up to 255 characters without control characters; empty where it is absent.
     fn text(&self, name: &str) -> Result<String, Problem> {
         let text = self.long_text(name)?;
-        if text.chars().count() > LONGEST {
+        if text.chars().count() > Ask::LONGEST {
             return Err(Problem::field(self.at(name), "must have 255 characters at the most"));
         }
         if text.chars().any(char::is_control) {

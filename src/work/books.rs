@@ -1,7 +1,7 @@
 //! Books what counters moved: the open day, balances, usage under plans, verdicts, in the caller's one transaction.
 //!
-//! Tens of thousands of accounts may have moved: each is a slim row here, its whole account is read only where a letter or
-//! a block is due, or where it is on a plan.
+//! A hundred thousand accounts may have moved: each is a slim row here, two thousand of them in hand at a time, and its
+//! whole account is read only where a letter or a block is due, or where it is on a plan.
 
 use super::{
     fair_use::Held,
@@ -10,21 +10,24 @@ use super::{
 use crate::{
     account::Account,
     app::App,
-    db::Conn,
+    db::{self, Conn},
     problem::Problem,
     router::Server,
-    units::{Bytes, Volume},
+    sheet::Sheets,
+    units::{Bytes, Speed, Volume},
     usage::{
         days,
         history::Moved as Traffic,
         page::{self, Page},
-        standing::{self, Standing},
+        standing::{self, Standing, Together},
     },
 };
 use chrono::{DateTime, NaiveDate, Utc};
 
 /// So many accounts are read one by one rather than with all of their router's.
 const FEW: usize = 100;
+/// So many accounts of a router are in memory at a time. In a debug build so few that each test of several turns over.
+pub(super) const IN_HAND: u32 = if cfg!(debug_assertions) { 7 } else { 2_000 };
 
 /// Traffic of one account in the interval (`from`, now].
 #[derive(Clone, Copy, Debug)]
@@ -39,32 +42,58 @@ pub struct Moved {
     pub doubtful: bool,
 }
 
-/// Open books, held against others until the transaction ends.
+/// Open books, held against others until the transaction ends: some of a router's accounts in hand, and the usage under
+/// plans of them all.
 pub(super) struct Books {
-    /// By service id.
+    /// Those in hand, by service id.
     pub(super) all: Vec<Standing>,
-    /// Those of them that are on a plan, whole, by service id.
+    /// All that are on a plan, whole, by service id.
     pub(super) planned: Vec<Account>,
     /// Their usage.
     pub(super) held: Held,
     changed: Vec<bool>,
+    /// On which those in hand stand that are seated.
+    sheets: Sheets,
+    /// Whether no other router's accounts lie between; asked where it makes a difference.
+    together: Option<Together>,
+    next: Next,
+    /// Of the router's accounts only these are taken in hand, by service id.
+    only: Option<Vec<u64>>,
     /// An interval that lies within one day, and that day: most accounts were read last at the same instant.
     within: Option<(DateTime<Utc>, DateTime<Utc>, NaiveDate)>,
 }
 
+/// Which accounts are taken in hand next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Those that are in hand already.
+    Here,
+    /// The router's, from that service id on.
+    From(u64),
+    /// None: there are no more.
+    End,
+}
+
 impl Books {
-    /// Those of all accounts on a router.
+    /// The most that an account on a plan may move; `None` for one on none.
+    pub(super) fn decided(&self, service_id: u64) -> Option<Speed> {
+        let at = self.planned.binary_search_by_key(&service_id, |it| it.service_id).ok()?;
+        self.held.fastest(&self.planned[at])
+    }
+
+    /// Those of all accounts on a router. [`Books::turn_over`] takes the first of them in hand.
     pub(super) async fn of_server(
         app: &App,
         tx: &mut Conn,
         server_id: u64,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
-        let (all, planned) = read(tx, server_id).await?;
-        Self::hold(app, tx, server_id, (all, planned), now).await
+        let planned = Account::on_plans_locked(tx, server_id).await?;
+        let together = if app.db.is_shared() { Together::find(tx, server_id).await? } else { None };
+        Ok(Self { next: Next::From(0), together, ..Self::hold(app, tx, server_id, (Vec::new(), planned), now).await? })
     }
 
-    /// Those of some accounts on a router, by service id.
+    /// Those of some accounts on a router, by service id. A few are in hand at once, before [`Books::turn_over`].
     pub(super) async fn of_some(
         app: &App,
         tx: &mut Conn,
@@ -72,21 +101,22 @@ impl Books {
         wanted: &[u64],
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
-        let (mut all, mut planned) = (Vec::new(), Vec::new());
+        let (mut all, mut planned, mut sheets) = (Vec::new(), Vec::new(), Sheets::default());
         if wanted.len() > FEW {
-            (all, planned) = read(tx, server_id).await?;
-            all.retain(|it| wanted.binary_search(&it.service_id).is_ok());
+            planned = Account::on_plans_locked(tx, server_id).await?;
             planned.retain(|it| wanted.binary_search(&it.service_id).is_ok());
-            return Self::hold(app, tx, server_id, (all, planned), now).await;
+            let books = Self::hold(app, tx, server_id, (all, planned), now).await?;
+            return Ok(Self { next: Next::From(0), only: Some(wanted.to_vec()), ..books });
         }
         for id in wanted {
-            let Some(one) = Standing::find_locked(tx, *id).await? else { continue };
+            let one = Standing::find_locked(tx, (server_id, &mut sheets), *id).await?;
+            let Some(one) = one else { continue };
             if one.plan.is_some() {
                 planned.extend(Account::find_locked(tx, *id).await?);
             }
             all.push(one);
         }
-        Self::hold(app, tx, server_id, (all, planned), now).await
+        Ok(Self { sheets, ..Self::hold(app, tx, server_id, (all, planned), now).await? })
     }
 
     async fn hold(
@@ -98,7 +128,39 @@ impl Books {
     ) -> Result<Self, Problem> {
         let held = Held::of_server(app, tx, (server_id, &planned), now).await?;
         let changed = vec![false; all.len()];
-        Ok(Self { all, planned, held, changed, within: None })
+        let sheets = Sheets::default();
+        Ok(Self { all, planned, held, changed, sheets, together: None, next: Next::Here, only: None, within: None })
+    }
+
+    /// Takes the next accounts in hand, in place of those before; false where there are no more. What has changed of those
+    /// must have been written.
+    pub(super) async fn turn_over(&mut self, tx: &mut Conn, server_id: u64) -> Result<bool, Problem> {
+        loop {
+            let from = match std::mem::replace(&mut self.next, Next::End) {
+                Next::Here => return Ok(!self.all.is_empty()),
+                Next::From(from) => from,
+                Next::End => return Ok(false),
+            };
+            // What was in hand is not in memory beside what comes.
+            drop(std::mem::take(&mut self.all));
+            let from_where = (server_id, self.together.as_mut());
+            (self.all, self.sheets) = Standing::of_server_locked(tx, from_where, from, IN_HAND).await?;
+            if let Some(last) = self.all.last().filter(|_| self.all.len() == IN_HAND as usize) {
+                self.next = Next::From(last.service_id + 1);
+            }
+            if let Some(only) = &self.only {
+                self.all.retain(|it| only.binary_search(&it.service_id).is_ok());
+            }
+            if self.all.iter().any(|it| it.plan.is_some() && self.place(it.service_id).is_none()) {
+                // Those on plans were locked before. It is read again, as a whole, so that it is counted as its plan says.
+                return Err(db::Error::Retry("an account was put on a plan meanwhile".to_owned()).into());
+            }
+            self.changed.clear();
+            self.changed.resize(self.all.len(), false);
+            if !self.all.is_empty() {
+                return Ok(true);
+            }
+        }
     }
 
     fn place(&self, service_id: u64) -> Option<usize> {
@@ -111,10 +173,15 @@ impl Books {
         &mut self.all[at]
     }
 
-    /// Writes counters, open days and balances that changed, and usage under plans.
-    pub(super) async fn save(&self, tx: &mut Conn) -> Result<(), Problem> {
+    /// Writes counters, open days and balances that changed of those in hand.
+    pub(super) async fn save(&mut self, tx: &mut Conn, server_id: u64) -> Result<(), Problem> {
         let changed = self.all.iter().zip(&self.changed).filter(|(_, changed)| **changed);
-        standing::store(tx, &changed.map(|(it, _)| it).collect::<Vec<_>>()).await?;
+        let changed: Vec<_> = changed.map(|(it, _)| it).collect();
+        Ok(standing::store(tx, (server_id, &mut self.sheets), &changed).await?)
+    }
+
+    /// Writes usage under plans: at the end.
+    pub(super) async fn save_plans(&self, tx: &mut Conn) -> Result<(), Problem> {
         self.held.save(tx).await
     }
 
@@ -148,16 +215,8 @@ impl Books {
     }
 }
 
-/// A router's accounts, and those of them that are on a plan, whole.
-async fn read(tx: &mut Conn, server_id: u64) -> Result<(Vec<Standing>, Vec<Account>), Problem> {
-    let all = Standing::of_server_locked(tx, server_id).await?;
-    let some = all.iter().any(|it| it.plan.is_some());
-    let planned = if some { Account::on_plans_locked(tx, server_id).await? } else { Vec::new() };
-    Ok((all, planned))
-}
-
-/// Books it all; how many bytes that was. Then decides: upon those that moved something, and upon all that are on plans.
-/// What changed is written by [`Books::save`].
+/// Books what those in hand moved; how many bytes that was. Then decides: upon those that moved something, and upon all that
+/// are on plans. What changed is written by [`Books::save`] and [`Books::save_plans`].
 pub(super) async fn book(
     app: &App,
     tx: &mut Conn,
@@ -189,9 +248,9 @@ async fn decide(
         doubtful[it.account] = Some(it.doubtful);
     }
     let Books { all, planned, held, .. } = books;
-    let mut planned = planned.iter_mut().peekable();
-    for (standing, doubtful) in all.iter().zip(doubtful) {
-        let account = planned.next_if(|account| account.service_id == standing.service_id);
+    for (standing, doubtful) in all.iter_mut().zip(doubtful) {
+        let on_plan = planned.binary_search_by_key(&standing.service_id, |it| it.service_id).ok();
+        let account = on_plan.map(|at| &mut planned[at]);
         if doubtful == Some(true) {
             continue;
         }
@@ -205,7 +264,8 @@ async fn decide(
             }
         } else if moved && settle::is_news(standing) {
             let Some(mut account) = Account::find_locked(tx, standing.service_id).await? else { continue };
-            // The row is written at the end.
+            // The row is written at the end: that was taken out of its seat, if it had one.
+            standing.unseat();
             account.balance = standing.balance;
             settle::conclude(app, tx, server, (&mut account, held), None, now).await?;
         }

@@ -4,11 +4,14 @@
 //! What the books say and what the router says are asked for after the request came, together with whoever asks at the same
 //! time (see `page` and `routeros::look`): many views are few readings and few router commands, and none of them is stale.
 
+mod asked;
 mod plan;
 mod shown;
 
-use self::shown::{Connection, History, Information, Shown, Traffic};
-use super::Ask;
+use self::{
+    asked::Asked,
+    shown::{Connection, History, Information, Shown, Traffic},
+};
 use crate::{
     account::{Account, State},
     app::App,
@@ -17,17 +20,17 @@ use crate::{
     router::Server,
     routeros,
     usage::chart,
+    written::{Beginning, Written},
 };
 use chrono::{DateTime, Days, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
 /// How long the page waits to write down what it saw.
 const REMEMBER: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// More bytes than a page without its history has.
-const ROOM: usize = 4096;
+/// More bytes than a page without its history usually has.
+const ROOM: usize = 1024;
 
 /// What the router said in time.
 enum Looked {
@@ -38,22 +41,19 @@ enum Looked {
 }
 
 /// Runs the hook; the answer as JSON.
-pub async fn run(app: &App, ask: &Ask) -> Result<Vec<u8>, Problem> {
-    let service_id = ask.service_id()?;
-    let told_status = ask.status()?;
-    let words = chart::Words::of(&ask.language()?);
+pub async fn run(app: &App, body: &[u8]) -> Result<Written, Problem> {
+    let Asked { service_id, status: told_status, language } = Asked::read(body)?;
+    let words = chart::Words::of(&language);
     let Read { page, drawn } = app.pages.read(&app.db, service_id).await?;
     let Page { account, server, netflow, plan, .. } = &*page;
     let account = account.as_ref().filter(|account| account.state == State::Made);
     let Some(account) = account else {
         let active = is_active(&told_status);
         let netflow = if active { super::netflow::on_page(app, netflow.as_ref())? } else { None };
-        return written(
-            &Shown::nothing(if active { "missing" } else { "inactive" }, netflow),
-            &text(&History::default())?,
-        );
+        let shown = Shown::nothing(if active { "missing" } else { "inactive" }, netflow);
+        return written(Beginning::of(beginning(&History::default())?), &shown);
     };
-    let status = if told_status.is_empty() { &account.sold.status } else { &told_status };
+    let status = if told_status.is_empty() { account.sold.status.as_str() } else { &told_status };
     let active = is_active(status);
     let looked = match server {
         Some(server) if active => look(app, server, account).await?,
@@ -80,23 +80,26 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Vec<u8>, Problem> {
         let days_svg = chart::days_svg(&days, today, gb, &words);
         let history = History::of(&days, &page.months, days_svg, chart::months_svg(&page.months, today, gb, &words));
         // Figures and texts can always be written.
-        text(&history).unwrap_or_default()
+        beginning(&history).unwrap_or_default()
     });
-    written(&shown, &history)
+    written(history, &shown)
 }
 
-fn text(it: &impl Serialize) -> Result<String, Problem> {
-    serde_json::to_string(it).map_err(Problem::internal)
+/// An object that is not closed yet.
+fn beginning(history: &History<'_>) -> Result<String, Problem> {
+    let mut text = serde_json::to_string(history).map_err(Problem::internal)?;
+    text.pop();
+    Ok(text)
 }
 
-/// Both objects as one.
-fn written(shown: &Shown<'_>, history: &str) -> Result<Vec<u8>, Problem> {
-    let mut json = Vec::with_capacity(history.len() + ROOM);
-    serde_json::to_writer(&mut json, shown).map_err(Problem::internal)?;
-    json.pop();
-    json.push(b',');
-    json.extend_from_slice(history.strip_prefix('{').unwrap_or_default().as_bytes());
-    Ok(json)
+/// Both objects as one: what is the same at every view stands first.
+fn written(beginning: Beginning, shown: &Shown<'_>) -> Result<Written, Problem> {
+    let mut rest = Vec::with_capacity(ROOM);
+    serde_json::to_writer(&mut rest, shown).map_err(Problem::internal)?;
+    if let Some(brace) = rest.first_mut() {
+        *brace = b',';
+    }
+    Ok(Written { beginning, rest })
 }
 
 fn is_active(status: &str) -> bool {

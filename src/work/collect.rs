@@ -24,6 +24,8 @@ mod reset;
 mod sample;
 mod speeds;
 
+pub(super) use sample::{cannot_be, put_aside};
+
 /// What is wanted of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -274,7 +276,7 @@ fn lost_lease(server_id: u64) -> Problem {
 
 pub(super) fn counter_of(reading: &Reading) -> Counter {
     Counter {
-        ros_id: reading.id.clone(),
+        ros_id: reading.id().to_owned(),
         volume: reading.volume,
         packets: Volume::new(reading.packets.down, reading.packets.up),
     }

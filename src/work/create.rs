@@ -72,11 +72,11 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     if let Some(pool) = super::fair_use::sold_here(app, ask, &wish.settings, server.told.id).await? {
         wish.space = pool_space(&router, &pool, &ask.setting_path("plan")).await?;
     }
-    let account = loop {
+    let Intended { account, last } = loop {
         let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
         // None: others were faster with all of them.
-        if let Some(account) = intend(app, (&turn, &server), &wish, &free).await? {
-            break account;
+        if let Some(intended) = intend(app, (&turn, &server), &wish, &free).await? {
+            break intended;
         }
     };
     let counter = match make(app, &router, &account).await {
@@ -87,7 +87,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         Err(error) => return Err(error.for_profile(&account.settings.profile)),
         Ok(counter) => counter,
     };
-    let made = crate::in_tx!(app.db, tx => made(app, &mut tx, (&turn, &server), &counter).await)?;
+    let made = crate::in_tx!(app.db, tx => made(app, &mut tx, (&turn, &server), (&counter, last)).await)?;
     if made.begins {
         let mut uncharged = Uncharged::default();
         uncharged.add(Cause::Begin, Some(counter.volume.total()));
@@ -263,6 +263,13 @@ fn exhausted(server: &Server, of: usize) -> Problem {
     Problem::new(Code::AddressesExhausted, text)
 }
 
+/// An account as it is to be made.
+struct Intended {
+    account: Account,
+    /// The latest change that is in it.
+    last: u64,
+}
+
 /// Writes the intent: who, what, which name and address. The address is unique per router; `None` where others have
 /// taken all of these meanwhile.
 async fn intend(
@@ -270,7 +277,7 @@ async fn intend(
     (turn, server): (&Turn, &Server),
     wish: &Wish,
     free: &[Ipv4Addr],
-) -> Result<Option<Account>, Problem> {
+) -> Result<Option<Intended>, Problem> {
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
         let service_id = wish.service.id;
@@ -316,7 +323,8 @@ async fn intend(
         if !begins {
             pending::decide(&mut tx, (server.told.id, service_id), pending::Kind::Change, false, now).await?;
         }
-        Ok(Some(account))
+        let last = pending::last(&mut tx, service_id).await?;
+        Ok(Some(Intended { account, last }))
     })
 }
 
@@ -382,7 +390,7 @@ async fn made(
     app: &App,
     tx: &mut crate::db::Tx,
     (turn, server): (&Turn, &Server),
-    counter: &Counter,
+    (counter, last): (&Counter, u64),
 ) -> Result<Made, Problem> {
     let (now, service_id) = (app.clock.now(), turn.service_id());
     let account = Account::find_locked(tx, service_id).await?;
@@ -400,7 +408,8 @@ async fn made(
     }
     account.balance += first_grant(tx, &account, now).await?;
     account.save(tx, now).await?;
-    pending::brought_in_line(tx, service_id).await?;
+    // What another sidecar has decided since the intent is not made yet.
+    pending::brought_in_line(tx, service_id, last).await?;
     // A packet below the threshold is how it was sold, not a crossing: no letter for it here.
     let mut held = Held::of_one(app, tx, &account, now).await?;
     held.decide_speed(&account);

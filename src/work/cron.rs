@@ -5,11 +5,11 @@
 
 use super::{
     Ask,
-    collect::{self, Scope},
-    usage_update,
+    collect::{self, Outcome, Scope},
+    usage_update::{self, Services},
 };
 use crate::{
-    account::{Account, settings::Collect},
+    account::Account,
     app::App,
     mail::{Mailer, outbox},
     problem::Problem,
@@ -23,42 +23,51 @@ const AT_ONCE: usize = 16;
 /// Letters handed out in one run.
 const LETTERS: u32 = 100;
 
-/// Runs the hook.
-pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+/// Runs the hook; its answer, as JSON.
+pub async fn run(app: &App, ask: &Ask) -> Result<Vec<u8>, Problem> {
     acknowledge(app, ask).await?;
     let servers = Server::in_use(&mut app.db.read().await?).await?;
     // One limit for all: however many routers hang, the bridge has its answer in time.
     let until = super::deadline(super::COLLECTION);
     let runs = stream::iter(servers).map(|server| one(app, server, until)).buffered(AT_ONCE).collect::<Vec<_>>().await;
-    let (mut services, mut skipped) = (Vec::new(), Vec::new());
+    let (mut services, mut skipped) = (Services::default(), Vec::new());
     for run in runs {
-        let (read, left) = run?;
-        services.extend(read);
-        skipped.extend(left);
+        let run = run?;
+        if let Some((server_id, outcome)) = &run.read {
+            services.add(app, *server_id, outcome, |it| it.with_cron).await?;
+        }
+        skipped.extend(run.skipped);
     }
-    Ok(json!({"services": services, "skipped": skipped, "mails": letters(app).await?}))
+    services.end(&json!({"skipped": skipped, "mails": letters(app).await?}))
 }
 
-/// Collects one router's cron accounts: figures, and what was left out.
-async fn one(app: &App, server: Server, until: tokio::time::Instant) -> Result<(Vec<Value>, Vec<Value>), Problem> {
+/// What became of one router.
+#[derive(Default)]
+struct Run {
+    /// Its id, and what was read.
+    read: Option<(u64, Outcome)>,
+    /// What was left out.
+    skipped: Vec<Value>,
+}
+
+/// Collects one router's cron accounts.
+async fn one(app: &App, server: Server, until: tokio::time::Instant) -> Result<Run, Problem> {
     let id = server.told.id;
-    let accounts = Account::of_server(&mut app.db.read().await?, id).await?;
-    let with_cron: Vec<&Account> = accounts.iter().filter(|it| it.settings.collect == Collect::Cron).collect();
+    let with_cron = Account::with_cron(&mut app.db.read().await?, id).await?;
     if with_cron.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(Run::default());
     }
     match collect::run(app, id, Scope::Cron, until).await {
         Ok(outcome) => {
-            let figures = usage_update::services(app, id, &outcome, |it| it.settings.collect == Collect::Cron).await?;
-            let mine =
-                outcome.skipped.iter().filter(|it| with_cron.iter().any(|account| account.service_id == it.service_id));
-            Ok((figures, mine.map(usage_update::skipped).collect()))
+            let mine = outcome.skipped.iter().filter(|it| with_cron.binary_search(&it.service_id).is_ok());
+            let skipped = mine.map(usage_update::skipped).collect();
+            Ok(Run { read: Some((id, outcome)), skipped })
         }
         Err(problem) if problem.code == crate::problem::Code::DatabaseUnavailable => Err(problem),
         Err(problem) => {
             let reason = format!("Server {}: {}", server.told.name, problem.detail);
-            let left = |it: &&Account| json!({"service_id": it.service_id, "server_id": id, "reason": reason});
-            Ok((Vec::new(), with_cron.iter().map(left).collect()))
+            let left = |it: &u64| json!({"service_id": it, "server_id": id, "reason": reason});
+            Ok(Run { read: None, skipped: with_cron.iter().map(left).collect() })
         }
     }
 }

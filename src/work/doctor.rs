@@ -10,8 +10,11 @@ mod look;
 use crate::{
     app::App,
     db::Conn,
+    params,
     problem::{Code, Problem},
     router::Server,
+    sheet::{self, Lost},
+    sql,
     usage::doubts,
 };
 use books::Books;
@@ -25,6 +28,11 @@ pub const LONGEST: Duration = Duration::from_secs(25);
 
 /// The name under which findings stand that are about no router, as server 0.
 pub const ITSELF: &str = "this machine";
+
+/// So many services are named in a sentence.
+const MOST_NAMED: usize = 10;
+/// So many are in one statement.
+const MOST_AT_ONCE: usize = 500;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -98,7 +106,7 @@ pub async fn examine(app: &App, server: Option<u64>, pause: Duration) -> Result<
             vec![server.ok_or_else(|| Problem::new(Code::NoSuchServer, text))?]
         }
     };
-    let own = itself(&mut conn).await?;
+    let own = itself(app, &mut conn).await?;
     drop(conn);
     let each = join_all(servers.into_iter().map(|server| one(app, server, pause))).await;
     let each = each.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -106,7 +114,7 @@ pub async fn examine(app: &App, server: Option<u64>, pause: Duration) -> Result<
 }
 
 /// Findings about no router: server 0.
-async fn itself(conn: &mut Conn) -> Result<Vec<Finding>, Problem> {
+async fn itself(app: &App, conn: &mut Conn) -> Result<Vec<Finding>, Problem> {
     let mut findings = Findings { server_id: 0, router: ITSELF.to_owned(), found: Vec::new() };
     let clock = doubts::of_kind(conn, doubts::Kind::Clock).await?.into_iter().find(|it| it.server_id == 0);
     if let Some(clock) = clock {
@@ -118,13 +126,85 @@ async fn itself(conn: &mut Conn) -> Result<Vec<Finding>, Problem> {
             "timedatectl set-ntp true",
         );
     }
+    if app.db.is_shared() {
+        durability(conn, &mut findings).await?;
+    }
     Ok(findings.found)
+}
+
+/// Whether MariaDB has written what it says it has; SQLite is told to.
+async fn durability(conn: &mut Conn, findings: &mut Findings) -> Result<(), Problem> {
+    let asked = sql!("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit AS mode /* MySQL only */");
+    let mode: i64 = conn.one(asked, params![]).await?.map_or(Ok(1), |row| row.get("mode"))?;
+    // 1 flushes at each commit; 3, of MariaDB alone, too.
+    if mode == 0 || mode == 2 {
+        findings.add(
+            Severity::Warning,
+            "database-forgets",
+            format!("The database calls a commit done up to a second before it is on disk (innodb_flush_log_at_trx_commit is {mode})."),
+            "Counters are reset once their traffic is committed; after a power cut it would be in neither place.",
+            "SET GLOBAL innodb_flush_log_at_trx_commit = 1; and the same in MariaDB's configuration, for its next start",
+        );
+    }
+    Ok(())
+}
+
+fn lost_figures(lost: &Lost, findings: &mut Findings) {
+    let Lost { accounts, sheets } = lost;
+    // Some at a time, for a statement that can be pasted; the doctor names the others when it is asked again.
+    let ids: Vec<String> = accounts.iter().take(MOST_AT_ONCE).map(u64::to_string).collect();
+    let of: Vec<&str> = ids.iter().take(MOST_NAMED).map(String::as_str).collect();
+    let broken: Vec<String> = sheets.iter().take(MOST_AT_ONCE).map(u64::to_string).collect();
+    let more =
+        if accounts.len() > of.len() { format!(" and {} more", accounts.len() - of.len()) } else { String::new() };
+    let again = if accounts.len() > ids.len() || sheets.len() > broken.len() {
+        " Then ask the doctor again, for the others."
+    } else {
+        ""
+    };
+    let what = if of.is_empty() {
+        "The database holds sheets of figures that cannot be read, of nobody's any more.".to_owned()
+    } else {
+        format!(
+            "The database does not say what these services have (their sheets are gone or cannot be read): {}{more}.",
+            of.join(", ")
+        )
+    };
+    // A line each.
+    let mut statements = String::new();
+    if !broken.is_empty() {
+        let (server_id, broken) = (findings.server_id, broken.join(", "));
+        statements += &format!("\nDELETE FROM sheet WHERE server_id = {server_id} AND first_id IN ({broken});");
+    }
+    if !ids.is_empty() {
+        statements += &format!(
+            "\nUPDATE standing SET seated = 0, ros_id = NULL, counter = NULL, day = NULL, page = NULL, balance_bytes = \
+             (SELECT COALESCE(SUM(l.bytes), 0) FROM ledger l WHERE l.service_id = standing.service_id) WHERE service_id IN ({});",
+            ids.join(", ")
+        );
+    }
+    findings.add(
+        Severity::Error,
+        "figures-lost",
+        what,
+        "Nothing of this router is counted, and hooks and pages of these services fail.",
+        format!(
+            "Put the database's backup back. Without one, stop Turnpike and say to the database what follows: balances become \
+             what the ledger says, and counters begin anew, so that this day's traffic until now is nobody's.{again}{statements}"
+        ),
+    );
 }
 
 async fn one(app: &App, server: Server, pause: Duration) -> Result<Vec<Finding>, Problem> {
     let until = Instant::now() + LONGEST;
     let router = if server.told.name.is_empty() { server.told.host().to_owned() } else { server.told.name.clone() };
     let mut findings = Findings { server_id: server.told.id, router, found: Vec::new() };
+    let lost = sheet::lost(&mut app.db.read().await?, server.told.id).await?;
+    if !lost.is_nothing() {
+        // Nothing else of the router's books can be read until that is mended.
+        lost_figures(&lost, &mut findings);
+        return Ok(findings.found);
+    }
     let books = Books::read(app, server).await?;
     judge::books(&books, app.clock.now(), &mut findings);
     // The deadline is each call's own; the timeout around them is for what nobody thought of.
@@ -134,4 +214,22 @@ async fn one(app: &App, server: Server, pause: Duration) -> Result<Vec<Finding>,
     }
     findings.found.sort_by_key(|finding| finding.severity);
     Ok(findings.found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_lost_figures_are_mended_some_at_a_time_and_none_is_left_out_of_the_count() {
+        for (lost, stated, again) in [(3, 3, false), (500, 500, false), (501, 500, true)] {
+            let mut findings = Findings { server_id: 3, router: "core-1".to_owned(), found: Vec::new() };
+            lost_figures(&Lost { accounts: (1..=lost).collect(), ..Lost::default() }, &mut findings);
+            let Finding { what, mend, .. } = &findings.found[0];
+            assert_eq!(mend.rsplit_once(" IN (").unwrap().1.split(", ").count(), stated);
+            assert!(!mend.contains("DELETE"), "{mend}");
+            assert_eq!(mend.contains("ask the doctor again"), again, "{mend}");
+            assert_eq!(what.contains(&format!("10 and {} more.", lost.saturating_sub(10))), lost > 10, "{what}");
+        }
+    }
 }

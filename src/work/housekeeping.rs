@@ -28,6 +28,7 @@ pub async fn run(app: &App) -> Result<(), Problem> {
         > 0
     {}
     let days = crate::in_tx!(app.db, tx => history::forget_old_days(&mut tx, today).await.map_err(Problem::from))?;
+    outbox::give_up_stale(&app.db, now).await?;
     let letters = outbox::forget(&app.db, now - SENT_LETTERS, now - ENDED).await?;
     let verdicts = crate::in_tx!(app.db, tx => {
         let verdicts = quarantine::forget_decided(&mut tx, now - ENDED).await?;

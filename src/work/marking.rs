@@ -153,6 +153,8 @@ pub(super) async fn run(app: &App, server_id: u64, until: Instant) {
 }
 
 async fn agree(app: &App, server_id: u64, until: Instant) -> Result<(), Problem> {
+    // A lease is anybody's in this process: who comes second here looks at what the first has made, and at books of now.
+    let Some(_turn) = app.locks.marking(server_id, until).await else { return Ok(()) };
     let now = app.clock.now();
     let (wanted, stored, server) = {
         let mut conn = app.db.read().await?;

@@ -3,7 +3,6 @@
 use super::{Ask, view};
 use crate::{account::Account, app::App, problem::Problem, usage::history};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
@@ -12,12 +11,11 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         super::find_server(app, server_id).await?;
     }
     let mut conn = app.db.read().await?;
-    let accounts = Account::of_server(&mut conn, server_id).await?;
+    let names = Account::names(&mut conn, server_id).await?;
     let months = history::in_month_of_server(&mut conn, server_id, &view::this_month(app)).await?;
-    let months: HashMap<u64, _> = months.into_iter().collect();
-    let total = |account: &Account| {
-        let month = months.get(&account.service_id).copied().unwrap_or_default();
-        json!({"username": account.username, "download_bytes": month.down, "upload_bytes": month.up})
+    let total = |(service_id, username): &(u64, String)| {
+        let month = months.binary_search_by_key(service_id, |(id, _)| *id).map(|at| months[at].1).unwrap_or_default();
+        json!({"username": username, "download_bytes": month.down, "upload_bytes": month.up})
     };
-    Ok(json!({"accounts": accounts.iter().map(total).collect::<Vec<_>>()}))
+    Ok(json!({"accounts": names.iter().map(total).collect::<Vec<_>>()}))
 }

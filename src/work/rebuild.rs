@@ -178,6 +178,7 @@ async fn mend(app: &App, server: &Server, drift: &Drift) -> Result<(), Problem> 
             let account = Account::find(&mut app.db.read().await?, service_id).await?;
             let gone = account.filter(|it| it.state == State::Gone);
             let Some(account) = gone else { return Ok(()) };
+            app.db.settled().await?;
             let router = turn.router(server)?.within(until);
             Ok(routeros::remove(&router, &drift.username, &super::mark(&account)).await?)
         }

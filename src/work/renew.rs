@@ -21,7 +21,8 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         let why = "is missing: it is what tells one renewal from another";
         return Err(Problem::malformed("service.next_due_date", why));
     };
-    let settings = if ask.has("settings")? { Some(super::settings(app, ask).await?) } else { None };
+    // Whoever has paid is not refused for a plan that was renamed, nor for any other setting that is not needed here.
+    let packet = ask.packet(app.config.traffic.gb)?;
     let turn = Turn::of(app, service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
@@ -29,9 +30,9 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     crate::in_tx!(app.db, tx => {
         let mut account = super::living(&mut tx, &turn, now).await?;
         account.sold.next_due_date = Some(due);
-        if let Some(settings) = &settings {
+        if let Some(packet) = packet {
             // The packet that is sold now is the one that the renewal brings; the rest waits for change-package.
-            account.settings.packet = settings.packet;
+            account.settings.packet = packet;
         }
         if !app.config.traffic.carry_over {
             expire(&mut tx, &mut account, now).await?;

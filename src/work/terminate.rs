@@ -17,10 +17,11 @@ use crate::{
     },
     app::App,
     db::Conn,
+    meters::Meters,
     problem::{Code, Problem},
     router::{Server, lease::Lease},
     routeros,
-    units::Volume,
+    units::{Speed, Volume},
     usage::{
         cdn,
         counters::{self, Baseline},
@@ -80,70 +81,90 @@ async fn last_reading(
 ) -> Result<(), Problem> {
     let router = app.router(server)?.patient().within(until);
     let reading = routeros::counter(&router, &account.username, &super::mark(account)).await?;
+    let shown = reading.as_ref().and_then(|it| it.shape.as_ref()).map(|shape| shape.fastest());
     let seen = reading.map(|reading| collect::counter_of(&reading));
     let now = app.clock.now();
-    let (bytes, uncharged) = crate::in_tx!(app.db, tx => {
+    let last = crate::in_tx!(app.db, tx => {
         collect::proves(&mut tx, lease, server.told.id).await?;
         let id = account.service_id;
         let known = Account::find_locked(&mut tx, id).await?.filter(|known| known.state != State::Gone);
         turn.decides(&mut tx).await?;
-        let Some(known) = known else { return Ok((0, Uncharged::default())) };
-        let booked = book(app, &mut tx, server, known, seen.as_ref(), now).await?;
+        let Some(known) = known else { return Ok(Last::default()) };
+        let booked = book(app, &mut tx, server, known, (seen.as_ref(), shown), now).await?;
         let decided = pending::of_service(&mut tx, id).await?.iter().any(|it| it.kind == Kind::Remove);
         if !decided {
             pending::decide(&mut tx, (server.told.id, id), Kind::Remove, false, now).await?;
         }
         Ok::<_, Problem>(booked)
     })?;
-    app.meters.booked_bytes.inc_by(bytes);
-    uncharged.count(&app.meters);
+    app.meters.booked_bytes.inc_by(last.bytes);
+    last.uncharged.count(&app.meters);
+    if last.put_aside {
+        Meters::count(&app.meters.doubts, "quarantine", 1);
+    }
     Ok(())
 }
 
-/// How many bytes were booked, and what that may have missed.
+/// What the last reading came to, for the meters: counted once it is committed.
+#[derive(Default)]
+struct Last {
+    bytes: u64,
+    put_aside: bool,
+    uncharged: Uncharged,
+}
+
 async fn book(
     app: &App,
     tx: &mut Conn,
     server: &Server,
     account: Account,
-    seen: Option<&Counter>,
+    (seen, shown): (Option<&Counter>, Option<Speed>),
     now: DateTime<Utc>,
-) -> Result<(u64, Uncharged), Problem> {
+) -> Result<Last, Problem> {
     let id = account.service_id;
-    let mut uncharged = Uncharged::default();
+    let mut last = Last::default();
     let mut books = Books::of_some(app, tx, server.told.id, &[id], now).await?;
     let baseline = books.all.first().and_then(|it| it.baseline.clone());
-    let Some(baseline) = baseline else { return Ok((0, uncharged)) };
+    let Some(baseline) = baseline else { return Ok(last) };
     let intent = counters::open_reset(tx, id, &baseline).await?;
     let sold = books.held.fastest(&account).unwrap_or(account.settings.speed);
-    let speed = baseline.line.map_or(sold, |line| line.faster(sold));
+    let speed = [baseline.line, shown].into_iter().flatten().fold(sold, Speed::faster);
     let Some(seen) = seen else {
         // Its queue is gone, and with it what passed since it was read last.
-        uncharged.add(Cause::Missing, reading::unseen(speed, now - baseline.booked_at, Volume::ZERO));
-        return Ok((0, uncharged));
+        last.uncharged.add(Cause::Missing, reading::unseen(speed, now - baseline.booked_at, Volume::ZERO));
+        return Ok(last);
     };
     let volume = if let Some(intent) = intent {
         let elapsed = now - intent.intended_at;
         let after = reading::after_unknown_reset(&intent.counter, seen, collect::line_rate(speed), elapsed);
         if !matches!(after, AfterReset::NotHappened { .. }) {
-            uncharged.add(Cause::Reset, reading::unseen(speed, elapsed, after.delta()));
+            last.uncharged.add(Cause::Reset, reading::unseen(speed, elapsed, after.delta()));
         }
         after.delta()
     } else {
         let delta = reading::delta(&baseline.counter, seen, Reboot::No);
         if delta.restarted {
             let elapsed = now - baseline.booked_at;
-            uncharged.add(Cause::Restart, reading::unseen(speed, elapsed, delta.volume));
+            last.uncharged.add(Cause::Restart, reading::unseen(speed, elapsed, delta.volume));
         }
         delta.volume
     };
+    let moved = if let Some(why) = collect::cannot_be(app, volume, speed, now - baseline.booked_at) {
+        let (whose, interval) = ((id, server.told.id), (baseline.booked_at, now));
+        collect::put_aside(tx, whose, interval, (volume, &why), &mut last.uncharged).await?;
+        last.put_aside = true;
+        Volume::ZERO
+    } else {
+        volume
+    };
     // The account is about to go: it is booked, but no letter and no block follow from it.
-    let moved = Moved { account: 0, volume, from: baseline.booked_at, doubtful: true };
-    let bytes = books::book(app, tx, server, &mut books, &[moved], now).await?;
+    let moved = Moved { account: 0, volume: moved, from: baseline.booked_at, doubtful: true };
+    last.bytes = books::book(app, tx, server, &mut books, &[moved], now).await?;
     books.change(0).rebase(Baseline::new(seen.clone(), now));
-    books.save(tx).await?;
+    books.save(tx, server.told.id).await?;
+    books.save_plans(tx).await?;
     counters::close_intent(tx, id).await?;
-    Ok((bytes, uncharged))
+    Ok(last)
 }
 
 /// The router holds nothing of it any more: said, and its address freed. The books stay.

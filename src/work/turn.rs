@@ -127,8 +127,7 @@ pub(super) fn fence(app: &App, lease: &Lease) -> Fence {
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
-            let app = self.app.clone();
-            self.app.returning.spawn_on(async move { lease.give_back(&app.db).await }, &self.app.runtime);
+            self.app.holder.returning.give_back(lease, &self.app.db);
         }
     }
 }

@@ -1,31 +1,39 @@
 //! Usage-update: one collection of a server (read, book, reset), then verdicts, letters and blocks, and the figures that
 //! WHMCS keeps.
+//!
+//! The answer tells of a hundred thousand accounts, so it is written as their rows are read, two thousand at a time.
 
 use super::{
     Ask,
+    books::IN_HAND,
     collect::{self, Outcome, Scope, Skipped},
     view,
 };
 use crate::{
-    account::Account,
     app::App,
     problem::Problem,
-    usage::{counters, history},
+    usage::{
+        figures::{self, Figures},
+        history,
+    },
 };
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
 
-/// Runs the hook.
-pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
+/// About how long one account's figures are in an answer, bytes.
+const ABOUT: usize = 256;
+
+/// Runs the hook; its answer, as JSON.
+pub async fn run(app: &App, ask: &Ask) -> Result<Vec<u8>, Problem> {
     let until = super::deadline(super::COLLECTION);
     let server = super::told_server(app, ask).await?;
     let id = server.told.id;
     let outcome = collect::run(app, id, Scope::All, until).await?;
-    Ok(json!({
+    let mut services = Services::default();
+    services.add(app, id, &outcome, |_| true).await?;
+    services.end(&json!({
         "server_id": id,
         "collected_at": super::instant(outcome.at),
         "collected": outcome.read.len(),
-        "services": services(app, id, &outcome, |_| true).await?,
         "skipped": outcome.skipped.iter().map(skipped).collect::<Vec<_>>(),
     }))
 }
@@ -35,24 +43,54 @@ pub(super) fn skipped(it: &Skipped) -> Value {
     json!({"service_id": it.service_id, "reason": it.reason})
 }
 
-/// The figures of a router's services that were read, as they stand now.
-pub(super) async fn services(
-    app: &App,
-    server_id: u64,
-    outcome: &Outcome,
-    wanted: impl Fn(&Account) -> bool,
-) -> Result<Vec<Value>, Problem> {
-    let read: HashSet<u64> = outcome.read.iter().copied().collect();
-    let mut conn = app.db.read().await?;
-    let accounts = Account::of_server(&mut conn, server_id).await?;
-    let months = history::in_month_of_server(&mut conn, server_id, &view::this_month(app)).await?;
-    let months: HashMap<u64, _> = months.into_iter().collect();
-    let baselines = counters::baselines(&mut conn, server_id).await?;
-    let chosen = accounts.iter().filter(|account| read.contains(&account.service_id) && wanted(account));
-    Ok(chosen
-        .map(|account| {
-            let month = months.get(&account.service_id).copied().unwrap_or_default();
-            view::usage(account, month, baselines.get(&account.service_id))
-        })
-        .collect())
+/// `services` of an answer, as it is being written: the answer's first member.
+pub(super) struct Services(Vec<u8>);
+
+/// What stands before the first of them.
+const BEFORE: &[u8] = b"{\"services\":[";
+
+impl Default for Services {
+    fn default() -> Self {
+        Self(BEFORE.to_vec())
+    }
+}
+
+impl Services {
+    /// Adds the figures of a router's services that were read, as they stand now.
+    pub(super) async fn add(
+        &mut self,
+        app: &App,
+        server_id: u64,
+        outcome: &Outcome,
+        wanted: impl Fn(&Figures) -> bool,
+    ) -> Result<(), Problem> {
+        let mut conn = app.db.read().await?;
+        let months = history::in_month_of_server(&mut conn, server_id, &view::this_month(app)).await?;
+        self.0.reserve(outcome.read.len() * ABOUT);
+        let mut from = 0;
+        loop {
+            let some = figures::of_server(&mut conn, server_id, from, IN_HAND).await?;
+            let chosen = some.iter().filter(|it| outcome.read.binary_search(&it.service_id).is_ok() && wanted(it));
+            for it in chosen {
+                let month = months.binary_search_by_key(&it.service_id, |(id, _)| *id);
+                let month = month.map(|at| months[at].1).unwrap_or_default();
+                if self.0.len() > BEFORE.len() {
+                    self.0.push(b',');
+                }
+                serde_json::to_writer(&mut self.0, &view::usage(it, month)).map_err(Problem::internal)?;
+            }
+            match some.last() {
+                Some(last) if some.len() == IN_HAND as usize => from = last.service_id + 1,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// The whole answer: the services, and an object's other members after them.
+    pub(super) fn end(mut self, others: &Value) -> Result<Vec<u8>, Problem> {
+        let others = serde_json::to_vec(others).map_err(Problem::internal)?;
+        self.0.extend_from_slice(b"],");
+        self.0.extend_from_slice(others.get(1..).unwrap_or_default());
+        Ok(self.0)
+    }
 }

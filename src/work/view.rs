@@ -1,13 +1,14 @@
 //! Accounts and their usage as the contract spells them.
 
 use crate::{
-    account::{Account, pending},
+    account::{Account, causes::Causes, pending},
     app::App,
     db::Conn,
     problem::Problem,
-    units::Volume,
-    usage::{counters::Baseline, days::month_of},
+    units::{Bytes, Volume},
+    usage::{days::month_of, figures::Figures},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The contract's `account`.
@@ -32,15 +33,35 @@ pub fn this_month(app: &App) -> String {
 }
 
 /// The contract's `usage`.
-pub fn usage(account: &Account, month: Volume, baseline: Option<&Baseline>) -> Value {
-    json!({
-        "service_id": account.service_id,
-        "month": {"download_bytes": month.down, "upload_bytes": month.up},
-        "bandwidth_used_mb": month.total().megabytes_up(),
-        "bandwidth_limit_mb": account.settings.packet.map_or(0, crate::units::Bytes::megabytes_up),
-        "balance_bytes": account.is_metered().then_some(account.balance),
-        "enabled": account.causes.is_enabled(),
-        "causes": account.causes.names(),
-        "last_reading_at": baseline.map(|it| super::instant(it.booked_at)),
-    })
+#[derive(Debug, Serialize)]
+pub struct Usage {
+    service_id: u64,
+    month: Month,
+    bandwidth_used_mb: u64,
+    bandwidth_limit_mb: u64,
+    balance_bytes: Option<i64>,
+    enabled: bool,
+    causes: Vec<&'static str>,
+    last_reading_at: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Month {
+    download_bytes: Bytes,
+    upload_bytes: Bytes,
+}
+
+/// An account's figures as they are told.
+pub fn usage(it: &Figures, month: Volume) -> Usage {
+    let causes = Causes { billing: it.billing, quota: it.quota, admin: it.admin, ..Causes::default() };
+    Usage {
+        service_id: it.service_id,
+        month: Month { download_bytes: month.down, upload_bytes: month.up },
+        bandwidth_used_mb: month.total().megabytes_up(),
+        bandwidth_limit_mb: it.packet.map_or(0, Bytes::megabytes_up),
+        balance_bytes: it.packet.map(|_| it.balance),
+        enabled: causes.is_enabled(),
+        causes: causes.names(),
+        last_reading_at: it.read_at.map(super::instant),
+    }
 }

@@ -47,25 +47,29 @@ pub async fn run(app: &App, server_id: u64, pause: Duration) -> Result<(), Probl
     let now = app.clock.now();
     let mine =
         crate::in_tx!(app.db, tx => Server::watch(&mut tx, server_id, now - EVERY, now).await.map_err(Problem::from))?;
-    let (server, accounts) = {
+    if !mine {
+        return Ok(());
+    }
+    let (server, names) = {
         let mut conn = app.db.read().await?;
-        (Server::find(&mut conn, server_id).await?, Account::of_server(&mut conn, server_id).await?)
+        (Server::find(&mut conn, server_id).await?, Account::names(&mut conn, server_id).await?)
     };
-    let Some(server) = server.filter(|_| mine) else { return Ok(()) };
+    let Some(server) = server else { return Ok(()) };
     let router = app.router(&server)?.within(Instant::now() + LONGEST);
-    let looked = look(&router, &accounts, pause).await?;
-    keep(app, &server, &accounts, &looked, now).await
+    let usernames: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
+    let looked = look(&router, &usernames, pause).await?;
+    keep(app, &server, &names, &looked, now).await
 }
 
 async fn keep(
     app: &App,
     server: &Server,
-    accounts: &[Account],
+    names: &[(u64, String)],
     looked: &Looked,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
     let server_id = server.told.id;
-    let id = |name: &String| accounts.iter().find(|it| it.username == *name).map(|it| it.service_id);
+    let id = |name: &String| names.iter().find(|(_, its)| its == name).map(|(service_id, _)| *service_id);
     let frozen: Vec<u64> = looked.frozen.iter().filter_map(id).collect();
     let counting: Vec<u64> = looked.counting.iter().filter_map(id).collect();
     let new = crate::in_tx!(app.db, tx => {
@@ -97,18 +101,18 @@ async fn keep(
 ///
 /// # Errors
 /// Any [`Error`] of a print.
-pub(super) async fn look(router: &Router, accounts: &[Account], pause: Duration) -> Result<Looked, Error> {
-    let queues = routeros::counters(router).await?;
+pub(super) async fn look(router: &Router, usernames: &[&str], pause: Duration) -> Result<Looked, Error> {
+    // Of each look only the totals are kept.
+    let queues = totals(&routeros::counters(router).await?);
     let before = routeros::session_traffic(router).await?;
-    if !accounts.iter().any(|it| before.contains_key(&it.username)) {
+    if !usernames.iter().any(|name| before.contains_key(*name)) {
         return Ok(Looked::default());
     }
     tokio::time::sleep(pause).await;
     let after = routeros::session_traffic(router).await?;
-    let (queues, now) = (totals(&queues), routeros::counters(router).await?);
-    let now = totals(&now);
+    let now = totals(&routeros::counters(router).await?);
     let mut looked = Looked::default();
-    for name in accounts.iter().map(|account| account.username.as_str()) {
+    for name in usernames.iter().copied() {
         let (Some(from), Some(to)) = (before.get(name), after.get(name)) else { continue };
         let (Some(counted), Some(counts)) = (counted(&queues, name), counted(&now, name)) else { continue };
         let moved = to.total().0.saturating_sub(from.total().0);
@@ -124,12 +128,12 @@ pub(super) async fn look(router: &Router, accounts: &[Account], pause: Duration)
 }
 
 /// What an account's queues have counted: its own, and that of CDN traffic where it has one.
-fn counted(totals: &HashMap<&str, Volume>, username: &str) -> Option<Volume> {
+fn counted(totals: &HashMap<Box<str>, Volume>, username: &str) -> Option<Volume> {
     let own = *totals.get(username)?;
     let cdn = totals.get(routeros::cdn_queue_name(username).as_str());
     Some(cdn.map_or(own, |cdn| own + *cdn))
 }
 
-fn totals(readings: &[Reading]) -> HashMap<&str, Volume> {
-    readings.iter().map(|it| (it.name.as_str(), it.volume)).collect()
+fn totals(readings: &[Reading]) -> HashMap<Box<str>, Volume> {
+    readings.iter().map(|it| (it.name().into(), it.volume)).collect()
 }

@@ -70,19 +70,21 @@ test('a browser that forbids copying says so, and one that cannot copy shows no 
 /** Everything that Tab reaches from the top of the page, in order; the focus must show each time. */
 async function tabbed(page) {
     const reached = [];
-    for (;;) {
+    for (let pressed = 0; ; pressed += 1) {
+        assert.ok(pressed < 200, 'Tab does not come round');
         await page.keyboard.press('Tab');
         const now = await page.evaluate(() => {
             const it = document.activeElement;
             if (!it || it === document.body) return null;
-            if (it.dataset.reached) return null;
+            // Within a frame the focus goes on, and all that is seen of it here is the frame.
+            if (it.dataset.reached) return it.tagName === 'IFRAME' ? {} : null;
             it.dataset.reached = 'yes';
             return { name: it.textContent.trim(), ringed: getComputedStyle(it).outlineStyle !== 'none' };
         });
         if (!now) return reached;
+        if (now.name === undefined) continue;
         assert.ok(now.ringed, `nobody sees that ${now.name} has the focus`);
         reached.push(now.name);
-        assert.ok(reached.length < 200, 'Tab does not come round');
     }
 }
 

@@ -15,6 +15,8 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ("db", &["clock", "steps"], "migrations say when they ran; each statement is a step"),
     ("seal", &["clock"], "nonces of sealed secrets are diced"),
     ("gather", &[], "who asks together is answered together, whatever it is about"),
+    ("written", &[], "text and its digest, whatever it says"),
+    ("sheet", &["db"], "figures of many accounts in one row, whatever they mean"),
     (
         "routeros",
         &["gather", "plan", "steps", "units"],
@@ -22,11 +24,11 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "page",
-        &["account", "catalogue", "db", "gather", "netflow", "plan", "router", "usage"],
+        &["account", "catalogue", "db", "gather", "netflow", "plan", "router", "usage", "written"],
         "what is stored for a client's page, read for many at once",
     ),
     ("router", &["clock", "db", "plan", "seal", "units"], "a router as it is remembered"),
-    ("usage", &["clock", "db", "plan", "seal", "units"], "counters, ledger and history"),
+    ("usage", &["clock", "db", "plan", "seal", "sheet", "units"], "counters, ledger and history"),
     (
         "netflow",
         &["clock", "db", "plan", "problem", "seal", "units"],
@@ -35,7 +37,7 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ("mail", &["clock", "db", "plan", "seal", "steps", "units"], "letters, outbox and the ways out"),
     (
         "account",
-        &["clock", "db", "plan", "problem", "seal", "units"],
+        &["clock", "db", "plan", "problem", "seal", "sheet", "units"],
         "parses the product's settings and names the field at fault",
     ),
     ("problem", &["db", "routeros", "seal"], "the one file that turns errors into answers"),
@@ -51,7 +53,7 @@ const MAY: &[(&str, &[&str], &str)] = &[
     ("work", ALL_NOUNS_AND_APP, "the order of things; the one place where rooms meet"),
     (
         "http",
-        &["app", "clock", "config", "db", "log", "meters", "pairing", "problem", "steps", "work"],
+        &["app", "clock", "config", "db", "log", "meters", "pairing", "problem", "steps", "work", "written"],
         "one line a verb; nonces are kept",
     ),
     (
@@ -99,8 +101,10 @@ const ALL_NOUNS_AND_APP: &[&str] = &[
     "router",
     "routeros",
     "seal",
+    "sheet",
     "units",
     "usage",
+    "written",
 ];
 const EVERYTHING: &[&str] = &[
     "account",
@@ -129,6 +133,7 @@ const EVERYTHING: &[&str] = &[
     "units",
     "usage",
     "work",
+    "written",
 ];
 
 /// A crate from outside, and the rooms that may name it.
@@ -146,7 +151,6 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
         "the sender's address is parsed at the edge; the log's test shows that lettre stays quiet",
     ),
     ("mikrotik_rs", &["routeros"], "one client; the simulator has a wire of its own"),
-    ("mimalloc", &["main"], "one allocator, the program's"),
     ("minijinja", &["demo", "mail", "work"], "letters, and pages: the demo's and the admin's"),
     ("prometheus_client", &["meters"], "one registry"),
     ("rand", &["clock"], "chance comes from `clock::Chance`"),
@@ -154,6 +158,7 @@ const OUTSIDE: &[(&str, &[&str], &str)] = &[
     ("rusqlite", &["db"], "one SQL, two drivers"),
     ("rustix", &["http", "steps"], "how many files may be open; SIGKILL to oneself, in debug builds alone"),
     ("sfv", &["http"], "one profile of signatures"),
+    ("tikv_jemallocator", &["main"], "one allocator, the program's"),
     ("tokio_cron_scheduler", &["jobs"], "only the ticker"),
     ("toml", &["config", "demo"], "one reader of settings; the demo writes its own"),
 ];
@@ -219,6 +224,7 @@ fn named(path: &str) -> BTreeSet<String> {
 fn room_of(name: &str) -> &str {
     match name {
         "params" | "sql" | "in_tx" => "db",
+        "read_seated" => "sheet",
         name => name,
     }
 }

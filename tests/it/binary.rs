@@ -41,3 +41,13 @@ pub fn out(output: &Output) -> String {
 pub fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
+
+/// A reading's memory is given back, because the allocator was built with `.cargo/config.toml`.
+#[tokio::test]
+async fn the_allocator_gives_back_what_was_freed() {
+    let output = turnpike().arg("--version").env("_RJEM_MALLOC_CONF", "confirm_conf:true").output().await.unwrap();
+    let said = err(&output);
+    for setting in ["background_thread:true", "dirty_decay_ms:1000", "muzzy_decay_ms:0", "narenas:4"] {
+        assert!(said.contains(&format!("-- Set conf value: {setting}\n")), "{setting}: {said}");
+    }
+}

@@ -38,15 +38,14 @@ pub async fn booked(app: &App, service_id: u64) -> Booked {
     let months = history::months(&mut conn, service_id).await.unwrap();
     let sum = |way: fn(&Volume) -> u64| months.iter().map(|(_, it)| way(&it.raw)).sum();
     let charged: u64 = charged(&mut conn, service_id).await.values().sum();
-    let standing = sql!("SELECT balance_bytes FROM standing WHERE service_id = ?");
-    let standing = conn.one(standing, params![service_id]).await.unwrap().unwrap();
+    let balance = Account::find(&mut conn, service_id).await.unwrap().unwrap().balance;
     let aside = sql!("SELECT COALESCE(SUM(down_bytes + up_bytes), 0) AS bytes FROM quarantine WHERE service_id = ?");
     let aside = conn.one(aside, params![service_id]).await.unwrap().unwrap();
     Booked {
         down: sum(|it| it.down.0),
         up: sum(|it| it.up.0),
         charged,
-        balance: standing.get("balance_bytes").unwrap(),
+        balance,
         quarantined: aside.get("bytes").unwrap(),
     }
 }
@@ -62,19 +61,19 @@ async fn charged(conn: &mut Conn, service_id: u64) -> BTreeMap<String, u64> {
 /// figure, or the ledger has none. For accounts that have been metered, or not, all their life and whose days are all kept.
 pub async fn assert_books_equal(app: &App) {
     let mut conn = app.db.read().await.unwrap();
-    let all = sql!("SELECT service_id, balance_bytes FROM standing ORDER BY service_id");
+    let all = sql!("SELECT service_id FROM standing ORDER BY service_id");
     let standings = conn.rows(all, vec![]).await.unwrap();
     assert!(!standings.is_empty());
     for row in standings {
-        let (id, balance): (u64, i64) = (row.get("service_id").unwrap(), row.get("balance_bytes").unwrap());
-        assert_eq!(ledger::sum(&mut conn, id).await.unwrap(), balance, "balance of {id}");
+        let id: u64 = row.get("service_id").unwrap();
+        let account = Account::find(&mut conn, id).await.unwrap().unwrap();
+        assert_eq!(ledger::sum(&mut conn, id).await.unwrap(), account.balance, "balance of {id}");
         let charged = charged(&mut conn, id).await;
         let days = history::days(&mut conn, id, NaiveDate::MIN).await.unwrap();
         let counted: BTreeMap<String, u64> = (days.iter())
             .map(|(day, it)| (day.to_string(), it.counted.total().0))
             .filter(|(_, bytes)| *bytes > 0)
             .collect();
-        let account = Account::find(&mut conn, id).await.unwrap().unwrap();
         let counted = if account.is_metered() { counted } else { BTreeMap::new() };
         assert_eq!(charged, counted, "the ledger's days and the history's of {id}");
         let raw = |moved: &history::Moved| moved.raw.total().0;

@@ -7,6 +7,8 @@ use crate::{
 use chrono::Duration;
 use serde_json::{Value, json};
 use turnpike::simulator::{Fault, When};
+use turnpike::units::Bytes;
+use turnpike::usage::counters::{self, Baseline};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_and_collections_book_every_byte_once() {
@@ -179,12 +181,16 @@ async fn a_reading_older_than_what_is_booked_is_no_counter_that_began_again() {
         let (db, now) = (db.clone(), clock.now());
         let written = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let sql = turnpike::sql!(
-                "UPDATE standing SET down_bytes = 5003000, booked_at = ?, reading = 0 WHERE service_id = 41"
-            );
-            runtime.block_on(db.db.execute(sql, turnpike::params![now])).unwrap();
+            runtime.block_on(async {
+                let mut tx = db.db.begin().await.unwrap();
+                let mut it = counters::baseline(&mut tx, 41).await.unwrap().unwrap();
+                it.counter.volume.down = Bytes(5_003_000);
+                counters::store(&mut tx, &[(41, Baseline { booked_at: now, reading: 0, ..it })]).await.unwrap();
+                tx.commit().await.unwrap();
+            });
         });
-        written.join().unwrap();
+        // This worker may be the one that hears the sockets; while it waits, another takes that over.
+        tokio::task::block_in_place(|| written.join()).unwrap();
         clock.advance(Duration::seconds(1));
     });
     app.router.fault_at(When::at("/queue/simple/print"), takes_over);

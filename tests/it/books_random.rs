@@ -374,6 +374,7 @@ async fn live(seed: u64) {
     }
     told.1.rest().await;
     told.1.ends_well().await;
+    told.1.app.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -386,5 +387,15 @@ async fn whatever_happens_nobody_is_charged_too_much() {
     eprintln!("seeds from TURNPIKE_SEED={first}, {runs} of them");
     // Each on a task of its own: they use all cores, and one that fails says its own seed.
     let lives = stream::iter(first..first + runs).map(|seed| tokio::spawn(live(seed))).buffer_unordered(AT_ONCE);
-    lives.for_each(|life| async { life.unwrap() }).await;
+    let mut lived = 0;
+    lives
+        .for_each(|life| {
+            life.unwrap();
+            lived += 1;
+            if lived % 100 == 0 {
+                eprintln!("{lived} lives");
+            }
+            std::future::ready(())
+        })
+        .await;
 }

@@ -6,14 +6,14 @@ use crate::{
     world::{GB, MB, TestApp},
 };
 use chrono::{DateTime, Duration, Utc};
-use std::process::Stdio;
+use std::{process::Stdio, task::Poll};
 use tokio::{runtime::Handle, time::Instant};
 use turnpike::{
     app::App,
     clock::Clock,
     jobs,
     problem::{Code, Problem},
-    router::lease::{Holder, Lease},
+    router::lease::{Holder, Lease, Returning},
     simulator::{Fault, When},
     work::collect::{self, Outcome, Scope},
 };
@@ -111,7 +111,35 @@ async fn a_sidecar_that_sleeps_past_its_lease_books_nothing() {
 }
 
 fn holder(owner: &str, at: DateTime<Utc>) -> Holder {
-    Holder { owner: owner.to_owned(), clock: Clock::fixed(at), term: std::time::Duration::from_secs(60) }
+    let returning = Returning::on(Handle::current());
+    Holder { owner: owner.to_owned(), clock: Clock::fixed(at), term: std::time::Duration::from_secs(60), returning }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_was_asked_for_and_not_waited_for_is_nobodys() {
+    let app = TestApp::new().await;
+    let (mut taken, mut given_up) = (0, 0);
+    for hurry in 0..300_u64 {
+        let name = format!("service/{hurry}");
+        let asked = holder("in a hurry", app.clock.now());
+        let patience = std::time::Duration::from_micros(10 * hurry);
+        let began = std::time::Instant::now();
+        let out_of_patience = std::future::poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if began.elapsed() < patience { Poll::Pending } else { Poll::Ready(()) }
+        });
+        tokio::select! {
+            lease = Lease::take(&app.app.db, &name, &asked) => {
+                taken += 1;
+                lease.unwrap().unwrap().give_back(&app.app.db).await;
+            }
+            () = out_of_patience => given_up += 1,
+        }
+        asked.returning.done().await;
+        let next = Lease::take(&app.app.db, &name, &holder("the next", app.clock.now())).await.unwrap();
+        assert!(next.is_some(), "given up after {patience:?}, and yet held");
+    }
+    assert!(given_up > 0, "{taken} taken");
 }
 
 #[tokio::test(flavor = "multi_thread")]

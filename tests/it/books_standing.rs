@@ -228,3 +228,33 @@ async fn the_ledger_shows_the_open_day_once_also_where_part_of_it_was_closed() {
     assert_eq!(usage.iter().map(|it| it.bytes).collect::<Vec<_>>(), [-6 * MB.cast_signed()]);
     assert_books_equal(&app.app).await;
 }
+
+/// The clock was set back a little, so that counters read before are not read again for a moment: who is read and reset then
+/// is not all there is. The others' counters stand as they stood.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_read_a_moment_ago_by_a_clock_ahead_is_not_taken_for_reset() {
+    let app = TestApp::new().await;
+    create(&app, 41..=43, &[]).await;
+    for _ in 0..2 {
+        app.pass(Duration::minutes(2));
+        (41..=43).for_each(|id| carry(&app, id, 5 * MB));
+        app.step().await;
+    }
+    app.clock.set(app.clock.now() - Duration::seconds(8));
+    create(&app, 44..=44, &[]).await;
+    carry(&app, 44, MB);
+    let clock = app.clock.clone();
+    // The router takes its time, and the clock comes past where it was.
+    app.router.fault_at(When::at("/queue/simple/print"), Fault::call(move |_| clock.advance(Duration::seconds(9))));
+    app.collect().await;
+    assert_eq!(app.router.world(|world| world.counters("/queue/simple", "7-41").unwrap().down), 10 * MB, "not reset");
+    assert_eq!(app.router.world(|world| world.counters("/queue/simple", "7-44").unwrap().down), 0, "reset");
+    for _ in 0..2 {
+        app.pass(Duration::minutes(2));
+        app.step().await;
+    }
+    for id in 41..=44 {
+        assert_eq!(app.uncharged(&format!("7-{id}"), booked(&app.app, id).await), 0, "{id}");
+    }
+    assert_books_equal(&app.app).await;
+}

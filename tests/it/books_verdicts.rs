@@ -131,6 +131,43 @@ async fn what_the_line_cannot_carry_is_put_aside_and_not_charged() {
     assert_books_equal(&app.app).await;
 }
 
+/// Between the two prints of a collection, and at the last reading of all, no more is believed than in any other.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_line_cannot_carry_is_put_aside_at_a_reset_and_at_the_end_too() {
+    let app = TestApp::with("collect.sanity_factor = 1.2\n").await;
+    for id in [41, 42] {
+        let user = app.create(id).await;
+        app.pass(Duration::seconds(60));
+        app.step().await;
+        assert!(app.router.carry(&user, 90_000_000, 0));
+        app.pass(Duration::seconds(60));
+        let carried = user.clone();
+        app.router.fault_at(
+            When::nth("/queue/simple/print", 2),
+            Fault::call(move |router| assert!(router.carry(&carried, 9 * GB, 0))),
+        );
+        if id == 41 {
+            app.collect().await;
+        } else {
+            app.router.clear_faults();
+            app.step().await;
+            assert!(app.router.carry(&user, 9 * GB, 0));
+            app.hook("terminate", &app.body(id)).await.ok();
+        }
+        let books = booked(&app.app, id).await;
+        assert_eq!((books.charged, books.quarantined), (90_000_000, 9 * GB), "{id}");
+    }
+    assert!(app.mails().is_empty(), "nothing follows from it");
+    assert_eq!(app.metric("turnpike_stored{kind=\"quarantine_waiting\"}").await, 2);
+    assert_eq!(app.metric("turnpike_doubts_total{kind=\"quarantine\"}").await, 2);
+    // What comes after is counted from there on.
+    assert!(app.router.carry("7-41", 1_000_000, 0));
+    app.pass(Duration::seconds(60));
+    app.step().await;
+    assert_eq!(booked(&app.app, 41).await.charged, 91_000_000);
+    assert_books_equal(&app.app).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_made_slower_is_judged_by_the_speed_that_held() {
     let app = TestApp::with("collect.sanity_factor = 1.2\n").await;

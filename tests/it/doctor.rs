@@ -2,13 +2,16 @@
 
 use crate::{
     binary::{err, out, run},
+    books_check::assert_books_equal,
     world::{Database, GB, TestApp},
 };
 use chrono::Duration as Days;
 use serde_json::json;
 use std::time::Duration;
 use turnpike::{
+    db::{Sql, Value},
     simulator::{Fault, Options, POLICIES, Simulator, When, World},
+    sql,
     work::doctor::{self, Finding, Severity},
 };
 
@@ -277,4 +280,49 @@ async fn the_command_prints_for_people_and_programs_and_fails_on_errors_alone() 
     let unknown = run(&app, &["doctor", "--server", "99"]).await;
     assert!(err(&unknown).contains("Server 99 is not known here"), "{}", err(&unknown));
     app.app.close().await;
+}
+
+/// A database that has lost a part of itself is told of, and what the doctor says mends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_that_are_gone_are_named_and_can_be_had_from_the_ledger() {
+    for (damage, values, sheets) in [
+        (sql!("DELETE FROM sheet WHERE server_id = 3"), vec![], 0),
+        // Cut; whole, and not as it was written.
+        (sql!("UPDATE sheet SET figures = ? WHERE server_id = 3"), vec![Value::Blob(vec![0; 100])], 1),
+        (sql!("UPDATE sheet SET figures = ? WHERE server_id = 3"), vec![Value::Blob(vec![0; 208])], 1),
+    ] {
+        let app = sound().await;
+        app.create(42).await;
+        for _ in 0..2 {
+            for user in ["7-41", "7-42"] {
+                assert!(app.router.carry(user, GB, 0));
+            }
+            app.pass(Days::minutes(5));
+            app.step().await;
+        }
+        assert!(!has(&app, "figures-lost").await);
+        assert_eq!(app.app.db.execute(damage, values).await.unwrap(), 1);
+        let found = findings(&app).await;
+        let [lost] = &found.iter().filter(|it| it.server_id == 3).collect::<Vec<_>>()[..] else { panic!("{found:#?}") };
+        assert_eq!((lost.code, lost.severity), ("figures-lost", Severity::Error));
+        assert!(lost.what.contains(": 41, 42."), "{}", lost.what);
+        assert_ne!(app.hook("suspend", &app.body(42)).await.status, 200);
+        let mends = lost.mend.lines().skip(1).map(|it| Sql::new(it.trim_end_matches(';').to_owned().leak()));
+        let mut changed = Vec::new();
+        for mend in mends {
+            changed.push(app.app.db.execute(mend, vec![]).await.unwrap());
+        }
+        assert_eq!(changed, [sheets, 2][usize::from(sheets == 0)..], "{}", lost.mend);
+        assert!(!has(&app, "figures-lost").await);
+        app.hook("suspend", &app.body(42)).await.ok();
+        app.hook("unsuspend", &app.body(42)).await.ok();
+        let before = app.balance(41).await;
+        app.pass(Days::minutes(5));
+        app.step().await;
+        assert!(app.router.carry("7-41", GB, 0));
+        app.pass(Days::minutes(5));
+        app.step().await;
+        assert_eq!(app.balance(41).await, before - GB.cast_signed());
+        assert_books_equal(&app.app).await;
+    }
 }

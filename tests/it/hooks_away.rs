@@ -3,7 +3,10 @@
 use crate::world::{GB, TestApp};
 use chrono::Duration;
 use serde_json::{Value, json};
-use turnpike::simulator::{Fault, When};
+use turnpike::{
+    db::Address,
+    simulator::{Fault, When},
+};
 
 fn body(app: &TestApp, hook: &str) -> Value {
     match hook {
@@ -193,4 +196,20 @@ async fn a_login_that_the_router_refuses_is_said_with_its_words() {
     let tls = app.body_with(41, &json!({"server": {"tls": true}}));
     let answer = app.hook("test-connection", &tls).await;
     assert!(answer.status == 502 || answer.status == 503, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn what_is_not_on_disk_is_not_made_on_a_router() {
+    let app = TestApp::new().await;
+    let Address::Sqlite(path) = app.database.address.clone() else { return };
+    app.create(41).await;
+    app.router.stop().await;
+    app.hook("suspend", &app.body(41)).await.ok();
+    app.router.listen().await.unwrap();
+    app.router.clear_journal();
+    // The disk fails: what was decided can be read, and nobody knows whether a power cut would leave it.
+    std::fs::remove_file(path.with_extension("db-wal")).unwrap();
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    turnpike::work::apply::server(&app.app, 3, until).await;
+    assert_eq!(app.writes(), Vec::<String>::new());
 }

@@ -110,6 +110,30 @@ async fn a_renewal_brings_its_packet_once_a_due_date() {
     assert_eq!(app.hook("renew", &app.body_with(41, &option)).await.ok()["account"]["balance_bytes"], 57 * GB);
 }
 
+/// Who has paid is not refused for a product whose plan was renamed, nor for any other field that a renewal does not need.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_needs_the_packet_and_nothing_else_of_the_product() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    let odd = json!({"service": {"next_due_date": "2027-01-01"},
+        "settings": {"plan": "Gold 10", "threshold_gb": "much", "instruction_url": "nowhere", "traffic_gb_monthly": "7"}});
+    assert_eq!(app.hook("renew", &app.body_with(41, &odd)).await.ok()["account"]["balance_bytes"], 17 * GB);
+    // An option alone says enough, and a packet that cannot be is refused wherever it stands.
+    let mut option = app.body_with(41, &json!({"service": {"next_due_date": "2027-02-01"}}));
+    for settings in [json!({}), json!([]), Value::Null] {
+        option["settings"] = settings;
+        option["options"] = json!({"traffic_gb": "much"});
+        assert_eq!(app.refused("renew", &option).await.2, "options.traffic_gb");
+    }
+    option["options"] = json!({"traffic_gb": "3"});
+    assert_eq!(app.hook("renew", &option).await.ok()["account"]["balance_bytes"], 20 * GB);
+    // Other options say nothing of it: it brings what was sold before.
+    let mut other = app.body_with(41, &json!({"service": {"next_due_date": "2027-03-01"}}));
+    other["settings"] = json!({});
+    other["options"] = json!({"profile": "gold", "traffic_gb": " "});
+    assert_eq!(app.hook("renew", &other).await.ok()["account"]["balance_bytes"], 23 * GB);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn debt_is_carried_and_a_packet_smaller_than_it_does_not_free() {
     let app = TestApp::new().await;

@@ -241,3 +241,69 @@ async fn a_silent_router_holds_up_no_page_of_another_one() {
         assert_eq!(page["information"]["username"], "7-41");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_is_hung_up_on_leaves_nothing_behind_and_takes_nobody_along() {
+    let app = TestApp::new().await;
+    let made = many(&app, 3).await;
+    let services = [41, 42, 43];
+    let views = join_all(services.map(|service| app.client_area(service))).await;
+    assert!(views.iter().all(|page| page["connection"]["status"] == "online"));
+    let alive = || app.app.runtime.metrics().num_alive_tasks();
+    let before = alive();
+    for _ in 0..5 {
+        let (open, gate) = tokio::sync::watch::channel(false);
+        app.router.fault_at(When::every("/ppp/*"), Fault::Until(gate));
+        app.router.clear_journal();
+        {
+            let body = app.body(41);
+            let leaves = app.hook("client-area", &body);
+            let looked = async {
+                while app.commands("/ppp/active/print") == 0 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            // In the middle of its look; dropping the view closes its connection.
+            tokio::select! {
+                _ = leaves => panic!("the router has not answered yet"),
+                () = looked => {}
+            }
+        }
+        let stay = join_all(made[1..].iter().map(|(service, _)| app.client_area(*service)));
+        let opened = async {
+            app.router.clear_faults();
+            open.send_replace(true);
+        };
+        for ((service, made), page) in made[1..].iter().zip(tokio::join!(stay, opened).0) {
+            assert_own(*service, made, &page);
+        }
+        assert_own(41, &made[0].1, &app.client_area(41).await);
+    }
+    while alive() > before {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_which_nothing_was_written_waits_for_no_reader_and_what_is_written_then_is_on_the_next() {
+    let app = TestApp::new().await;
+    if !app.app.db.knows_changes() {
+        return;
+    }
+    app.create(41).await;
+    // The second one is read after what the first one saw was written down.
+    for _ in 0..2 {
+        app.client_area(41).await;
+    }
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        readers.push(app.app.db.read().await.unwrap());
+    }
+    assert_eq!(app.client_area(41).await["traffic"]["balance_bytes"], json!(10 * GB), "with every reader taken");
+    let written = json!({"hook": {"bytes": GB, "key": "1"}});
+    let body = app.body_with(41, &written);
+    let add = app.hook("add-traffic", &body);
+    let release = async { readers.clear() };
+    tokio::join!(add, release).0.ok();
+    assert_eq!(app.client_area(41).await["traffic"]["balance_bytes"], json!(11 * GB));
+}

@@ -1,7 +1,10 @@
 //! Hooks about a router or about all of them: test-connection, options, usage-update, metrics, list-accounts, cron
 //! (contract §6).
 
-use crate::world::{GB, MB, TestApp};
+use crate::{
+    books_check::many,
+    world::{GB, MB, TestApp},
+};
 use chrono::Duration;
 use serde_json::{Value, json};
 use turnpike::simulator::{Options, Simulator};
@@ -106,6 +109,30 @@ async fn usage_update_books_once_and_names_what_it_could_not_read() {
     let before = app.router.journal().len();
     app.hook("metrics", &app.body(1)).await.ok();
     assert_eq!(app.router.journal().len(), before, "no router call");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_accounts_are_read_booked_and_told_of_each_once() {
+    let app = TestApp::new().await;
+    many(&app, 400).await;
+    let user = |id: u64| if id == 1 { "7-1".to_owned() } else { format!("user{:05}", id - 1) };
+    app.router.world(|world| world.remove_row("/queue/simple", &user(200)));
+    for id in (1..=400).filter(|id| *id != 200) {
+        if id > 1 {
+            app.router.connect(&user(id), "secret", "l2tp", "198.51.100.9").unwrap();
+        }
+        assert!(app.router.carry(&user(id), MB + id, 0), "{id}");
+    }
+    app.pass(Duration::hours(1));
+    // An answer of several pieces; its signature is checked, as each is.
+    let usage = app.collect().await;
+    let told = usage["services"].as_array().unwrap();
+    let down = |it: &Value| (it["service_id"].as_u64().unwrap(), it["month"]["download_bytes"].as_u64().unwrap());
+    let expected: Vec<(u64, u64)> = (1..=400).filter(|id| *id != 200).map(|id| (id, MB + id)).collect();
+    assert_eq!(told.iter().map(down).collect::<Vec<_>>(), expected);
+    assert!(serde_json::to_vec(&usage).unwrap().len() > 64 << 10);
+    assert_eq!((&usage["collected"], &usage["skipped"][0]["service_id"]), (&json!(399), &json!(200)));
+    assert_eq!(app.collect().await["services"], usage["services"], "nothing is counted twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]

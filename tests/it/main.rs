@@ -14,6 +14,7 @@ mod books_counting;
 mod books_days;
 mod books_random;
 mod books_reboots;
+mod books_sheets;
 mod books_sidecars;
 mod books_standing;
 mod books_uncharged;
@@ -60,6 +61,8 @@ mod routers_hanging;
 mod routers_many;
 mod secure;
 mod sidecars;
+mod sidecars_letters;
+mod sidecars_pending;
 #[expect(dead_code, reason = "the tests of mail use the rest")]
 #[path = "../mail/sink.rs"]
 mod sink;

@@ -11,7 +11,10 @@ use crate::{
 };
 use chrono::Duration;
 use serde_json::{Value, json};
-use turnpike::{db::Address, jobs};
+use turnpike::{
+    db::{Address, Db},
+    jobs, sql,
+};
 
 /// Calls a hook with the wire breaking at its first statement, its second, and so on until it is answered before that. After
 /// each break the database comes back and the same request is made again, and must succeed.
@@ -43,6 +46,38 @@ async fn at_every_statement(app: &TestApp, wire: &mut Wire, hook: &str, body: im
         }
     }
     broken
+}
+
+/// The pool knows of a closed connection when the thread that watches over it does. This one has not looked since.
+#[test]
+fn a_connection_that_was_closed_a_moment_ago_is_nobodys_failure() {
+    let there = tokio::runtime::Runtime::new().unwrap();
+    let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let Some((mut wire, database)) = there.block_on(behind_a_wire()) else { return };
+    let one = sql!("SELECT 1 AS n");
+    let db = here.block_on(async {
+        let db = Db::open(&database.address).await.unwrap();
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(db.read().await.unwrap());
+        }
+        drop(held);
+        // They come home one by one, made as new on the way.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        db
+    });
+    wire.cut();
+    there.block_on(wire.mend());
+    here.block_on(async {
+        db.read().await.unwrap().rows(one, vec![]).await.unwrap();
+        db.begin().await.unwrap().commit().await.unwrap();
+    });
+    wire.cut();
+    there.block_on(wire.mend());
+    here.block_on(async {
+        db.begin().await.unwrap().rows(one, vec![]).await.unwrap();
+        db.close().await;
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +211,11 @@ async fn a_file_that_another_process_holds_is_a_database_that_is_away() {
     app.router.clear_journal();
     let body = app.body_with(41, &json!({"hook": {"bytes": 5, "key": "k"}}));
     let suspend = app.body(41);
-    let (added, suspended) = tokio::join!(app.hook("add-traffic", &body), app.hook("suspend", &suspend));
+    // Somebody stands before them who waits as long as anybody may.
+    let before = app.app.db.execute(turnpike::sql!("DELETE FROM lease"), vec![]);
+    let (before, added, suspended) =
+        tokio::join!(before, app.hook("add-traffic", &body), app.hook("suspend", &suspend));
+    assert!(matches!(before, Err(turnpike::db::Error::Unavailable(_))), "{before:?}");
     for answer in [added, suspended] {
         assert_eq!(answer.refusal(), (503, "database-unavailable", ""));
     }

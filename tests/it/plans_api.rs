@@ -209,6 +209,14 @@ async fn a_duplicate_has_everything_but_the_name() {
     assert_eq!((named.status, &named.body["name"], &named.body["pool_name"]), (201, &json!("Platinum"), &json!("vpn")));
     let bare = app.send_raw("POST", &format!("/v1/plans{below}"), "application/json", vec![]).await;
     assert_eq!((bare.status, &bare.body["name"]), (201, &json!("Gold (Copy 4)")));
+    let untyped = app.send_raw("POST", &format!("/v1/plans{below}"), "", vec![]).await;
+    assert_eq!((untyped.status, &untyped.body["name"]), (201, &json!("Gold (Copy 5)")));
+    let simulated = app.send_raw("POST", &format!("/v1/plans/{id}/simulate"), "", vec![]).await;
+    assert_eq!(simulated.status, 200, "{}", simulated.body);
+    for (target, bytes) in [(format!("/v1/plans{below}"), b"{}".to_vec()), ("/v1/plans".to_owned(), vec![])] {
+        let refused = app.send_raw("POST", &target, "", bytes).await;
+        assert_eq!((refused.status, refused.code()), (415, "not-json"), "{target}");
+    }
     let refused = app.plans("POST", &below, &json!({"name": "x".repeat(101)})).await;
     assert_eq!((refused.status, refused.code(), &refused.body["field"]), (422, "plan-invalid", &json!("name")));
 }

@@ -141,6 +141,26 @@ async fn cdn_traffic_is_counted_apart_to_the_byte_and_its_tiers_slow_nothing_els
     assert_eq!(speeds().0, "1000000/2000000", "the cycle's tier is the slower one");
 }
 
+/// Until a tier's speed is set its traffic goes on at the speed before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_moved_before_a_tier_was_set_is_not_put_aside() {
+    let app = TestApp::with("collect.sanity_factor = 1.2\n").await;
+    let profile = app.cdn("Akamai", "203.0.113.0/24").await;
+    app.plan(&gold(profile)).await;
+    let name = app.subscribe(41, "Gold").await;
+    for _ in 0..4 {
+        app.minute().await;
+        app.router.carry_with(&name, REMOTE, 300 * MB, 0);
+    }
+    app.minute().await;
+    assert_eq!(app.queue(&format!("{name}-cdn"), "max-limit").as_deref(), Some("1000000/5000000"));
+    // Some seconds of 50 Mbit/s, and a minute of 5.
+    app.router.carry_with(&name, REMOTE, 60 * MB, 0);
+    app.minute().await;
+    assert_eq!(app.metric("turnpike_stored{kind=\"quarantine_waiting\"}").await, 0);
+    assert_eq!(app.used(41).await.cdn_daily.0, 1_260 * MB);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cdn_traffic_that_cannot_be_waits_for_a_person_and_is_nobodys_until_then() {
     let app = TestApp::with("collect.sanity_factor = 1.2\n").await;

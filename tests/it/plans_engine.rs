@@ -2,7 +2,7 @@
 
 use crate::{
     books_check::{assert_books_equal, booked},
-    crash_kills::killed,
+    crash_kills::{By, dies},
     world::{GB, MB, TestApp},
 };
 use chrono::Duration;
@@ -343,6 +343,34 @@ async fn letters_tell_of_a_change_once_and_of_the_way_back() {
     assert_eq!((app.fair(42).await.why, subjects().len()), (Why::Daily(1), 2));
 }
 
+/// Whose balance is used up is off: nobody writes to him of speeds until he is on again.
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_balance_is_used_up_is_not_told_of_full_speed() {
+    let app = TestApp::new().await;
+    app.plan(&gold()).await;
+    let user = app.create_on_plan(41, json!({"traffic_gb_monthly": "12"})).await;
+    app.step().await;
+    app.receive(&user, 10 * GB + GB / 2).await;
+    let subjects = || -> Vec<String> {
+        let subject = |mail: &String| mail.lines().find(|it| it.starts_with("Subject:")).unwrap().to_owned();
+        app.mails().iter().map(subject).collect()
+    };
+    app.receive(&user, 2 * GB).await;
+    let before = subjects();
+    assert_eq!(app.account(41).await["causes"], json!(["quota"]));
+    assert!(before.iter().any(|it| it.contains("Suspension")), "{before:?}");
+    app.pass(Duration::hours(13));
+    app.step().await;
+    app.step().await;
+    assert_eq!(app.fair(41).await.why, Why::Full);
+    assert_eq!(subjects(), before);
+    let renewed = json!({"service": {"next_due_date": "2027-01-01"}, "settings": {"traffic_gb_monthly": "12"}});
+    app.hook("renew", &app.body_with(41, &renewed)).await.ok();
+    app.pass(Duration::minutes(1));
+    app.step().await;
+    assert_eq!(subjects().len(), before.len() + 1, "and then he is: {:?}", subjects());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_speed_that_did_not_reach_the_router_does_with_the_next_reading() {
     for fault in [Fault::Refuse, Fault::ApplyAndLoseReply, Fault::RebootBefore, Fault::Trap("failure".into(), None)] {
@@ -569,33 +597,36 @@ async fn two_sidecars_decide_as_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reading_that_slows_dropped_at_any_await_is_gone_on_with() {
+async fn a_reading_that_slows_dropped_at_any_await_or_step_is_gone_on_with() {
     let mut app = TestApp::new().await;
     app.plan(&with(json!({"monthly_fup1_threshold": 0}))).await;
     let user = app.create_on_plan(41, json!({"traffic_gb_monthly": "10000"})).await;
     app.step().await;
-    let mut survived = 0;
-    for polls in 1_usize.. {
-        intervene(&app.app, 41, &Change::ResetDaily, &format!("test/{polls}"), "").await.unwrap();
-        assert_eq!(app.max_limit(&user), "2000000/10000000", "begun again");
-        assert!(app.router.carry(&user, 10 * GB, 0));
-        app.pass(Duration::minutes(3));
-        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-        let service = app.app.clone();
-        let outcome = killed(polls, async move { collect::run(&service, 3, Scope::Poll, until).await }).await;
-        app.restart().await;
-        // The killed one's lease runs out.
-        app.pass(Duration::minutes(3));
-        app.step().await;
-        let fair = app.fair(41).await;
-        assert_eq!((fair.daily, fair.why), (Volume::new(10 * GB, 0), Why::Daily(1)), "killed at its poll {polls}");
-        assert_eq!(app.max_limit(&user), "1000000/4000000", "killed at its poll {polls}");
-        assert_books_equal(&app.app).await;
-        assert!(app.router.is_online(&user));
-        survived += usize::from(outcome.is_some());
-        if survived == 2 {
-            assert!(polls > 10, "a reading has more awaits than {polls}");
-            break;
+    for by in [By::Await, By::Step] {
+        let mut survived = 0;
+        for nth in 1_usize.. {
+            intervene(&app.app, 41, &Change::ResetDaily, &format!("test/{by:?}/{nth}"), "").await.unwrap();
+            assert_eq!(app.max_limit(&user), "2000000/10000000", "begun again");
+            assert!(app.router.carry(&user, 10 * GB, 0));
+            app.pass(Duration::minutes(3));
+            let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+            let service = app.app.clone();
+            let outcome = dies(by, nth, async move { collect::run(&service, 3, Scope::Poll, until).await }).await;
+            app.restart().await;
+            // The killed one's lease runs out.
+            app.pass(Duration::minutes(3));
+            app.step().await;
+            let fair = app.fair(41).await;
+            assert_eq!((fair.daily, fair.why), (Volume::new(10 * GB, 0), Why::Daily(1)), "died at {by:?} {nth}");
+            assert_eq!(app.max_limit(&user), "1000000/4000000", "died at {by:?} {nth}");
+            assert_books_equal(&app.app).await;
+            assert!(app.router.is_online(&user));
+            survived += usize::from(outcome.is_some());
+            if survived == 2 {
+                let least = if by == By::Step { 10 } else { 4 };
+                assert!(nth > least, "a reading has more of them: {by:?} {nth}");
+                break;
+            }
         }
     }
     assert_eq!(booked(&app.app, 41).await.down, app.fair(41).await.monthly.down.0, "no byte twice");

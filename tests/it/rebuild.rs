@@ -127,6 +127,19 @@ async fn an_emptied_replacement_router_is_filled_and_counts_from_zero() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_the_router_has_closed_is_made_anew_once() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    app.router.fault_at(When::nth("/ppp/secret/print", 1), Fault::CutAfterBytes(0));
+    assert!(compare(&app).await.is_right());
+    for nth in [1, 2] {
+        app.router.fault_at(When::nth("/ppp/secret/print", nth), Fault::CutAfterBytes(0));
+    }
+    let problem = rebuild::compare(&app.app, 3).await.unwrap_err();
+    assert_eq!(problem.code.as_str(), "router-unreachable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_last_reading_is_booked_before_anything_is_touched() {
     let app = TestApp::new().await;
     app.create(41).await;

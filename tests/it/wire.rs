@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -78,9 +78,14 @@ impl Wire {
         *self.up.borrow()
     }
 
-    /// The database is back, and what was cut is gone.
+    /// The database is back, and what was cut is gone. A command that the wire is about to break at is broken first: a
+    /// pool says things of its own, such as that a connection is to be as new, when nobody is waiting any more.
     pub async fn mend(&mut self) {
-        self.breaks.left.store(NEVER, SeqCst);
+        // Counted down to nothing, or beyond.
+        let met = !(1..=NEVER).contains(&self.breaks.left.swap(NEVER, SeqCst));
+        if met {
+            self.up.subscribe().wait_for(|up| !up).await.unwrap();
+        }
         if !self.is_up() {
             self.open.wait_for(|it| *it == 0).await.unwrap();
             self.up.send_replace(true);
@@ -98,6 +103,7 @@ async fn carry(inside: TcpStream, target: &str, up: &watch::Sender<bool>, breaks
     let ((mut asks, mut told), (mut answers, mut to_server)) = (inside.into_split(), outside.into_split());
     // How many bytes of answers the server has said: one whose answer is to be lost must have said something.
     let lost = Arc::new(tokio::sync::Notify::new());
+    let met = AtomicBool::new(false);
     let there = async {
         while let Some((packet, command)) = packet(&mut asks).await {
             let how = *breaks.after.lock().unwrap();
@@ -107,6 +113,7 @@ async fn carry(inside: TcpStream, target: &str, up: &watch::Sender<bool>, breaks
                 return;
             }
             if broken {
+                met.store(true, SeqCst);
                 // From here on the server's answers go nowhere.
                 lost.notify_one();
             }
@@ -141,6 +148,10 @@ async fn carry(inside: TcpStream, target: &str, up: &watch::Sender<bool>, breaks
         _ = cut.wait_for(|up| !up) => {}
         () = there => {}
         () = back => {}
+    }
+    // Whichever end closed meanwhile: where it was to break, it does.
+    if met.load(SeqCst) {
+        up.send_replace(false);
     }
 }
 

@@ -185,6 +185,14 @@ impl TestApp {
         (self.app, self.service, self.caller) = (app, Some(service), caller);
     }
 
+    /// The service ends in order: for tests that live many lives in one process.
+    pub async fn end(&mut self) {
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+        self.app.close().await;
+    }
+
     /// A second service on the same database, with the same clock; without a front door. With more settings of its own.
     pub async fn sidecar(&self, more: &str) -> App {
         let config = Config::from_text(&format!("{}{more}", self.config), &self.folder()).unwrap();

@@ -292,11 +292,40 @@ async fn what_lay_untried_for_a_week_is_not_sent_as_if_it_were_news() {
     office.clock.advance(Duration::days(1));
     assert_eq!(office.step(&mailer).await, SENT);
     assert_eq!(sink.next()["envelope_to"], json!(["new@example.net"]));
+    assert_eq!(office.step(&mailer).await, NOTHING);
+    assert_eq!(outbox::give_up_stale(&office.database.db, office.now()).await.unwrap(), 1);
     let old = office.entries().await.remove(1);
     assert!(old.state == State::Dead && old.note.unwrap().contains("for a week"));
     assert!(office.retry(old.id).await);
     assert_eq!(office.step(&mailer).await, SENT);
     assert_eq!(sink.next()["envelope_to"], json!(["old@example.net"]));
+}
+
+/// A clock that leaps a month ahead makes no letter old, and one that is set back keeps none waiting.
+#[tokio::test]
+async fn clocks_that_leap_lose_no_letter() {
+    let (office, sink) = (Office::new().await, Sink::start(Wants::default()));
+    office.queue("ada@example.net").await;
+    office.clock.advance(Duration::days(30));
+    assert_eq!(office.step(&plain(sink.port)).await, NOTHING);
+    // Taken, and its owner killed, by a clock a day ahead.
+    office.clock.set(office.now() - Duration::days(29));
+    office.queue("grace@example.net").await;
+    assert_eq!(outbox::claim_due(&office.database.db, "killed", office.now(), 10).await.unwrap().len(), 2);
+    office.clock.set(office.now() - Duration::days(1));
+    assert_eq!(office.step(&plain(sink.port)).await, Outcome { sent: 2, ..NOTHING });
+}
+
+/// Two sidecars' clocks differ a little: what one has handed out, or put off, the other leaves alone.
+#[tokio::test]
+async fn a_clock_that_is_a_little_behind_takes_nothing_from_another() {
+    let office = Office::new().await;
+    office.queue("ada@example.net").await;
+    let db = &office.database.db;
+    let ahead = office.now() + Duration::seconds(15);
+    assert_eq!(outbox::hand_out(db, ahead, 10).await.unwrap().len(), 1);
+    assert_eq!(outbox::hand_out(db, office.now(), 10).await.unwrap().len(), 0);
+    assert_eq!(outbox::claim_due(db, "behind", office.now(), 10).await.unwrap().len(), 0);
 }
 
 #[tokio::test]

@@ -51,6 +51,16 @@ impl Peer {
         Self { listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap() }
     }
 
+    /// One that takes little at a time: the rest waits at the client's end.
+    pub fn narrow() -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        socket.listen(4).unwrap();
+        Self { listener: TcpListener::from_std(socket.into()).unwrap() }
+    }
+
     pub fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().port()
     }

@@ -348,3 +348,20 @@ async fn fifty_thousand_counters_come_whole() {
     let down: u64 = readings.iter().map(|reading| reading.volume.down.0).sum();
     assert_eq!(down, 3 * 50_000 * 49_999 / 2);
 }
+
+#[tokio::test]
+async fn refusals_without_end_are_kept_in_short() {
+    let peer = Peer::new().await;
+    let router = router_of(&peer);
+    let (outcome, ()) = tokio::join!(counters(&router), async {
+        let mut conn = peer.session().await;
+        let print = conn.hear().await;
+        let long = format!("=message={}", "no ".repeat(100_000));
+        for _ in 0..50 {
+            conn.say(&["!trap", &print.tag, &long]).await;
+        }
+        conn.done(&print).await;
+    });
+    let Err(Error::Refused { words, .. }) = outcome else { panic!("{outcome:?}") };
+    assert!(words.len() > 16_000 && words.len() < 17_000, "{}", words.len());
+}

@@ -2,7 +2,7 @@
 
 use crate::peer::{Conn, Heard, OURS, Peer, router_of, sentence};
 use tokio::time::pause;
-use turnpike::routeros::{Error, Reset, Router, counters, read_all_and_reset, read_and_reset};
+use turnpike::routeros::{Error, Reset, Router, counters, read_and_reset};
 
 const PRINT: &str = "/queue/simple/print";
 const RESET: &str = "/queue/simple/reset-counters";
@@ -28,34 +28,45 @@ async fn connected(peer: &Peer) -> (Router, Conn) {
     (router, conn)
 }
 
+/// Of one queue.
+async fn one(router: &Router) -> Reset {
+    let mut all = read_all(router, &ids(1..2)).await;
+    assert_eq!((all.len(), &all[0].0), (1, &ids(1..2)));
+    all.remove(0).1
+}
+
+async fn read_all(router: &Router, ids: &[String]) -> Vec<(Vec<String>, Reset)> {
+    read_and_reset(router, ids, |_| true).await
+}
+
+/// The print of that queue, answered; then its reset.
+async fn until_reset(conn: &mut Conn) -> Heard {
+    let print = conn.hear().await;
+    conn.raw(&row(&print, "*1")).await;
+    conn.done(&print).await;
+    let reset = conn.hear().await;
+    assert_eq!((reset.path(), reset.value("numbers")), (RESET, "*1"));
+    reset
+}
+
 #[tokio::test]
-async fn print_and_reset_are_sent_without_waiting() {
+async fn a_reset_that_is_done_has_the_figures_that_were_read() {
     let peer = Peer::new().await;
     let (router, mut conn) = connected(&peer).await;
-    let some = ids(1..3);
-    let (outcome, ()) = tokio::join!(read_and_reset(&router, &some), async {
-        let (print, reset) = (conn.hear().await, conn.hear().await);
-        assert_eq!((print.path(), reset.path()), (PRINT, RESET));
-        assert!(print.has("?.id=*1") && print.has("?.id=*2") && print.has("?#|"));
-        assert_eq!(reset.value("numbers"), "*1,*2");
-        conn.raw(&row(&print, "*1")).await;
-        conn.raw(&row(&print, "*2")).await;
-        conn.done(&print).await;
+    let (outcome, ()) = tokio::join!(one(&router), async {
+        let reset = until_reset(&mut conn).await;
         conn.done(&reset).await;
     });
     let Reset::Done(readings) = outcome else { panic!("{outcome:?}") };
-    assert_eq!(readings.iter().map(|r| (r.volume.up.0, r.volume.down.0)).collect::<Vec<_>>(), [(1, 2), (1, 2)]);
+    assert_eq!(readings.iter().map(|r| (r.volume.up.0, r.volume.down.0)).collect::<Vec<_>>(), [(1, 2)]);
 }
 
 #[tokio::test]
 async fn a_reset_whose_reply_is_lost_is_unknown() {
     let peer = Peer::new().await;
     let (router, mut conn) = connected(&peer).await;
-    let some = ids(1..2);
-    let (outcome, ()) = tokio::join!(read_and_reset(&router, &some), async {
-        let (print, _reset) = (conn.hear().await, conn.hear().await);
-        conn.raw(&row(&print, "*1")).await;
-        conn.done(&print).await;
+    let (outcome, ()) = tokio::join!(one(&router), async {
+        until_reset(&mut conn).await;
         drop(conn);
     });
     assert!(matches!(outcome, Reset::Unknown), "{outcome:?}");
@@ -65,12 +76,8 @@ async fn a_reset_whose_reply_is_lost_is_unknown() {
 async fn a_reset_that_is_not_answered_is_unknown() {
     let peer = Peer::new().await;
     let (router, mut conn) = connected(&peer).await;
-    let some = ids(1..2);
-    let (outcome, _conn) = tokio::join!(read_and_reset(&router, &some), async {
-        let print = conn.hear().await;
-        conn.hear().await;
-        conn.raw(&row(&print, "*1")).await;
-        conn.done(&print).await;
+    let (outcome, _conn) = tokio::join!(one(&router), async {
+        until_reset(&mut conn).await;
         pause();
         conn
     });
@@ -78,37 +85,21 @@ async fn a_reset_that_is_not_answered_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_trap_is_a_refusal_and_a_print_that_fails_leaves_it_open() {
+async fn a_trap_is_a_refusal_and_what_was_not_read_is_not_reset() {
     let peer = Peer::new().await;
     let (router, mut conn) = connected(&peer).await;
-    let some = ids(1..2);
-    let (outcome, ()) = tokio::join!(read_and_reset(&router, &some), async {
-        let (print, reset) = (conn.hear().await, conn.hear().await);
-        conn.done(&print).await;
+    let (outcome, ()) = tokio::join!(one(&router), async {
+        let reset = until_reset(&mut conn).await;
         conn.trap(&reset, "no such item (4)").await;
     });
     assert!(matches!(outcome, Reset::Refused(Error::Refused { .. })), "{outcome:?}");
-    let (outcome, ()) = tokio::join!(read_and_reset(&router, &some), async {
-        let (print, reset) = (conn.hear().await, conn.hear().await);
-        conn.trap(&print, "not enough permissions (9)").await;
-        conn.done(&reset).await;
-    });
-    assert!(matches!(outcome, Reset::Unknown), "{outcome:?}");
-}
-
-#[tokio::test]
-async fn rows_that_come_after_the_resets_reply_are_not_booked() {
-    let peer = Peer::new().await;
-    let (router, mut conn) = connected(&peer).await;
-    let some = ids(1..3);
-    let (outcome, ()) = tokio::join!(read_and_reset(&router, &some), async {
-        let (print, reset) = (conn.hear().await, conn.hear().await);
+    let (outcome, ()) = tokio::join!(one(&router), async {
+        let print = conn.hear().await;
         conn.raw(&row(&print, "*1")).await;
-        conn.done(&reset).await;
-        conn.raw(&row(&print, "*2")).await;
-        conn.done(&print).await;
+        conn.trap(&print, "not enough permissions (9)").await;
+        assert!(!conn.hears_more().await);
     });
-    assert!(matches!(outcome, Reset::Unknown), "{outcome:?}");
+    assert!(matches!(outcome, Reset::NotSent(Error::Refused { .. })), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -117,15 +108,14 @@ async fn what_cannot_be_sent_is_not_sent() {
     let port = peer.port();
     drop(peer);
     let router = crate::peer::routers().get(1, crate::peer::login(port));
-    let outcome = read_and_reset(&router, &ids(1..2)).await;
+    let outcome = one(&router).await;
     assert!(matches!(outcome, Reset::NotSent(Error::Unreachable { .. })), "{outcome:?}");
-    let outcome = read_and_reset(&router, &ids(0..101)).await;
-    assert!(matches!(outcome, Reset::NotSent(Error::Unsendable { .. })), "{outcome:?}");
     for wrong in ["7-41", "*", "", "*1,*2", "*G"] {
-        let outcome = read_and_reset(&router, &[wrong.to_owned()]).await;
+        let all = read_all(&router, &[wrong.to_owned()]).await;
+        let [(_, outcome)] = &all[..] else { panic!("{all:?}") };
         assert!(matches!(outcome, Reset::NotSent(Error::Unsendable { .. })), "{wrong:?}: {outcome:?}");
     }
-    let all = read_all_and_reset(&router, &ids(0..250)).await;
+    let all = read_all(&router, &ids(0..250)).await;
     assert_eq!(all.iter().map(|(ids, _)| ids.len()).collect::<Vec<_>>(), [100, 100, 50]);
     assert!(all.iter().all(|(_, outcome)| matches!(outcome, Reset::NotSent(_))), "{all:?}");
 }
@@ -135,7 +125,7 @@ async fn a_whole_router_takes_one_print_and_a_reset_per_hundred_sent_while_the_p
     let peer = Peer::new().await;
     let (router, mut conn) = connected(&peer).await;
     let (wanted, on_router) = (ids(1..251), ids(1..240));
-    let (all, commands) = tokio::join!(read_all_and_reset(&router, &wanted), async {
+    let (all, commands) = tokio::join!(read_all(&router, &wanted), async {
         let print = conn.hear().await;
         assert_eq!(print.path(), PRINT);
         assert!(!print.words.iter().any(|word| word.starts_with('?')));
@@ -180,7 +170,7 @@ async fn when_the_print_of_a_whole_router_breaks_nothing_counts_as_done() {
     let peer = Peer::new().await;
     let (router, mut conn) = connected(&peer).await;
     let wanted = ids(1..251);
-    let (all, ()) = tokio::join!(read_all_and_reset(&router, &wanted), async {
+    let (all, ()) = tokio::join!(read_all(&router, &wanted), async {
         let print = conn.hear().await;
         for id in &wanted[..150] {
             conn.raw(&row(&print, id)).await;
@@ -201,7 +191,7 @@ async fn a_router_that_does_one_thing_at_a_time_is_waited_for() {
     let peer = Peer::new().await;
     let (router, mut conn) = connected(&peer).await;
     let wanted = ids(1..801);
-    let (all, ()) = tokio::join!(read_all_and_reset(&router, &wanted), async {
+    let (all, ()) = tokio::join!(read_all(&router, &wanted), async {
         let print = conn.hear().await;
         for id in &wanted {
             conn.raw(&row(&print, id)).await;

@@ -131,6 +131,34 @@ final class AddonTest extends BridgeTestCase
         self::assertSame($good, Pairing::stored()->url(), 'an address alone changes nothing');
     }
 
+    public function testARoleThatMayOnlyLookPairsNothing(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('options', ['profiles' => [], 'plans' => [], 'warning' => null]);
+        $good = $peer->url();
+        $this->paste($peer->code('clock'));
+        Pairing::fromCode($peer->code())->store();
+        $looks = self::LINK + ['edit_roles' => 'Full Administrator'];
+        $html = $this->page($looks);
+        self::assertStringContainsString('WHMCS and Turnpike are connected.', $html);
+        self::assertStringNotContainsString('<form', $html);
+        // The form of somebody who may, with tokens that fit.
+        $_POST['turnpike_form'] = $_SESSION['turnpike_form'];
+        $_POST['pairing_code'] = $peer->code('clock');
+        $_SERVER['REQUEST_METHOD'] = 'POST';
+        foreach (['pairing', 'overview'] as $name) {
+            self::assertStringContainsString('Your role may not do this', $this->page($looks, $name));
+            self::assertSame($good, Pairing::stored()->url());
+        }
+        Capsule::table('tbladdonmodules')->delete();
+        self::assertStringContainsString('Your role may not do this', $this->page($looks, 'overview'));
+        $_SERVER['REQUEST_METHOD'] = 'GET';
+        $html = $this->page($looks, 'overview');
+        self::assertStringContainsString('not connected to Turnpike yet', $html);
+        self::assertStringNotContainsString('<form', $html);
+        self::assertSame(0, Capsule::table('tbladdonmodules')->count());
+    }
+
     public function testWhatIsShownIsEscaped(): void
     {
         Pairing::fromCode(Peer::codeOf('http://127.0.0.1:9/<b>"x', str_repeat('A', 43)))->store();
@@ -310,9 +338,9 @@ final class AddonTest extends BridgeTestCase
     /**
      * @param array<string, mixed> $vars
      */
-    private function page(array $vars = self::LINK): string
+    private function page(array $vars = self::LINK, string $name = 'pairing'): string
     {
-        $_GET = ['module' => 'turnpike', 'page' => 'pairing'];
+        $_GET = ['module' => 'turnpike', 'page' => $name];
         ob_start();
         turnpike_output($vars);
         return (string) ob_get_clean();

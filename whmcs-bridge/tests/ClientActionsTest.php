@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Turnpike\Tests;
 
+use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\ClientActions;
 use WHMCS\Module\Server\Turnpike\Sidecar;
 
@@ -128,6 +129,24 @@ final class ClientActionsTest extends BridgeTestCase
         $this->peer('slow');
         Limits::$shorten = 100;
         $html = $this->view();
+        self::assertStringContainsString('It is not certain whether the password was changed', $html);
+        self::assertSame(self::SERVICE_PASSWORD, decrypt($this->row(41)->password));
+    }
+
+    public function testAPasswordThatWhmcsCouldNotStoreIsNotSaidToBeTheOldOne(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('client-area', self::PAGE);
+        $peer->answer('change-password', ['account' => []]);
+        $this->press('new_password');
+        $does = Capsule::connection()->getDriverName() === 'sqlite' ? "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            : "FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'disk full'";
+        Capsule::connection()->unprepared("CREATE TRIGGER full_disk BEFORE UPDATE ON tblhosting $does");
+        try {
+            $html = $this->view();
+        } finally {
+            Capsule::connection()->unprepared('DROP TRIGGER full_disk');
+        }
         self::assertStringContainsString('It is not certain whether the password was changed', $html);
         self::assertSame(self::SERVICE_PASSWORD, decrypt($this->row(41)->password));
     }

@@ -7,6 +7,9 @@ namespace Turnpike\Tests;
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\Breaker;
 use WHMCS\Module\Server\Turnpike\ClientActions;
+use WHMCS\Module\Server\Turnpike\Pairing;
+use WHMCS\Module\Server\Turnpike\Sidecar;
+use WHMCS\Module\Server\Turnpike\SidecarError;
 
 /**
  * Every function against a Turnpike that is down, silent, strange or not the right one.
@@ -60,7 +63,7 @@ final class TroubleTest extends BridgeTestCase
             'a web server\'s error page' => ['error-page', 'answer-unsigned', 'HTTP 500'],
             'a web server\'s front page' => ['front-page', 'answer-unsigned', 'HTTP 200'],
             'a redirect' => ['redirect', 'answer-unsigned', 'HTTP 302'],
-            'an endless answer' => ['huge', 'answer-too-large', 'more than 8 MiB'],
+            'an endless answer' => ['huge', 'answer-too-large', ' MiB;'],
         ];
     }
 
@@ -81,6 +84,33 @@ final class TroubleTest extends BridgeTestCase
             }
         }
         $this->assertNoSecretsIn($this->logs());
+    }
+
+    public function testTheUsageOfManyServicesIsReadWholeAndLoggedInShort(): void
+    {
+        $services = array_map(static function (int $id): array {
+            return ['service_id' => $id, 'username' => "7-$id", 'day' => str_repeat('x', 150), 'balance_bytes' => $id];
+        }, range(1, 60000));
+        $this->peer()->answer('usage-update', ['services' => $services, 'skipped' => []]);
+        $answer = (new Sidecar(Pairing::stored()))->hook('usage-update', [], Sidecar::USAGE_MS);
+        self::assertCount(60000, $answer->part('services'));
+        $logged = Kernel::$moduleLog[count(Kernel::$moduleLog) - 1]['response'];
+        self::assertStringContainsString('"and": "59950 more"', $logged);
+        self::assertLessThan(30000, strlen($logged));
+    }
+
+    public function testListsMayBeLongerThanOtherAnswersAndNothingIsEndless(): void
+    {
+        $this->peer('huge');
+        foreach (['renew' => 8, 'usage-update' => 64, 'cron' => 64, 'list-accounts' => 64] as $hook => $most) {
+            try {
+                (new Sidecar(Pairing::stored()))->hook($hook, [], Sidecar::USAGE_MS);
+                self::fail("$hook ended");
+            } catch (SidecarError $error) {
+                self::assertSame('answer-too-large', $error->kind());
+                self::assertStringContainsString("more than $most MiB", $error->forAdmin());
+            }
+        }
     }
 
     public function testSilenceEndsAtTheLimitOfEachFunction(): void

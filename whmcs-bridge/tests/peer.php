@@ -117,7 +117,8 @@ switch ($manner) {
         return true;
     case 'huge':
         header('Content-Type: application/json');
-        for ($i = 0; $i < 10 && !connection_aborted(); $i++) {
+        $mebibytes = preg_match('~/(usage-update|cron|list-accounts)$~', $path) === 1 ? 66 : 10;
+        for ($i = 0; $i < $mebibytes && !connection_aborted(); $i++) {
             echo str_repeat('x', 1048576);
             flush();
         }

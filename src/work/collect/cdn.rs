@@ -19,7 +19,7 @@ use crate::{
     plan::{burst::Rate, terms::Cdn},
     problem::Problem,
     routeros::{Reading, cdn_queue_name},
-    units::Volume,
+    units::{Speed, Volume},
     usage::{
         cdn::{self, Baseline},
         days,
@@ -34,8 +34,8 @@ use std::collections::HashMap;
 /// The CDN queues of a reading.
 #[derive(Default)]
 pub(super) struct CdnQueues<'a> {
-    /// Of accounts whose plan counts CDN traffic apart, by service.
-    found: Vec<(u64, &'a Reading)>,
+    /// Of accounts whose plan counts CDN traffic apart, by service; and the most that may have moved there.
+    found: Vec<(u64, &'a Reading, Speed)>,
     /// What they moved, bytes.
     pub(super) bytes: u64,
     /// How many moved what cannot be: put aside.
@@ -69,17 +69,20 @@ impl<'a> CdnQueues<'a> {
         }
         let names = Names::of(app);
         let by_name: HashMap<&str, (usize, &Reading)> =
-            sample.readings.iter().enumerate().map(|(place, it)| (it.name.as_str(), (place, it))).collect();
+            sample.readings.iter().enumerate().map(|(place, it)| (it.name(), (place, it))).collect();
         for (account, own, sold) in on_plan {
             let mark = crate::work::mark(account);
             let name = cdn_queue_name(&account.username);
-            let found = by_name.get(name.as_str()).filter(|(_, it)| mark.owns(&it.comment));
-            let own_place = own.and_then(|own| by_name.get(own.name.as_str())).map(|(place, _)| *place);
+            let found = by_name.get(name.as_str()).filter(|(_, it)| it.is_of(&mark));
+            let own_place = own.and_then(|own| by_name.get(own.name())).map(|(place, _)| *place);
             let fits = match (sold, found) {
                 (Some(cdn), Some((place, it))) => {
-                    all.found.push((account.service_id, *it));
-                    let counts_it = !it.disabled && it.target == format!("{}/32", account.address);
-                    let marked = it.packet_marks == names.packet_mark(cdn.profile_id);
+                    // The queue shows what holds now: until a moment ago it may have let pass what it did at full speed.
+                    let shown = it.shape.as_ref().map(|shape| shape.fastest()).unwrap_or_default();
+                    let line = held.fastest_cdn(account).map_or(shown, |most| most.faster(shown));
+                    all.found.push((account.service_id, *it, line));
+                    let counts_it = !it.disabled && it.target() == format!("{}/32", account.address);
+                    let marked = it.packet_marks() == names.packet_mark(cdn.profile_id);
                     counts_it && marked && own_place.is_none_or(|own| *place < own)
                 }
                 (sold, found) => sold.is_none() && found.is_none(),
@@ -106,11 +109,11 @@ impl<'a> CdnQueues<'a> {
         }
         let baselines = cdn::baselines(tx, server_id).await?;
         let (mut next, mut bookings) = (Vec::with_capacity(self.found.len()), Vec::new());
-        for (service_id, found) in &self.found {
+        for (service_id, found, line) in &self.found {
             let counter = counter_of(found);
             if let Some(before) = baselines.get(service_id) {
                 let volume = moved(sample, *service_id, &counter, before);
-                if let Some(why) = cannot_be(app, sample, found, volume, before) {
+                if let Some(why) = cannot_be(app, sample, *line, volume, before) {
                     self.doubted += 1;
                     let bytes = volume.total().0;
                     tracing::warn!(service.id = service_id, bytes, %why, "CDN traffic put into quarantine");
@@ -132,9 +135,9 @@ impl<'a> CdnQueues<'a> {
 
     /// Queues, by id, that are not set to what has been decided.
     pub(super) fn to_set(&self, held: &Held) -> Vec<(String, Rate)> {
-        let differs = |(service_id, found): &(u64, &Reading)| {
+        let differs = |(service_id, found, _): &(u64, &Reading, Speed)| {
             let rate = Rate::plain(held.get(*service_id)?.cdn_speed?);
-            (!found.shape?.runs_at(rate)).then(|| (found.id.clone(), rate))
+            (!found.shape.as_ref()?.runs_at(rate)).then(|| (found.id().to_owned(), rate))
         };
         self.found.iter().filter_map(differs).collect()
     }
@@ -151,8 +154,7 @@ fn moved(sample: &Sample<'_>, service_id: u64, counter: &Counter, before: &Basel
 }
 
 /// Why a queue cannot have moved that much.
-fn cannot_be(app: &App, sample: &Sample<'_>, found: &Reading, volume: Volume, before: &Baseline) -> Option<String> {
-    let line = found.shape.map(|shape| shape.fastest()).unwrap_or_default();
+fn cannot_be(app: &App, sample: &Sample<'_>, line: Speed, volume: Volume, before: &Baseline) -> Option<String> {
     let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
     let elapsed = sample.elapsed(before.booked_at, Some(before.uptime_seconds));
     let fits = reading::plausible(volume, line, elapsed, factor);

@@ -8,11 +8,11 @@ use super::{Scope, Skipped, Tally, cdn::CdnQueues, counter_of, line_rate, proves
 use crate::{
     account::{Account, pending},
     app::App,
-    db::Tx,
+    db::{Conn, Tx},
     plan::burst::Rate,
     problem::{Code, Problem},
     router::{Run, Seen, Server, lease::Lease, marking},
-    routeros::{Mark, Reading},
+    routeros::Reading,
     units::{Bytes, Speed, Volume},
     usage::{
         counters::{self, Baseline, Intent},
@@ -24,7 +24,7 @@ use crate::{
     work::{
         books::{self, Books, Moved},
         fair_use::Held,
-        uncharged::Cause,
+        uncharged::{Cause, Uncharged},
     },
 };
 use chrono::{DateTime, Duration, Utc};
@@ -73,6 +73,17 @@ pub(super) struct Past {
 }
 
 impl Past {
+    async fn read(tx: &mut Tx, server: &Server) -> Result<Self, Problem> {
+        let server_id = server.told.id;
+        Ok(Self {
+            intents: counters::intents(tx, server_id).await?,
+            run: server.run,
+            server_id,
+            reading: server.reading + 1,
+            changing: pending::changing(tx, server_id).await?,
+        })
+    }
+
     /// The reset of an account that may have been made or not.
     fn intent(&self, account: &Standing, baseline: &Baseline) -> Option<Intent> {
         let part_of = |run: &Run| (account.with_cron || !run.with_cron_only) && baseline.is_to_be_reset();
@@ -95,44 +106,25 @@ impl Sample<'_> {
         let server = Server::find_locked(tx, server_id).await?.ok_or_else(missing)?;
         proves(tx, self.lease, server_id).await?;
         let mut books = Books::of_server(app, tx, server_id, self.now).await?;
-        let past = Past {
-            intents: counters::intents(tx, server_id).await?,
-            run: server.run,
-            server_id,
-            reading: server.reading + 1,
-            changing: pending::changing(tx, server_id).await?,
-        };
-        let mut booked = self.nothing_yet();
-        let (mut moved, mut open) = (Vec::new(), BTreeMap::new());
-        let found = self.find(&books.all);
-        for (at, reading) in found.iter().enumerate() {
-            let account = &books.all[at];
-            let id = account.service_id;
-            if account.baseline.as_ref().is_some_and(|baseline| self.is_older_than(baseline)) {
-                open.extend(past.intents.get(&id).map(|intent| (id, intent.clone())));
-                continue;
-            }
-            let Some(reading) = reading else {
-                let intent = account.baseline.as_ref().and_then(|baseline| past.intent(account, baseline));
-                open.extend(intent.map(|intent| (id, intent)));
-                booked.skipped.push(no_queue(account, &server));
-                self.missing(&mut books, at, &mut booked.tally);
-                continue;
-            };
-            let counter = counter_of(reading);
-            moved.extend(self.count(app, tx, (&mut books, at), (&counter, reading), &past, &mut booked.tally).await?);
-            booked.read.push(id);
-            self.decide_reset(app, &books.all[at], &counter, &mut booked);
-            self.rebase(&mut books, at, counter, &past);
-        }
-        let queues = with_queues((&books.planned, &books.all), &found);
+        let mut past = Past::read(tx, &server).await?;
+        let (mut booked, mut open) = (self.nothing_yet(), BTreeMap::new());
+        let marked = Marked::of(&self.readings);
+        let queues = with_queues(&books.planned, &marked);
         let cdn = CdnQueues::book(app, tx, self, (server_id, &queues, &past), &mut books.held).await?;
         booked.tally.bytes = cdn.bytes;
         booked.tally.quarantined += cdn.doubted;
-        booked.tally.bytes += books::book(app, tx, &server, &mut books, &moved, self.now).await?;
-        let with_queues = with_queues((&books.planned, &books.all), &found);
-        booked.to_set = differing(&with_queues, &books.held).chain(cdn.to_set(&books.held)).collect();
-        books.save(tx).await?;
+        // Two thousand accounts at a time: a reading is one transaction, and need not be one piece of memory.
+        while books.turn_over(tx, server_id).await? {
+            // As it is now that they are held against others.
+            past = Past::read(tx, &server).await?;
+            let about = (&server, &past, &marked);
+            let moved = self.read(app, tx, about, &mut books, (&mut booked, &mut open)).await?;
+            booked.tally.bytes += books::book(app, tx, &server, &mut books, &moved, self.now).await?;
+            books.save(tx, server_id).await?;
+        }
+        let queues = with_queues(&books.planned, &marked);
+        booked.to_set = differing(&queues, &books.held).chain(cdn.to_set(&books.held)).collect();
+        books.save_plans(tx).await?;
         if open != past.intents {
             counters::set_intents(tx, server_id, &open).await?;
         }
@@ -142,6 +134,43 @@ impl Sample<'_> {
         }
         server.seen(tx, self.seen(&server, &booked)).await?;
         Ok(booked)
+    }
+
+    /// Reads the counters of the accounts in hand: what they moved. Each has its new baseline.
+    async fn read(
+        &self,
+        app: &App,
+        tx: &mut Tx,
+        (server, past, marked): (&Server, &Past, &Marked<'_>),
+        books: &mut Books,
+        (booked, open): (&mut Booked, &mut BTreeMap<u64, Intent>),
+    ) -> Result<Vec<Moved>, Problem> {
+        let mut moved = Vec::new();
+        for at in 0..books.all.len() {
+            let account = &books.all[at];
+            let id = account.service_id;
+            if let Some(baseline) = account.baseline.as_ref().filter(|baseline| self.is_older_than(baseline)) {
+                // Not reset with the others, whoever is: it is not to be taken for one that was.
+                if self.scope != Scope::Poll && baseline.is_to_be_reset() {
+                    booked.spared.push(id);
+                }
+                open.extend(past.intents.get(&id).map(|intent| (id, intent.clone())));
+                continue;
+            }
+            let Some(reading) = marked.own(id, &account.username, &account.comment_prefix) else {
+                let intent = account.baseline.as_ref().and_then(|baseline| past.intent(account, baseline));
+                open.extend(intent.map(|intent| (id, intent)));
+                booked.skipped.push(no_queue(account, server));
+                self.missing(books, at, &mut booked.tally);
+                continue;
+            };
+            let counter = counter_of(reading);
+            moved.extend(self.count(app, tx, (books, at), (&counter, reading), past, &mut booked.tally).await?);
+            booked.read.push(id);
+            self.decide_reset(app, &books.all[at], &counter, booked);
+            self.rebase(books, at, counter, past);
+        }
+        Ok(moved)
     }
 
     /// What one account's counter moved; `None` where nothing tells what is new, or where it is put aside.
@@ -162,7 +191,8 @@ impl Sample<'_> {
             return Ok(None);
         };
         let sold = planned.binary_search_by_key(&account.service_id, |it| it.service_id).ok().map(|at| &planned[at]);
-        let line = fastest(account, sold.and_then(|sold| held.fastest(sold)), reading, baseline);
+        let shown = reading.shape.as_ref().map(|shape| shape.fastest());
+        let line = fastest(account, sold.and_then(|sold| held.fastest(sold)), shown);
         let delta = self.moved(app, tx, account, (counter, line), (baseline, past), tally).await?;
         let interval = (baseline.booked_at, self.began);
         if let Some(sold) = sold {
@@ -236,20 +266,6 @@ impl Sample<'_> {
         server.uptime_seconds.is_some_and(|before| self.uptime_seconds < before)
     }
 
-    /// Each account's own queue: of its name and with its mark.
-    fn find(&self, accounts: &[Standing]) -> Vec<Option<&Reading>> {
-        let mut found = vec![None; accounts.len()];
-        for reading in &self.readings {
-            let Some((prefix, service_id, _)) = Mark::read(&reading.comment) else { continue };
-            let Ok(at) = accounts.binary_search_by_key(&service_id, |it| it.service_id) else { continue };
-            let account = &accounts[at];
-            if found[at].is_none() && reading.name == account.username && prefix == &*account.comment_prefix {
-                found[at] = Some(reading);
-            }
-        }
-        found
-    }
-
     fn decide_reset(&self, app: &App, account: &Standing, counter: &Counter, booked: &mut Booked) {
         let wanted = match self.scope {
             Scope::Poll => return,
@@ -308,25 +324,15 @@ impl Sample<'_> {
     ) -> Result<Option<Delta>, Problem> {
         let intent = past.intent(account, baseline);
         let delta = self.judge(account, (counter, line), baseline, intent, tally);
-        let Some(why) = self.cannot_be(app, delta.volume, line, baseline) else {
+        let elapsed = self.elapsed(baseline.booked_at, baseline.uptime_seconds);
+        let Some(why) = cannot_be(app, delta.volume, line, elapsed) else {
             return Ok(Some(delta));
         };
         tally.quarantined += 1;
-        tally.uncharged.add(Cause::Quarantine, Some(delta.volume.total()));
         let whose = (account.service_id, past.server_id);
         let from = self.since(baseline.booked_at, baseline.uptime_seconds);
-        quarantine::put(tx, whose, (from, self.now), (delta.volume, By::Own), &why).await?;
-        let bytes = delta.volume.total().0;
-        tracing::warn!(service.id = account.service_id, bytes, %why, "delta put into quarantine");
+        put_aside(tx, whose, (from, self.now), (delta.volume, &why), &mut tally.uncharged).await?;
         Ok(None)
-    }
-
-    fn cannot_be(&self, app: &App, volume: Volume, line: Speed, baseline: &Baseline) -> Option<String> {
-        let elapsed = self.elapsed(baseline.booked_at, baseline.uptime_seconds);
-        let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
-        let fits = reading::plausible(volume, line, elapsed, factor);
-        let why = || format!("more than {factor} times what the line can move in {} s", elapsed.num_seconds());
-        (!fits).then(why)
     }
 
     fn judge(
@@ -393,12 +399,33 @@ impl Sample<'_> {
     }
 }
 
+/// Queues by the service that their marks name.
+struct Marked<'a> {
+    readings: &'a [Reading],
+    /// Service and place among them; those of a service in the router's order.
+    places: Vec<(u64, u32)>,
+}
+
+impl<'a> Marked<'a> {
+    fn of(readings: &'a [Reading]) -> Self {
+        let named = |(place, it): (u32, &Reading)| it.mark().map(|(_, service_id)| (service_id, place));
+        let mut places: Vec<(u64, u32)> = (0..).zip(readings).filter_map(named).collect();
+        places.sort_unstable();
+        Self { readings, places }
+    }
+
+    /// An account's own queue: the first of its name and with its mark.
+    fn own(&self, service_id: u64, username: &str, prefix: &str) -> Option<&'a Reading> {
+        let first = self.places.partition_point(|(id, _)| *id < service_id);
+        let its = self.places[first..].iter().take_while(|(id, _)| *id == service_id);
+        let mut its = its.map(|(_, place)| &self.readings[*place as usize]);
+        its.find(|it| it.name() == username && it.mark() == Some((prefix, service_id)))
+    }
+}
+
 /// Accounts on plans, each with its own queue.
-fn with_queues<'a>(
-    (planned, all): (&'a [Account], &[Standing]),
-    found: &[Option<&'a Reading>],
-) -> Vec<(&'a Account, Option<&'a Reading>)> {
-    let own = |account: &Account| found[all.binary_search_by_key(&account.service_id, |it| it.service_id).ok()?];
+fn with_queues<'a, 'b>(planned: &'b [Account], marked: &Marked<'a>) -> Vec<(&'b Account, Option<&'a Reading>)> {
+    let own = |it: &Account| marked.own(it.service_id, &it.username, &it.settings.comment_prefix);
     planned.iter().map(|account| (account, own(account))).collect()
 }
 
@@ -409,16 +436,35 @@ fn differing<'a>(
 ) -> impl Iterator<Item = (String, Rate)> + 'a {
     accounts.iter().filter_map(|(account, reading)| {
         let (reading, rate) = ((*reading)?, held.rate(account.service_id)?);
-        reading.shape.filter(|shape| !shape.runs_at(rate)).map(|_| (reading.id.clone(), rate))
+        reading.shape.as_ref().filter(|shape| !shape.runs_at(rate)).map(|_| (reading.id().to_owned(), rate))
     })
+}
+
+/// Why a line cannot have moved that much in that time.
+pub(in crate::work) fn cannot_be(app: &App, volume: Volume, line: Speed, elapsed: Duration) -> Option<String> {
+    let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
+    let fits = reading::plausible(volume, line, elapsed, factor);
+    (!fits).then(|| format!("more than {factor} times what the line can move in {} s", elapsed.num_seconds()))
+}
+
+/// Puts aside what cannot be, for a person to decide upon: it is not charged until then.
+pub(in crate::work) async fn put_aside(
+    conn: &mut Conn,
+    whose: (u64, u64),
+    interval: (DateTime<Utc>, DateTime<Utc>),
+    (volume, why): (Volume, &str),
+    uncharged: &mut Uncharged,
+) -> Result<(), Problem> {
+    uncharged.add(Cause::Quarantine, Some(volume.total()));
+    tracing::warn!(service.id = whose.0, bytes = volume.total().0, %why, "delta put into quarantine");
+    Ok(quarantine::put(conn, whose, interval, (volume, By::Own), why).await?)
 }
 
 /// The fastest that may have held since the counter was read last: what was sold, what was decided, what waits for the
 /// router, and what the router itself shows.
-fn fastest(account: &Standing, decided: Option<Speed>, reading: &Reading, baseline: &Baseline) -> Speed {
-    let sold = baseline.line.map_or(account.speed, |line| line.faster(account.speed));
-    let decided = decided.map_or(sold, |decided| decided.faster(sold));
-    reading.shape.map_or(decided, |shape| shape.fastest().faster(decided))
+pub(super) fn fastest(account: &Standing, decided: Option<Speed>, shown: Option<Speed>) -> Speed {
+    let waits = account.baseline.as_ref().and_then(|it| it.line);
+    [waits, decided, shown].into_iter().flatten().fold(account.speed, Speed::faster)
 }
 
 fn no_queue(account: &Standing, server: &Server) -> Skipped {

@@ -106,7 +106,8 @@ pub(super) async fn run(app: &App, books: &Books, pause: Duration, until: Instan
             return seen;
         }
     }
-    match watch::look(&router, &books.accounts, pause).await {
+    let usernames: Vec<&str> = books.accounts.iter().map(|it| it.username.as_str()).collect();
+    match watch::look(&router, &usernames, pause).await {
         Ok(looked) => seen.frozen = looked.frozen,
         Err(error) if error.is_away() => seen.ended = Some(Ended::Router(error)),
         Err(error) => seen.refused.push(("the counters of interfaces", error.to_string())),

@@ -102,6 +102,11 @@ impl Held {
         Some(self.terms.as_ref()?.fastest(account, self.get(account.service_id)?))
     }
 
+    /// The most that its CDN traffic may move.
+    pub(in crate::work) fn fastest_cdn(&self, account: &Account) -> Option<Speed> {
+        self.terms.as_ref()?.fastest_cdn(account, self.get(account.service_id)?)
+    }
+
     /// Each day's share of an interval's traffic: what the router counted, and what is counted of it.
     pub(in crate::work) fn share(
         &mut self,
@@ -162,7 +167,8 @@ impl Held {
         let terms = self.terms.as_ref()?;
         let fair = &mut self.all.get_mut(&account.service_id)?.fair;
         terms.decide(account, fair);
-        let off = account.causes.billing || account.causes.admin || terms.is_full(account, fair);
+        let used_up = account.is_metered() && account.balance <= 0;
+        let off = account.causes.billing || account.causes.admin || used_up || terms.is_full(account, fair);
         if off { None } else { fair.tell(terms.today()) }
     }
 

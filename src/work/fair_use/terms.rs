@@ -129,6 +129,14 @@ impl Terms {
         before.faster(most.of(full))
     }
 
+    /// The most that the account's CDN traffic may move: at its plan's speed, under the fastest rule, and what was decided
+    /// before.
+    pub(super) fn fastest_cdn(&self, account: &Account, fair: &FairUse) -> Option<Speed> {
+        let (id, plan) = self.plan(account)?;
+        let full = rules::most(&self.rules, id).of(plan.cdn?.speed);
+        Some(fair.cdn_speed.map_or(full, |before| before.faster(full)))
+    }
+
     /// What an interval's traffic comes to: each day's share, what the router counted and what is counted of it. What was
     /// moved since the counters began is counted to them.
     pub(super) fn share(

@@ -80,7 +80,7 @@ pub(super) fn take(inventory: &Inventory, prefix: &str, addresses: &[String]) ->
         queue_names: inventory.queues.iter().map(|it| it.name.as_str()).collect(),
         queues: HashMap::new(),
         users: HashMap::new(),
-        counters: inventory.readings.iter().map(|it| (it.id.as_str(), collect::counter_of(it))).collect(),
+        counters: inventory.readings.iter().map(|it| (it.id(), collect::counter_of(it))).collect(),
     };
     for it in &inventory.secrets {
         *ground.secret_names.entry(&it.row.name).or_default() += 1;

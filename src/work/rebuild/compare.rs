@@ -109,7 +109,11 @@ pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> 
     for account in accounts {
         passwords.insert(account.username.clone(), account.password(&app.seal)?);
     }
-    let held = routeros::holding(&router, passwords).await?;
+    let held = match routeros::holding(&router, passwords.clone()).await {
+        // A connection that was found dead is made anew, once: nothing was changed.
+        Err(error) if error.is_away() => routeros::holding(&router, passwords).await?,
+        outcome => outcome?,
+    };
     let held = Held { secrets: held.secrets, queues: held.queues };
     let mut conn = app.db.read().await?;
     let accounts = Account::of_server(&mut conn, server.told.id).await?;

@@ -80,26 +80,29 @@ final class Pages
     {
         $query = self::typed($_GET, (string) ($_SERVER['QUERY_STRING'] ?? ''));
         $name = preg_match('/^[a-z-]{1,32}$/', $query['page'] ?? '') === 1 ? $query['page'] : 'overview';
+        $who = $this->admin();
+        $mayPair = $who[1]->canEdit();
         if ($name === self::PAIRING || isset($_POST['pairing_code'])) {
-            return ['html' => $this->back() . PairingPage::output($this->vars), 'location' => ''];
+            return ['html' => $this->back() . PairingPage::output($this->vars, $mayPair), 'location' => ''];
         }
         try {
             $pairing = Pairing::stored();
         } catch (SidecarError $unpaired) {
-            return ['html' => PairingPage::output($this->vars), 'location' => ''];
+            return ['html' => PairingPage::output($this->vars, $mayPair), 'location' => ''];
         }
         try {
-            return $this->answered($this->ask(new Sidecar($pairing), $name, $query));
+            return $this->answered($this->ask(new Sidecar($pairing), $who, $name, $query));
         } catch (SidecarError $error) {
             return ['html' => $this->trouble($error), 'location' => ''];
         }
     }
 
     /**
+     * @param array{array<string, mixed>, Rights} $who
      * @param array<string, string> $query
      * @throws SidecarError
      */
-    private function ask(Sidecar $sidecar, string $name, array $query): Answer
+    private function ask(Sidecar $sidecar, array $who, string $name, array $query): Answer
     {
         $flash = is_array($_SESSION['turnpike_flash'] ?? null) ? $_SESSION['turnpike_flash'] : null;
         unset($_SESSION['turnpike_flash']);
@@ -114,7 +117,7 @@ final class Pages
                 $flash = ['level' => 'warning', 'text' => $this->text('page_expired')];
             }
         }
-        [$admin, $rights] = $this->admin();
+        [$admin, $rights] = $who;
         if (!$rights->allow($name, $query, $form)) {
             $form = [];
             $flash = ['level' => 'danger', 'text' => $this->text('not_allowed')];

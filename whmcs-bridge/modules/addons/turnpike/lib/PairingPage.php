@@ -32,25 +32,30 @@ final class PairingPage
     /** @var string */
     private $link;
 
+    /** @var bool */
+    private $mayPair;
+
     /**
      * @param array<mixed> $vars what WHMCS calls an addon's output with
      */
-    private function __construct(array $vars)
+    private function __construct(array $vars, bool $mayPair)
     {
+        $this->mayPair = $mayPair;
         $this->link = is_string($vars['modulelink'] ?? null) ? $vars['modulelink'] : 'addonmodules.php?module=turnpike';
         $given = is_array($vars['_lang'] ?? null) ? array_filter($vars['_lang'], 'is_string') : [];
         $this->texts = $given + self::english();
     }
 
     /**
-     * The page as HTML.
+     * The page as HTML. Whoever pairs decides who is told every password and whose HTML the addon shows: a role that
+     * may change nothing sees how they stand, and no more.
      *
      * @param array<mixed> $vars
      */
-    public static function output(array $vars): string
+    public static function output(array $vars, bool $mayPair): string
     {
         try {
-            $page = new self($vars);
+            $page = new self($vars, $mayPair);
             return $page->page($page->submitted());
         } catch (\Throwable $cause) {
             ModuleLog::defect('Pairing', $cause, []);
@@ -63,6 +68,9 @@ final class PairingPage
     {
         if (($_SERVER['REQUEST_METHOD'] ?? 'GET') !== 'POST' || !is_string($_POST['pairing_code'] ?? null)) {
             return '';
+        }
+        if (!$this->mayPair) {
+            return $this->box('danger', $this->text('not_allowed'));
         }
         if (!self::isOwnForm()) {
             return $this->box('danger', $this->text('form_expired'));
@@ -135,7 +143,7 @@ final class PairingPage
             $state = $this->box('info', $error->forAdmin());
             $heading = 'pair';
         }
-        return $said . $state . $this->form($heading);
+        return $said . $state . ($this->mayPair ? $this->form($heading) : '');
     }
 
     private function form(string $heading): string

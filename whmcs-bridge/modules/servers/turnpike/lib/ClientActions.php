@@ -120,13 +120,17 @@ final class ClientActions
     private static function newPassword(array &$params, Lang $lang): array
     {
         $password = self::newRandomPassword();
+        $isChanged = false;
         try {
             Module::run('change-password', ['password' => $password] + $params, []);
+            $isChanged = true;
             Effects::password((int) $params['serviceid'], $password);
             $params['password'] = $password;
             return ['level' => 'success', 'says' => $lang->get('password_changed')];
         } catch (\Throwable $cause) {
-            $isOpen = in_array(SidecarError::from($cause)->kind(), ['timeout', 'connection-lost'], true);
+            // Changed on the router and not in WHMCS, it is known to nobody: to be changed again.
+            $isOpen = $isChanged
+                || in_array(SidecarError::from($cause)->kind(), ['timeout', 'connection-lost'], true);
             return self::failed(
                 'change-password',
                 $cause,

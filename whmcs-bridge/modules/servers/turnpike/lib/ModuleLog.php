@@ -15,6 +15,9 @@ final class ModuleLog
 {
     private const HIDDEN = '********';
 
+    /** Of a list that is longer, so many are shown: nobody reads a log of fifty thousand services. */
+    private const MOST_SHOWN = 50;
+
     /** @var string */
     private $action;
 
@@ -63,7 +66,7 @@ final class ModuleLog
     public function answered(int $status, string $body, array $data): void
     {
         $this->collect($data);
-        $shown = $data === [] ? substr($body, 0, 2000) : self::pretty(self::masked($data));
+        $shown = $data === [] ? substr($body, 0, 2000) : self::pretty(self::masked(self::shortened($data)));
         $this->response = "HTTP $status\n$shown";
         if ($status < 300 && !$this->quiet) {
             $this->write('');
@@ -147,6 +150,21 @@ final class ModuleLog
                 $data[$name] = self::HIDDEN;
             } elseif ($value instanceof \stdClass) {
                 $data[$name] = [];
+            }
+        }
+        return $data;
+    }
+
+    /**
+     * @param array<mixed> $data
+     * @return array<mixed>
+     */
+    private static function shortened(array $data): array
+    {
+        foreach ($data as $name => $value) {
+            if (is_array($value) && count($value) > self::MOST_SHOWN) {
+                $more = count($value) - self::MOST_SHOWN;
+                $data[$name] = array_slice($value, 0, self::MOST_SHOWN, true) + ['and' => "$more more"];
             }
         }
         return $data;

@@ -17,8 +17,12 @@ final class Sidecar
     public const LIFECYCLE_MS = 25000;
     public const USAGE_MS = 30000;
 
-    /** An answer longer than this is not read to its end. */
-    private const MAX_BYTES = 8388608;
+    /** An answer longer than so many MiB is not read to its end. */
+    private const MAX_MIB = 8;
+
+    /** Answers with a row for each service: some 240 bytes each, of a hundred thousand and more. */
+    private const LISTS = ['usage-update', 'cron', 'list-accounts'];
+    private const MAX_LIST_MIB = 64;
 
     /** What an unsigned refusal may call itself, and what to do then; its own words are not shown. */
     private const UNSIGNED = [
@@ -195,6 +199,8 @@ final class Sidecar
         $headers = [];
         $body = '';
         $tooLarge = false;
+        $mebibytes = in_array(basename($path), self::LISTS, true) ? self::MAX_LIST_MIB : self::MAX_MIB;
+        $most = $mebibytes << 20;
         $origin = (string) preg_replace('~^(https?://[^/]+).*$~', '$1', $this->pairing->url());
         $curl = curl_init($origin . $path);
         if ($curl === false) {
@@ -222,8 +228,8 @@ final class Sidecar
                 }
                 return strlen($line);
             },
-            CURLOPT_WRITEFUNCTION => static function ($curl, string $part) use (&$body, &$tooLarge): int {
-                if (strlen($body) + strlen($part) > self::MAX_BYTES) {
+            CURLOPT_WRITEFUNCTION => static function ($curl, string $part) use (&$body, &$tooLarge, $most): int {
+                if (strlen($body) + strlen($part) > $most) {
                     $tooLarge = true;
                     return 0;
                 }
@@ -240,7 +246,7 @@ final class Sidecar
             curl_close($curl);
         }
         if ($tooLarge) {
-            throw $this->foreign('answer-too-large', 'answered more than 8 MiB');
+            throw $this->foreign('answer-too-large', "answered more than $mebibytes MiB");
         }
         if ($code !== 0) {
             throw $this->unreached($code, $words, $connected, $limitMs);
