@@ -1,7 +1,7 @@
 //! MariaDB and MySQL, by way of `mysql_async`'s pool.
 //!
-//! `client_found_rows`: an UPDATE that changes nothing still counts its rows, as on SQLite. Settings are made by `setup`,
-//! which survives the pool's reset (`init` does not). A conflict with what another node of a Galera cluster
+//! `client_found_rows`: an UPDATE that changes nothing still counts its rows, as on SQLite. Settings are made by `setup`.
+//! A conflict with what another node of a Galera cluster
 //! committed comes as error 1213, also at the commit, or not at all (see [`held`]), and the transaction is done over; a node
 //! that has lost its cluster is as good as away.
 
@@ -12,7 +12,7 @@ pub(super) use held::Held;
 use super::{Error, Result};
 use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, prelude::Queryable};
 use std::time::{Duration, Instant};
-use tokio::sync::OnceCell;
+use tokio::{runtime::Handle, sync::OnceCell};
 
 /// A pool's connections at the most; hooks, jobs and pages share them.
 const CONNECTIONS: usize = 16;
@@ -95,12 +95,12 @@ impl Servers {
     /// A connection to read with.
     pub(super) async fn reader(&self) -> Result<Held> {
         let (conn, _) = self.first_word(async |conn| conn.ping().await).await?;
-        Ok(Held::to_read(conn))
+        Ok(Held::by_itself(conn))
     }
 
     /// A connection for the schema, which is changed outside of transactions.
     pub(super) async fn connection(&self) -> Result<Held> {
-        Ok(Held::of_the_schema(self.pooled().await?.0))
+        Ok(Held::by_itself(self.pooled().await?.0))
     }
 
     /// The pool gives out what the server closed a moment ago: the first word on it finds that, and nothing was said yet
@@ -116,7 +116,7 @@ impl Servers {
                     if tries <= CONNECTIONS && since.elapsed() < CONNECT => {}
                 Some(Err(error)) => return Err(translate(error)),
                 None => {
-                    held::close(conn);
+                    held::close(conn, &Handle::current());
                     return Err(late());
                 }
             }

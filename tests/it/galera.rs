@@ -361,25 +361,31 @@ async fn galera_what_gave_way_unheard_is_not_half_committed() {
     conn.query_drop("CREATE TABLE tally_entry (id VARCHAR(40) PRIMARY KEY, n BIGINT NOT NULL)").await.unwrap();
     conn.query_drop("INSERT INTO tally (id, n) VALUES (1, 0)").await.unwrap();
     conn.disconnect().await.unwrap();
-    let add = async |db: &turnpike::db::Db, entry: String| -> turnpike::db::Result<()> {
+    let tally = sql!("SELECT n FROM tally WHERE id = 1 FOR UPDATE /* MySQL only */");
+    let others = [
+        sql!("SELECT n FROM tally_entry WHERE id = ? /* MySQL only */"),
+        sql!("SELECT id, n FROM tally_entry WHERE id = ? /* MySQL only */"),
+        sql!("SELECT n, id FROM tally_entry WHERE id = ? /* MySQL only */"),
+    ];
+    let count_on = sql!("UPDATE tally SET n = ? WHERE id = 1 /* MySQL only */");
+    let enter = sql!("INSERT INTO tally_entry (id, n) VALUES (?, ?) /* MySQL only */");
+    let add = async move |db: &turnpike::db::Db, entry: String| -> turnpike::db::Result<()> {
         let mut tx = db.begin().await?;
-        let read = sql!("SELECT n FROM tally WHERE id = 1 FOR UPDATE /* MySQL only */");
-        let n: i64 = tx.one(read, vec![]).await?.unwrap().get("n")?;
-        for read in [
-            sql!("SELECT n FROM tally_entry WHERE id = ? /* MySQL only */"),
-            sql!("SELECT id, n FROM tally_entry WHERE id = ? /* MySQL only */"),
-            sql!("SELECT n, id FROM tally_entry WHERE id = ? /* MySQL only */"),
-        ] {
+        // What is prepared is closed by this: it is prepared anew where others are in the way.
+        for known in others.into_iter().chain([tally, count_on, enter]) {
+            tx.prepare(known).await?;
+        }
+        let n: i64 = tx.one(tally, vec![]).await?.unwrap().get("n")?;
+        for read in others {
             tx.rows(read, params!["nobody"]).await?;
         }
-        tx.execute(sql!("UPDATE tally SET n = ? WHERE id = 1 /* MySQL only */"), params![n + 1]).await?;
-        let enter = sql!("INSERT INTO tally_entry (id, n) VALUES (?, ?) /* MySQL only */");
+        tx.execute(count_on, params![n + 1]).await?;
         tx.execute(enter, params![entry, n + 1]).await?;
         tx.commit().await
     };
     let count = |db: turnpike::db::Db, who: usize| async move {
         for round in 0..EACH {
-            // At once again, on a connection that has to prepare its statements anew.
+            // At once again.
             while let Err(error) = add(&db, format!("{who}/{round}")).await {
                 assert!(error.is_retryable(), "{error}");
             }
@@ -432,6 +438,28 @@ async fn galera_nothing_is_said_on_a_transaction_that_gave_way() {
     mine.commit().await.unwrap_err();
     let row = app.app.db.read().await.unwrap().one(sql!("SELECT client_name FROM account"), vec![]).await.unwrap();
     assert_eq!(row.unwrap().get::<String>("client_name").unwrap(), "theirs");
+}
+
+/// A connection on which something was rolled back still waits for what the others have committed before it reads: a node
+/// forgets that of one that is reset (`src/db/mysql/held.rs`), and then answers with what is over now and then.
+#[tokio::test(flavor = "multi_thread")]
+async fn galera_what_another_node_has_committed_is_read_at_once() {
+    let Some((cluster, app)) = with_one_account().await else { return };
+    let other = Database::at(Address::Mysql(cluster.nodes[1].url().into())).await;
+    let rename = sql!("UPDATE account SET client_name = ? WHERE service_id = 41 /* MySQL only */");
+    let waits = async || cluster.nodes[0].status("wsrep_causal_reads").await.unwrap().parse::<u64>().unwrap();
+    for round in 0..20 {
+        let mut given_up = app.app.db.begin().await.unwrap();
+        given_up.execute(rename, params!["nobody"]).await.unwrap();
+        drop(given_up);
+        let name = format!("client {round}");
+        until("the row is free", async || other.db.execute(rename, params![&name]).await.is_ok()).await;
+        let before = waits().await;
+        let mut reader = app.app.db.read().await.unwrap();
+        let row = reader.one(sql!("SELECT client_name FROM account"), vec![]).await.unwrap().unwrap();
+        assert_eq!(row.get::<String>("client_name").unwrap(), name);
+        assert!(waits().await > before, "round {round}: read without waiting for the others");
+    }
 }
 
 /// Two hooks, or a hook and a reading, that hold one account at two nodes and write different rows of it.

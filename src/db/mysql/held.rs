@@ -1,8 +1,10 @@
 //! A connection of the pool in use, and what is said on it.
 //!
 //! Laws: a connection that was given up in the middle of a statement is closed, for nobody knows what comes next on it. One
-//! with a transaction that was not committed goes back to the pool by way of a reset, which rolls it back. Every other goes
-//! back as it is, so that a statement is prepared once in a connection's life and not in each transaction.
+//! with a transaction that was not committed goes back to the pool by way of a ROLLBACK, every other as it is, so that a
+//! statement is prepared once in a connection's life and not in each transaction. None is reset (`COM_RESET_CONNECTION`):
+//! a node of a Galera cluster takes it for no client's from then on, and reads from it what is not up to date, whatever
+//! `wsrep_sync_wait` says (codership's galera#613; so does MariaDB 10.11).
 //!
 //! A transaction that the server has rolled back must not be gone on with: what is written then is committed at once, by
 //! itself. A server says so by an error, and nothing more is said on it. But for one case: where a transaction must give
@@ -32,8 +34,8 @@ const BINARY: u16 = 63;
 enum End {
     /// The pool's, as it is.
     Kept,
-    /// The pool's, with nothing left of what was done on it.
-    Reset,
+    /// The pool's, once what was not committed is rolled back.
+    RolledBack,
     /// Nobody's.
     Closed,
 }
@@ -46,6 +48,8 @@ pub(in crate::db) struct Held {
     in_transaction: bool,
     is_node: bool,
     end: End,
+    /// Where it was taken; it may be dropped anywhere.
+    runtime: Handle,
 }
 
 /// The connection, unless it is of no more use, and what the statement came to.
@@ -54,15 +58,12 @@ type Answer<T> = (Option<Held>, Result<T>);
 impl Held {
     /// After `START TRANSACTION`; `is_node`: of a Galera cluster.
     pub(super) fn in_transaction(conn: Conn, is_node: bool) -> Self {
-        Self { conn: Some(conn), in_transaction: true, is_node, end: End::Reset }
+        Self { conn: Some(conn), in_transaction: true, is_node, end: End::RolledBack, runtime: Handle::current() }
     }
 
-    pub(super) fn to_read(conn: Conn) -> Self {
-        Self { conn: Some(conn), in_transaction: false, is_node: false, end: End::Kept }
-    }
-
-    pub(super) fn of_the_schema(conn: Conn) -> Self {
-        Self { conn: Some(conn), in_transaction: false, is_node: false, end: End::Reset }
+    /// To read with, or for the schema: what is written is committed by itself.
+    pub(super) fn by_itself(conn: Conn) -> Self {
+        Self { conn: Some(conn), in_transaction: false, is_node: false, end: End::Kept, runtime: Handle::current() }
     }
 
     /// Says something. Whoever drops this in the middle has the connection closed.
@@ -77,10 +78,10 @@ impl Held {
             Ok(_) => self.end = end,
             Err(Error::Unavailable(why)) if why == LATE => return (None, outcome),
             Err(Error::Retry(_)) if self.in_transaction => {
-                self.end = End::Reset;
+                self.end = End::RolledBack;
                 return (None, outcome);
             }
-            Err(_) => self.end = End::Reset,
+            Err(_) => self.end = End::RolledBack,
         }
         (Some(self), outcome)
     }
@@ -166,19 +167,27 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let Some(mut conn) = self.conn.take() else { return };
+        conn.reset_connection(false);
         match self.end {
-            End::Kept => conn.reset_connection(false),
-            End::Reset => conn.reset_connection(true),
-            End::Closed => close(conn),
+            End::Kept => {}
+            End::RolledBack => roll_back(conn, &self.runtime),
+            End::Closed => close(conn, &self.runtime),
         }
     }
 }
 
+/// Rolls back, without being waited for, and gives the connection to the pool.
+fn roll_back(mut conn: Conn, runtime: &Handle) {
+    runtime.spawn(async move {
+        if in_time(conn.query_drop("ROLLBACK")).await.is_err() {
+            close(conn, &Handle::current());
+        }
+    });
+}
+
 /// Closes a connection without waiting for it.
-pub(super) fn close(conn: Conn) {
-    if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(tokio::time::timeout(Duration::from_secs(1), conn.disconnect()));
-    }
+pub(super) fn close(conn: Conn, runtime: &Handle) {
+    runtime.spawn(tokio::time::timeout(Duration::from_secs(1), conn.disconnect()));
 }
 
 /// What the server's last answer says of the transaction. Not after a mere preparation, whose answer says nothing of it.
