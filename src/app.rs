@@ -28,6 +28,7 @@ use tokio::{
     runtime::Handle,
     sync::{Notify, Semaphore},
 };
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Polls that write at once. More would not be faster: SQLite writes one transaction at a time.
@@ -71,6 +72,8 @@ pub struct Parts {
     pub bookings: Semaphore,
     /// Rung when a letter was queued, so that it need not wait for the next tick.
     pub letters_queued: Notify,
+    /// Told when the service is to stop: nothing more is begun by itself, and it is not ready for what is sent to it.
+    pub stopping: CancellationToken,
     /// The runtime that work runs on: a request's worker may go, its work goes on.
     pub runtime: Handle,
 }
@@ -134,6 +137,7 @@ impl App {
             bookings: Semaphore::new(BOOKINGS),
             holder,
             letters_queued,
+            stopping: CancellationToken::new(),
             runtime,
         })))
     }

@@ -219,6 +219,14 @@ impl Db {
         flushed(self.flusher()).await
     }
 
+    /// Whether what is committed from now on can be on disk.
+    ///
+    /// # Errors
+    /// Where it cannot until a restart.
+    pub fn check_disk(&self) -> Result<()> {
+        self.flusher().map_or(Ok(()), |flusher| flusher.check())
+    }
+
     /// MySQL flushes by itself.
     fn flusher(&self) -> Option<Arc<Flusher>> {
         match &*self.0 {

@@ -4,7 +4,8 @@
 //! open is not visited for its counters until it may be tried.
 //!
 //! tokio-cron-scheduler is only the ticker: its jobs forget their time zone's offset at DST, may overlap and die after a
-//! stall, so nothing is asked of it but a tick every second.
+//! stall, so nothing is asked of it but a tick every second. It goes by the wall clock and is silent while that has been set
+//! back, so a tick that does not come is done without.
 
 use crate::{
     account::fair_use,
@@ -36,8 +37,14 @@ const CHANGES: Duration = Duration::from_secs(30);
 /// After a failure a router is polled again no sooner than this; the connection's own breaker grows from there.
 const AGAIN: chrono::Duration = chrono::Duration::seconds(5);
 
+/// Without a tick for so long, what is due is looked for all the same.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// A stop waits so long for routers that are in the middle of something.
 const PARTING: Duration = Duration::from_secs(15);
+
+/// After that it waits so long for what is still in hand, such as a letter that the mail server does not answer.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// The background work of a service.
 pub struct Jobs {
@@ -52,8 +59,8 @@ impl Jobs {
     /// # Errors
     /// Where the ticker cannot be started.
     pub async fn start(front: Front) -> Result<Self, String> {
-        let (stop, tracker, tick) = (CancellationToken::new(), TaskTracker::new(), Arc::new(Notify::new()));
         let app = front.app.clone();
+        let (stop, tracker, tick) = (app.stopping.child_token(), TaskTracker::new(), Arc::new(Notify::new()));
         let mut scheduler = JobScheduler::new().await.map_err(|error| error.to_string())?;
         let bell = Arc::clone(&tick);
         let job = Job::new_async("* * * * * *", move |_id, _scheduler| {
@@ -69,9 +76,10 @@ impl Jobs {
                 tokio::select! {
                     () = stopped.cancelled() => break,
                     () = tick.notified() => {}
+                    () = tokio::time::sleep(SILENCE) => {}
                     () = front.app.letters_queued.notified() => {}
                 }
-                begin(&front, &tasks, &running).await;
+                begin(&front, &tasks, &running, &stopped).await;
             }
             let _ = scheduler.shutdown().await;
         });
@@ -79,14 +87,18 @@ impl Jobs {
     }
 
     /// Begins nothing more and waits for what is in hand. Not for a router that is silent: after 15 s all are hung up
-    /// on, and what was asked of them is asked by the next run.
+    /// on, and what was asked of them is asked by the next run. Nor, 10 s later, for a mail server: whether it has taken the
+    /// letter that it was given is not known then, and the next run sends it again under the same Message-ID.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tracker.close();
-        if tokio::time::timeout(PARTING, self.tracker.wait()).await.is_err() {
-            tracing::warn!("routers are hung up on that have not answered; the next run goes on with them");
-            self.app.routers.close().await;
-            self.tracker.wait().await;
+        if tokio::time::timeout(PARTING, self.tracker.wait()).await.is_ok() {
+            return;
+        }
+        tracing::warn!("routers are hung up on that have not answered; the next run goes on with them");
+        self.app.routers.close().await;
+        if tokio::time::timeout(FAREWELL, self.tracker.wait()).await.is_err() {
+            tracing::warn!("something is left in the middle, such as a letter; the next run does it again");
         }
     }
 }
@@ -126,12 +138,12 @@ impl Running {
 }
 
 /// Begins everything that is due, each on a task of its own: one silent router delays no other.
-async fn begin(front: &Front, tasks: &TaskTracker, running: &Running) {
+async fn begin(front: &Front, tasks: &TaskTracker, running: &Running, stop: &CancellationToken) {
     let app = &front.app;
     let own = front.clone();
     running.begin(tasks, "nonces".to_owned(), async move { Ok(keep_nonces(&own).await?) });
-    let own = app.clone();
-    running.begin(tasks, "letters".to_owned(), async move { a_batch_of_letters(&own).await });
+    let (own, stop) = (app.clone(), stop.clone());
+    running.begin(tasks, "letters".to_owned(), async move { batches_of_letters(&own, &stop).await });
     let own = app.clone();
     running.begin(tasks, "clock".to_owned(), async move { clock_leaps::look(&own).await });
     let own = app.clone();
@@ -223,11 +235,12 @@ fn is_due(server: &Server, every: Duration, now: DateTime<Utc>) -> bool {
     read && rested
 }
 
-/// One batch, so that a stop need not wait for all of them; more are due at once.
-async fn a_batch_of_letters(app: &App) -> Result<(), Problem> {
-    if mail::send_due(&app.db, &app.letters, &app.mailer, &app.clock, &app.holder.owner).await?.more {
-        app.letters_queued.notify_one();
-    }
+/// Batch after batch, until nothing more is due or it is told to stop.
+async fn batches_of_letters(app: &App, stop: &CancellationToken) -> Result<(), Problem> {
+    let owner = &app.holder.owner;
+    while mail::send_until(&app.db, &app.letters, &app.mailer, &app.clock, owner, stop).await?.more
+        && !stop.is_cancelled()
+    {}
     Ok(())
 }
 

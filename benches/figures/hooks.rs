@@ -188,7 +188,7 @@ async fn histories(app: &App) {
     tx.commit().await.expect("written");
     // Days that are older than the product keeps are forgotten, as each night.
     let mut tx = app.db.begin().await.expect("the database answers");
-    history::forget_old_days(&mut tx, today).await.expect("written");
+    history::forget_old_days(&mut tx, today, (0, u32::MAX)).await.expect("written");
     tx.commit().await.expect("written");
 }
 

@@ -69,6 +69,21 @@ pub struct Sold {
 }
 
 impl Sold {
+    /// To whom it is not known.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            client_id: 0,
+            product_id: 0,
+            client_name: String::new(),
+            email: String::new(),
+            language: String::new(),
+            status: String::new(),
+            billing_cycle: String::new(),
+            next_due_date: None,
+        }
+    }
+
     /// The same, with what is not told here as it was told before: parts of a hook's body may be absent.
     #[must_use]
     pub fn or(self, before: &Self) -> Self {

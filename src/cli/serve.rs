@@ -35,6 +35,8 @@ pub async fn run(at: &Where) -> Result<()> {
         _ = interrupt.recv() => {}
     }
     tracing::info!("told to stop: finishing what is in hand");
+    // Who watches `/readyz` sends nothing more, and no further poll is begun, while requests in hand are answered.
+    app.stopping.cancel();
     service.stop().await;
     jobs.stop().await;
     presence.leave().await;

@@ -24,7 +24,7 @@ pub(super) struct Flusher {
     asked: AtomicU64,
     /// The number of the last commit that is on disk; whoever holds it is flushing.
     flushed: Mutex<u64>,
-    failed: AtomicBool,
+    failed: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Flusher {
@@ -35,33 +35,39 @@ impl std::fmt::Debug for Flusher {
 
 impl Flusher {
     pub(super) fn new(sync: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self { sync: Arc::new(sync), asked: AtomicU64::new(0), flushed: Mutex::new(0), failed: AtomicBool::new(false) }
+        Self { sync: Arc::new(sync), asked: AtomicU64::new(0), flushed: Mutex::new(0), failed: Arc::default() }
     }
 
     /// Waits until what the caller has committed is on disk.
     pub(super) async fn flush(&self) -> Result<()> {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut flushed = self.flushed.lock().await;
-        if self.failed.load(Ordering::SeqCst) {
-            return Err(lost("an earlier flush failed"));
-        }
+        self.check()?;
         if *flushed >= mine {
             return Ok(());
         }
         // Whoever asks from here on may have committed while the flush was under way: it waits for the next.
         let until = self.asked.load(Ordering::SeqCst);
         let sync = Arc::clone(&self.sync);
-        // A caller that goes away does not end the flush, and the next one does its own.
-        let outcome = tokio::task::spawn_blocking(move || sync()).await;
-        match outcome {
+        let failed = Arc::clone(&self.failed);
+        // A caller that goes away does not end the flush, nor is its failure lost with it; the next one does its own.
+        let outcome = tokio::task::spawn_blocking(move || {
+            sync().inspect_err(|error| {
+                failed.store(true, Ordering::SeqCst);
+                tracing::error!(%error, "the database's file could not be flushed: nothing is committed until a restart");
+            })
+        });
+        match outcome.await {
             Ok(Ok(())) => *flushed = until,
-            Ok(Err(error)) => {
-                self.failed.store(true, Ordering::SeqCst);
-                return Err(lost(&error.to_string()));
-            }
+            Ok(Err(error)) => return Err(lost(&error.to_string())),
             Err(error) => return Err(Error::Unavailable(error.to_string())),
         }
         Ok(())
+    }
+
+    /// Fails for good where a flush has failed.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.failed.load(Ordering::SeqCst) { Err(lost("an earlier flush failed")) } else { Ok(()) }
     }
 }
 

@@ -158,7 +158,12 @@ impl Servers {
             .stmt_cache_size(STATEMENTS)
             .tcp_keepalive(Some(Duration::from_secs(30)))
             .setup(setup)
-            .pool_opts(PoolOpts::default().with_constraints(constraints).with_inactive_connection_ttl(IDLE));
+            .pool_opts(
+                PoolOpts::default()
+                    .with_reset_connection(false)
+                    .with_constraints(constraints)
+                    .with_inactive_connection_ttl(IDLE),
+            );
         Ok(Server { pool: Pool::new(opts), is_node })
     }
 

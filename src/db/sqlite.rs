@@ -11,10 +11,11 @@
 //! Whether anything was written since is asked without a way to another thread: see [`Files::stamp`].
 
 use super::{Cells, Error, Outcome, Result, Row, Sql, Stamp, Value, flush::Flusher};
-use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter, types::ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, functions::FunctionFlags, params_from_iter, types::ValueRef};
 use std::{
     collections::HashMap,
     fs::File,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -70,7 +71,8 @@ impl Files {
             let watcher = connect(&path, true)?;
             // Whoever asks it is on a thread that must not wait; what it cannot say at once it does not know.
             watcher.busy_timeout(Duration::ZERO).map_err(translate)?;
-            let flusher = Arc::new(Flusher::new(move || flush(&path)));
+            let log = Mutex::new(None);
+            let flusher = Arc::new(Flusher::new(move || flush(&path, &log)));
             let (writers, readers) = (Pool::of(vec![writer]), Pool::of(readers));
             Ok(Self { writers, readers, watcher: Mutex::new(watcher), flusher })
         })
@@ -126,14 +128,31 @@ fn connect(path: &PathBuf, reader: bool) -> Result<Connection> {
     let pragmas = format!("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; {own}");
     connection.execute_batch(&pragmas).map_err(translate)?;
     connection.set_prepared_statement_cache_capacity(256);
+    // SQLite's own knows the letters of ASCII alone, and people search for names.
+    let lower = |of: &rusqlite::functions::Context<'_>| {
+        of.get::<Option<String>>(0).map(|text| text.map(|it| it.to_lowercase()))
+    };
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("lower", 1, flags, lower).map_err(translate)?;
     Ok(connection)
 }
 
-/// Puts the log on disk. SQLite holds its locks on other files than this one, so that closing it here gives none up.
-fn flush(database: &Path) -> std::io::Result<()> {
-    let mut log = database.as_os_str().to_owned();
-    log.push("-wal");
-    File::open(log)?.sync_data()
+/// Puts the log on disk, by one descriptor for as long as the file is open: what the kernel could not write it says once to
+/// each descriptor that was open then, and SQLite, which is told of it at a checkpoint, keeps that to itself. SQLite holds its
+/// locks on other files than this one.
+fn flush(database: &Path, log: &Mutex<Option<File>>) -> std::io::Result<()> {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-wal");
+    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    let file = match log.take() {
+        Some(file) => file,
+        None => File::open(&path)?,
+    };
+    let (ours, named) = (file.metadata()?, std::fs::metadata(&path)?);
+    if (ours.dev(), ours.ino()) != (named.dev(), named.ino()) {
+        return Err(std::io::Error::other("another file has taken the write-ahead log's place"));
+    }
+    log.insert(file).sync_data()
 }
 
 impl Pool {

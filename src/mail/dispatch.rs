@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::db::{Db, Result};
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Letters in one batch.
 const BATCH: u32 = 20;
@@ -33,13 +34,29 @@ pub struct Outcome {
 /// The database's. What was taken then comes free when its lease ends; a letter that left and could not be marked is sent
 /// once more, recognisably.
 pub async fn send_due(db: &Db, letters: &Letters, mailer: &Mailer, clock: &Clock, owner: &str) -> Result<Outcome> {
+    send_until(db, letters, mailer, clock, owner, &CancellationToken::new()).await
+}
+
+/// The same; begins no letter any more once it is told to stop, and leaves the others to the next run.
+///
+/// # Errors
+/// As for [`send_due`].
+pub async fn send_until(
+    db: &Db,
+    letters: &Letters,
+    mailer: &Mailer,
+    clock: &Clock,
+    owner: &str,
+    stop: &CancellationToken,
+) -> Result<Outcome> {
     let Some(mut session) = mailer.session() else { return Ok(Outcome::default()) };
     let (begun, claimed_at) = (Instant::now(), clock.now());
     let claimed = outbox::claim_due(db, owner, claimed_at, BATCH).await?;
     let mut outcome = Outcome { more: claimed.len() == BATCH as usize, ..Outcome::default() };
     for letter in claimed {
         // By both clocks: the steady one stands still while a machine sleeps.
-        if begun.elapsed() > PATIENCE || clock.now() - claimed_at > PATIENCE_BY_CALENDAR {
+        let late = begun.elapsed() > PATIENCE || clock.now() - claimed_at > PATIENCE_BY_CALENDAR;
+        if late || stop.is_cancelled() {
             outbox::put_back(db, owner, letter.id).await?;
             outcome.more = true;
             continue;

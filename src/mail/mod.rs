@@ -12,7 +12,7 @@ mod plan_words;
 mod smtp;
 mod variables;
 
-pub use dispatch::{Outcome, send_due};
+pub use dispatch::{Outcome, send_due, send_until};
 pub use letters::{Letters, LettersError, Rendered};
 pub use lettre::message::Mailbox;
 pub use mailer::{Failure, MailSettings, Mailer, MailerError, Outgoing, Sender, Session, SmtpSettings, Tls, Transport};

@@ -212,17 +212,22 @@ async fn in_month_from(conn: &mut Conn, server_id: u64, month: &str, from: u64) 
     rows.into_iter().map(sum).collect()
 }
 
-/// Forgets days that are older than each service's product keeps; how many.
-pub async fn forget_old_days(conn: &mut Conn, today: NaiveDate) -> Result<u64> {
-    let lengths = conn.rows(sql!("SELECT DISTINCT history_days FROM account ORDER BY history_days"), vec![]).await?;
-    let mut forgotten = 0;
-    for row in lengths {
-        let kept: u32 = row.get("history_days")?;
+/// Forgets days that are older than each service's product keeps, of so many services after that one, by their ids: the last
+/// of them, and how many days. None where there is no further service. Each service's days stand together, so that it is the
+/// same little work however many there are.
+pub async fn forget_old_days(
+    conn: &mut Conn,
+    today: NaiveDate,
+    (after, services): (u64, u32),
+) -> Result<Option<(u64, u64)>> {
+    let next = sql!("SELECT service_id, history_days FROM account WHERE service_id > ? ORDER BY service_id LIMIT ?");
+    let (mut last, mut forgotten) = (None, 0);
+    for row in conn.rows(next, params![after, services]).await? {
+        let (service_id, kept): (u64, u32) = (row.get("service_id")?, row.get("history_days")?);
         let first = today.checked_sub_days(Days::new(kept.saturating_sub(1).into())).unwrap_or(today);
-        let sql = sql!(
-            "DELETE FROM usage_day WHERE day < ? AND service_id IN (SELECT service_id FROM account WHERE history_days = ?)"
-        );
-        forgotten += conn.execute(sql, params![first, kept]).await?;
+        let sql = sql!("DELETE FROM usage_day WHERE service_id = ? AND day < ?");
+        forgotten += conn.execute(sql, params![service_id, first]).await?;
+        last = Some(service_id);
     }
-    Ok(forgotten)
+    Ok(last.map(|last| (last, forgotten)))
 }

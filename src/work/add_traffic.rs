@@ -2,12 +2,11 @@
 
 use super::{Ask, Turn, apply, settle, view};
 use crate::{
-    account::Account,
     app::App,
     problem::{Code, Problem},
     usage::ledger::{self, Kind},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The most that one entry may move: 10,000,000 GB of 1,073,741,824 bytes, the most that a packet may be.
 const MOST: i64 = 10_737_418_240_000_000;
@@ -35,10 +34,8 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         }
         Ok(())
     })?;
-    apply::or_later(&turn, &server, until).await?;
-    let mut conn = app.db.read().await?;
-    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
-    Ok(json!({"account": view::account(&mut conn, &account).await?}))
+    let refused = apply::or_said(&turn, &server, until).await?;
+    view::booked(app, service_id, refused).await
 }
 
 fn bytes(ask: &Ask) -> Result<i64, Problem> {

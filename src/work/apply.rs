@@ -86,6 +86,20 @@ pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Re
     }
 }
 
+/// The same for what is in the books once and for all, such as a top-up: a router that refuses its part does not make it undone,
+/// and whoever was told of an error would do it again. What the router said is told beside the success.
+pub(super) async fn or_said(turn: &Turn, server: &Server, until: Instant) -> Result<Option<String>, Problem> {
+    match or_later(turn, server, until).await {
+        Ok(()) => Ok(None),
+        Err(problem) if matches!(problem.code, Code::DatabaseUnavailable | Code::Internal) => Err(problem),
+        Err(problem) => {
+            let (id, router) = (turn.service_id(), &server.told.name);
+            tracing::warn!(service.id = id, router.name = router, "a router change is refused: {}", problem.detail);
+            Ok(Some(problem.detail))
+        }
+    }
+}
+
 /// Makes what waits for a router, oldest service first, as long as there is time; gives up at the first sign that it is
 /// away.
 pub async fn server(app: &App, server_id: u64, until: Instant) {

@@ -185,6 +185,27 @@ impl Ask {
         })
     }
 
+    /// Whose the service is by now: e-mail, name and language change in WHMCS, and services change hands, without a hook
+    /// of their own. What is odd counts as not said: it refuses no work that is about something else.
+    pub fn learn_client(&self, sold: &mut Sold) {
+        let (service, client) = (self.part("service").ok(), self.part("client").ok());
+        let id = |part: &Option<Part<'_>>, name| part.as_ref().and_then(|part| part.integer(name).ok().flatten());
+        let text = |name| client.as_ref().and_then(|part| part.text(name).ok()).unwrap_or_default();
+        let said = Sold {
+            client_id: id(&service, "client_id").or(id(&client, "id")).unwrap_or(0),
+            client_name: text("name"),
+            email: text("email"),
+            language: text("language"),
+            ..Sold::nobody()
+        };
+        *sold = said.or(sold);
+    }
+
+    /// The client's e-mail address; empty where it was not said, or is odd.
+    pub fn email(&self) -> String {
+        self.part("client").and_then(|part| part.text("email")).unwrap_or_default()
+    }
+
     /// WHMCS's name of the client's language; empty where it was not said.
     pub fn language(&self) -> Result<String, Problem> {
         self.part("client")?.text("language")

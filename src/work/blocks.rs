@@ -32,6 +32,7 @@ pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem>
     crate::in_tx!(app.db, tx => {
         let mut account = super::living(&mut tx, &turn, now).await?;
         let was_enabled = account.causes.is_enabled();
+        super::learn_client(&mut tx, &mut account, |sold| ask.learn_client(sold), now).await?;
         set(&mut account, change, &reason);
         // WHMCS tells how it was before, and makes this of our success.
         match change {

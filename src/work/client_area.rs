@@ -42,7 +42,7 @@ enum Looked {
 
 /// Runs the hook; the answer as JSON.
 pub async fn run(app: &App, body: &[u8]) -> Result<Written, Problem> {
-    let Asked { service_id, status: told_status, language } = Asked::read(body)?;
+    let Asked { service_id, status: told_status, language, email } = Asked::read(body)?;
     let words = chart::Words::of(&language);
     let Read { page, drawn } = app.pages.read(&app.db, service_id).await?;
     let Page { account, server, netflow, plan, .. } = &*page;
@@ -53,6 +53,9 @@ pub async fn run(app: &App, body: &[u8]) -> Result<Written, Problem> {
         let shown = Shown::nothing(if active { "missing" } else { "inactive" }, netflow);
         return written(Beginning::of(beginning(&History::default())?), &shown);
     };
+    if !email.is_empty() && *email != account.sold.email {
+        moved(app, service_id, email.into_owned());
+    }
     let status = if told_status.is_empty() { account.sold.status.as_str() } else { &told_status };
     let active = is_active(status);
     let looked = match server {
@@ -83,6 +86,29 @@ pub async fn run(app: &App, body: &[u8]) -> Result<Written, Problem> {
         beginning(&history).unwrap_or_default()
     });
     written(history, &shown)
+}
+
+/// Keeps where the client reads letters by now; the page does not wait for it.
+fn moved(app: &App, service_id: u64, email: String) {
+    let app = app.clone();
+    app.runtime.clone().spawn(async move {
+        let kept: Result<(), Problem> = crate::in_tx!(app.db, tx => {
+            let now = app.clock.now();
+            let account = Account::find_locked(&mut tx, service_id).await?;
+            if let Some(mut account) = account.filter(|account| account.state == State::Made) {
+                super::learn_client(&mut tx, &mut account, |sold| sold.email.clone_from(&email), now).await?;
+                account.save(&mut tx, now).await?;
+            }
+            Ok::<_, Problem>(())
+        });
+        if let Err(problem) = kept {
+            tracing::warn!(
+                service.id = service_id,
+                "the client's new e-mail address is not kept yet: {}",
+                problem.detail
+            );
+        }
+    });
 }
 
 /// An object that is not closed yet.

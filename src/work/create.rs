@@ -286,7 +286,7 @@ async fn intend(
         turn.decides(&mut tx).await?;
         let fresh = || Account::new(service_id, server.told.id, wish.sold.clone(), settings.clone());
         let mut account = known.unwrap_or_else(fresh);
-        let begins = account.state != State::Made;
+        let (begins, was_on_plan) = (account.state != State::Made, account.settings.plan.is_some());
         if account.state == State::Gone {
             account.causes = Causes { quota: account.causes.quota, quota_at: account.causes.quota_at, ..Causes::default() };
             account.username = String::new();
@@ -301,7 +301,7 @@ async fn intend(
         }
         counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
         account.set_settings(&app.seal, settings.clone());
-        let mut had = false;
+        let (mut had, before) = (false, account.address);
         for address in free {
             if allotment::take(&mut tx, server.told.id, service_id, *address, now).await? {
                 account.address = *address;
@@ -319,24 +319,28 @@ async fn intend(
         account.save_standing(&mut tx, now).await?;
         // A termination that the router did not live to hear is no longer wanted.
         pending::withdraw_removal(&mut tx, service_id).await?;
-        on_plan(app, &mut tx, &account, now).await?;
+        on_plan(app, &mut tx, &account, !begins && was_on_plan, now).await?;
         if !begins {
-            pending::decide(&mut tx, (server.told.id, service_id), pending::Kind::Change, false, now).await?;
+            // A session goes on with the address that it was given, which the next service may have by now.
+            let moved = account.address != before;
+            pending::decide(&mut tx, (server.told.id, service_id), pending::Kind::Change, moved, now).await?;
         }
         let last = pending::last(&mut tx, service_id).await?;
         Ok(Some(Intended { account, last }))
     })
 }
 
-/// Where the account stands on its plan, so that the router is given the right speed from the first.
+/// Where the account stands on its plan, so that the router is given the right speed from the first. One that lives and was
+/// on a plan before goes on in its cycle, whatever its due date is by now: cycles begin with renewals.
 async fn on_plan(
     app: &App,
     tx: &mut crate::db::Tx,
     account: &Account,
+    goes_on: bool,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), Problem> {
     let mut held = Held::of_one(app, tx, account, now).await?;
-    if let Some(due) = account.sold.next_due_date {
+    if let Some(due) = account.sold.next_due_date.filter(|_| !goes_on) {
         // One that was here before has used nothing of another cycle.
         held.renewed(tx, account.service_id, due).await?;
     }
@@ -396,6 +400,8 @@ async fn made(
     let account = Account::find_locked(tx, service_id).await?;
     turn.holds(tx).await?;
     let mut account = account.ok_or_else(|| Problem::internal("an account just written is not there"))?;
+    // Made once more for a due date that staff has moved, it has had its packet.
+    let has_packet = account.state == State::Made && ledger::has(tx, service_id, Kind::Packet).await?;
     account.state = State::Made;
     account.made_at = account.made_at.or(Some(now));
     // WHMCS told how it was before; Active is what it makes of our success. A suspended one that is re-applied stays so.
@@ -406,7 +412,9 @@ async fn made(
     if begins {
         counters::put(tx, &[(service_id, counter.clone())], now).await?;
     }
-    account.balance += first_grant(tx, &account, now).await?;
+    if !has_packet {
+        account.balance += first_grant(tx, &account, now).await?;
+    }
     account.save(tx, now).await?;
     // What another sidecar has decided since the intent is not made yet.
     pending::brought_in_line(tx, service_id, last).await?;

@@ -16,7 +16,8 @@ const ENDED: Duration = Duration::days(400);
 /// How long a doubt is shown that was not found again.
 const DOUBTS: Duration = Duration::days(14);
 
-/// Open days that are closed in one transaction.
+/// Accounts whose open days are closed, or whose old ones are forgotten, in one transaction: hooks write in between, and no
+/// database has to do in one statement what a long absence has left.
 const AT_ONCE: u32 = 200;
 
 /// Runs it once.
@@ -27,7 +28,12 @@ pub async fn run(app: &App) -> Result<(), Problem> {
     while crate::in_tx!(app.db, tx => page::close_before(&mut tx, today, AT_ONCE, now).await.map_err(Problem::from))?
         > 0
     {}
-    let days = crate::in_tx!(app.db, tx => history::forget_old_days(&mut tx, today).await.map_err(Problem::from))?;
+    let (mut days, mut after) = (0, 0);
+    while let Some((last, forgotten)) = crate::in_tx!(app.db, tx => {
+        history::forget_old_days(&mut tx, today, (after, AT_ONCE)).await.map_err(Problem::from)
+    })? {
+        (after, days) = (last, days + forgotten);
+    }
     outbox::give_up_stale(&app.db, now).await?;
     let letters = outbox::forget(&app.db, now - SENT_LETTERS, now - ENDED).await?;
     let verdicts = crate::in_tx!(app.db, tx => {

@@ -48,7 +48,7 @@ use fair_use::Queues;
 use turn::Turn;
 
 use crate::{
-    account::{Account, State, pending, settings::Settings},
+    account::{Account, Sold, State, pending, settings::Settings},
     app::App,
     catalogue::plans as sold,
     problem::{Code, Problem},
@@ -186,6 +186,22 @@ async fn living_still(tx: &mut crate::db::Tx, service_id: u64, now: DateTime<Utc
     let account = account.filter(|account| account.state == State::Made).ok_or_else(|| no_such_service(service_id))?;
     pending::undo_removal(tx, (account.server_id, service_id), now).await?;
     Ok(account)
+}
+
+/// Keeps whose the service is by now; the objects on the router carry the client's address, and follow.
+async fn learn_client(
+    tx: &mut crate::db::Tx,
+    account: &mut Account,
+    learn: impl FnOnce(&mut Sold),
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    let before = account.sold.email.clone();
+    learn(&mut account.sold);
+    if before != account.sold.email {
+        let of = (account.server_id, account.service_id);
+        pending::decide(tx, of, pending::Kind::Change, false, now).await?;
+    }
+    Ok(())
 }
 
 /// A living account, as it stands.

@@ -19,9 +19,11 @@ use crate::{
 use chrono::Duration;
 use serde_json::{Value, json};
 
-/// Whether the database answers, and which routers are silent: those do not make it unready.
+/// Whether the database answers and nobody has told the service to stop, and which routers are silent: those do not make
+/// it unready.
 pub async fn run(app: &App) -> (bool, Value) {
     let database = async {
+        app.db.check_disk()?;
         let mut conn = app.db.read().await?;
         conn.one(sql!("SELECT 1 AS one"), vec![]).await
     };
@@ -32,9 +34,11 @@ pub async fn run(app: &App) -> (bool, Value) {
     };
     let silent =
         app.routers.standings().into_iter().filter_map(|(id, name, standing)| silent(app, id, &name, &standing));
-    let ready = database.is_none();
+    let stopping = app.stopping.is_cancelled();
+    let ready = database.is_none() && !stopping;
     let body = json!({
         "ready": ready,
+        "stopping": stopping,
         "database": database.unwrap_or_else(|| "ok".to_owned()),
         "silent_routers": silent.collect::<Vec<_>>(),
     });

@@ -29,6 +29,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let now = app.clock.now();
     crate::in_tx!(app.db, tx => {
         let mut account = super::living(&mut tx, &turn, now).await?;
+        super::learn_client(&mut tx, &mut account, |sold| ask.learn_client(sold), now).await?;
         account.sold.next_due_date = Some(due);
         if let Some(packet) = packet {
             // The packet that is sold now is the one that the renewal brings; the rest waits for change-package.

@@ -27,6 +27,17 @@ pub async fn account(conn: &mut Conn, account: &Account) -> Result<Value, Proble
     }))
 }
 
+/// The answer to what is in the books, and stays so; with what the router said where it refuses its part.
+pub async fn booked(app: &App, service_id: u64, refused: Option<String>) -> Result<Value, Problem> {
+    let mut conn = app.db.read().await?;
+    let found = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
+    let mut answer = json!({"account": account(&mut conn, &found).await?});
+    if let Some(warning) = refused {
+        answer["warning"] = warning.into();
+    }
+    Ok(answer)
+}
+
 /// The month in which today falls, `YYYY-MM`.
 pub fn this_month(app: &App) -> String {
     month_of(app.today())

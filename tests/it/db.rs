@@ -334,6 +334,8 @@ async fn what_cannot_be_flushed_is_not_called_committed() {
         let error = put(name).await.unwrap_err();
         assert!(matches!(&error, Error::Unavailable(text) if text.contains("flushed")), "{error}");
     }
+    // Who watches the service learns that it waits for a restart.
+    database.db.check_disk().unwrap_err();
     let error = database.db.execute(ADD, params!["alone", "x"]).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error}");
     // Leases need not outlive the machine, and wait for no disk.

@@ -1,13 +1,25 @@
-//! A router that begins to answer and then hangs: whoever comes meanwhile is told of the router, not that somebody is busy.
+//! A router that begins to answer and then hangs: whoever comes meanwhile is told of the router, not that somebody is busy. And
+//! a service that is told to stop while somebody has not answered.
 
-use crate::world::{MB, TestApp};
+use crate::world::{GB, MB, TestApp};
 use chrono::Duration;
-use std::time::Duration as Patience;
-use tokio::{sync::watch, time::Instant};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration as Patience};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
+    sync::{
+        Semaphore,
+        mpsc::{UnboundedReceiver, unbounded_channel},
+        watch,
+    },
+    time::Instant,
+};
 use turnpike::{
     jobs::Jobs,
     problem::Code,
     simulator::{Fault, When},
+    sql,
     work::collect::{self, Scope},
 };
 
@@ -80,6 +92,70 @@ async fn a_change_that_the_router_refuses_is_tried_at_growing_pauses() {
     app.hook("admin-block", &app.body(41)).await.ok();
     assert_eq!(app.account(41).await["pending"], 0);
     assert_eq!(app.secret("7-41", "disabled").unwrap(), "true");
+}
+
+/// A mail server that says of each letter that it came, and answers it when it is let.
+async fn slow_mail_server() -> (u16, UnboundedReceiver<()>, Arc<Semaphore>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ((came, letters), answers) = (unbounded_channel(), Arc::new(Semaphore::new(0)));
+    let let_go = Arc::clone(&answers);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (read, mut write) = stream.into_split();
+            write.write_all(b"220 mail.example.net\r\n").await.unwrap();
+            let mut lines = BufReader::new(read).lines();
+            let mut is_letter = false;
+            while let Ok(Some(line)) = lines.next_line().await {
+                let answer = match line.as_str() {
+                    "." => {
+                        came.send(()).unwrap();
+                        let_go.acquire().await.unwrap().forget();
+                        is_letter = false;
+                        "250 ok\r\n"
+                    }
+                    _ if is_letter => continue,
+                    "DATA" => {
+                        is_letter = true;
+                        "354 go on\r\n"
+                    }
+                    _ => "250 ok\r\n",
+                };
+                write.write_all(answer.as_bytes()).await.unwrap();
+            }
+        }
+    });
+    (port, letters, answers)
+}
+
+/// Two letters are due. While the mail server thinks about the first the service is told to stop: the second is left to the
+/// next run, and who watches the service is told at once that nothing is to be sent to it any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_begins_no_further_letter_and_is_told_to_who_watches() {
+    let (port, mut letters, answers) = slow_mail_server().await;
+    let app = TestApp::with(&format!(
+        "mail.transport = \"smtp\"\nmail.from = \"VPN <vpn@example.net>\"\n\
+         mail.smtp = {{ host = \"127.0.0.1\", port = {port}, tls = \"none\" }}\n"
+    ))
+    .await;
+    for id in [41, 42] {
+        let user = app.create(id).await;
+        assert!(app.router.carry(&user, 9 * GB, 0));
+    }
+    app.pass(Duration::hours(2));
+    app.collect().await;
+    let jobs = Jobs::start(app.service.as_ref().unwrap().front.clone()).await.unwrap();
+    letters.recv().await.unwrap();
+    app.app.stopping.cancel();
+    let ready = reqwest::get(format!("{}/readyz", app.ops())).await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert_eq!(ready.json::<Value>().await.unwrap()["stopping"], true);
+    answers.add_permits(2);
+    jobs.stop().await;
+    assert!(letters.try_recv().is_err(), "a second letter was begun");
+    let count = sql!("SELECT SUM(state = 'sent') AS sent, SUM(state <> 'sent') AS waiting FROM mail_outbox");
+    let row = app.app.db.read().await.unwrap().one(count, vec![]).await.unwrap().unwrap();
+    assert_eq!((row.get::<i64>("sent").unwrap(), row.get::<i64>("waiting").unwrap()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,11 +41,32 @@ pub struct Sidecar {
 impl Sidecar {
     /// Starts one beside the test's own service, with more settings; letters go into its own folder unless those say where.
     pub async fn start(app: &TestApp, name: &str, database: &str, more: &str) -> Self {
-        Self::limited(app, name, database, more, None).await
+        Self::begin(app, name, database, more, (None, &[])).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn in_environment(
+        app: &TestApp,
+        name: &str,
+        database: &str,
+        more: &str,
+        environment: &[(&str, String)],
+    ) -> Self {
+        Self::begin(app, name, database, more, (None, environment)).await
     }
 
     /// The same; with a limit, none of its files grows past so many KiB: what it writes then fails, as on a full disk.
     pub async fn limited(app: &TestApp, name: &str, database: &str, more: &str, kib: Option<u32>) -> Self {
+        Self::begin(app, name, database, more, (kib, &[])).await
+    }
+
+    async fn begin(
+        app: &TestApp,
+        name: &str,
+        database: &str,
+        more: &str,
+        (kib, environment): (Option<u32>, &[(&str, String)]),
+    ) -> Self {
         let folder = app.folder().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let own = app.config().lines().filter(|line| !line.starts_with("database.url") && !line.starts_with("mail."));
@@ -61,6 +82,7 @@ impl Sidecar {
             .args(["serve", "--json", "--config"])
             .arg(&file)
             .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .kill_on_drop(true)
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(folder.join("log")).unwrap())

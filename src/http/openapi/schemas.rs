@@ -60,6 +60,13 @@ pub fn account_answer() -> Value {
     object(&json!({"account": or_null(&named("account"))}))
 }
 
+/// The same for what is booked: what the router said where it refuses its part.
+pub fn booked_answer() -> Value {
+    let mut answer = account_answer();
+    answer["properties"]["warning"] = json!({"type": "string"});
+    answer
+}
+
 /// `{"sessions": n}`.
 pub fn sessions() -> Value {
     object(&json!({"sessions": count()}))

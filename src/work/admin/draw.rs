@@ -61,6 +61,17 @@ fn turns(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{061c}')
 }
 
+/// The key that makes a form's deed one. A form that is shown again with an error keeps its own: whatever of it was done
+/// all the same is not done twice.
+fn once(app: &App, request: &Request, said: Option<&Flash>) -> String {
+    let sent = request.form.get("once");
+    let again = said.is_some_and(|said| said.level == Level::Danger);
+    if again && sent.len() == 32 && sent.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return sent.to_owned();
+    }
+    hex::encode(app.chance.bytes::<16>())
+}
+
 /// Draws a template with its own members and those of every page.
 pub(super) async fn page(
     app: &App,
@@ -76,7 +87,7 @@ pub(super) async fn page(
             "path": link.path(),
             "link_fields": link.query(),
             "token": request.token.iter().collect::<Vec<_>>(),
-            "once": hex::encode(app.chance.bytes::<16>()),
+            "once": once(app, request, said.as_ref()),
             "can_edit": request.admin.can_edit,
             "plans": {
                 "view": request.admin.may(Right::View),

@@ -93,8 +93,7 @@ pub(super) async fn press(app: &App, request: &Request, id: u64, what: &str) -> 
         name => format!("by {name}"),
     };
     let answer = fair_use::intervene(app, id, &change, &format!("staff/{once}"), &note).await?;
-    let waits = answer["account"]["pending"] != 0;
-    Ok(Some(if waits { said + " The router is away: it is told when it returns." } else { said }))
+    Ok(Some(said + &super::verbs::waits(&answer)))
 }
 
 /// GB as a person types them: with a point, below zero to take back.

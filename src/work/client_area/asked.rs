@@ -1,4 +1,4 @@
-//! What a view asks: three members of a body that tells all of a service, its router and its client. They are read where they
+//! What a view asks: four members of a body that tells all of a service, its router and its client. They are read where they
 //! stand, and nothing is kept of the rest.
 //!
 //! Law: a body means here what it means to every other hook ([`Ask`]). Whatever cannot be read so simply is read by it, which
@@ -19,6 +19,8 @@ pub(super) struct Asked<'a> {
     pub(super) status: Cow<'a, str>,
     /// WHMCS's name of it; may be empty.
     pub(super) language: Cow<'a, str>,
+    /// The client's; may be empty.
+    pub(super) email: Cow<'a, str>,
 }
 
 impl<'a> Asked<'a> {
@@ -35,7 +37,7 @@ impl<'a> Asked<'a> {
 
     fn of(ask: &Ask) -> Result<Self, Problem> {
         let (service_id, status) = (ask.service_id()?, Cow::Owned(ask.status()?));
-        Ok(Self { service_id, status, language: Cow::Owned(ask.language()?) })
+        Ok(Self { service_id, status, language: Cow::Owned(ask.language()?), email: Cow::Owned(ask.email()) })
     }
 }
 
@@ -59,27 +61,28 @@ impl<'de> Visitor<'de> for Body {
         // Of a member that stands there twice the last one counts.
         while let Some(Text(name)) = members.next_key()? {
             match &*name {
-                "service" => service = members.next_value_seed(Members { number: "id", text: "status" })?,
-                "client" => client = members.next_value_seed(Members { number: "", text: "language" })?,
+                "service" => service = members.next_value_seed(Members { number: "id", texts: ["status", ""] })?,
+                "client" => client = members.next_value_seed(Members { number: "", texts: ["language", "email"] })?,
                 _ => members.next_value::<Skipped>().map(drop)?,
             }
         }
         let id = service.number.filter(|id| *id > 0 && i64::try_from(*id).is_ok());
         let service_id = id.ok_or_else(|| M::Error::missing_field("id"))?;
-        Ok(Asked { service_id, status: service.text, language: client.text })
+        let ([status, _], [language, email]) = (service.texts, client.texts);
+        Ok(Asked { service_id, status, language, email })
     }
 }
 
 /// Which members of a part are wanted.
 struct Members {
     number: &'static str,
-    text: &'static str,
+    texts: [&'static str; 2],
 }
 
 #[derive(Default)]
 struct Part<'a> {
     number: Option<u64>,
-    text: Cow<'a, str>,
+    texts: [Cow<'a, str>; 2],
 }
 
 impl<'de> DeserializeSeed<'de> for Members {
@@ -101,7 +104,8 @@ impl<'de> Visitor<'de> for Members {
         let mut part = Part::default();
         while let Some(Text(name)) = members.next_key()? {
             match &*name {
-                name if name == self.text => part.text = members.next_value::<Text>()?.plain()?,
+                name if name == self.texts[0] => part.texts[0] = members.next_value::<Text>()?.plain()?,
+                name if name == self.texts[1] => part.texts[1] = members.next_value::<Text>()?.plain()?,
                 name if name == self.number => part.number = Some(members.next_value()?),
                 _ => members.next_value::<Skipped>().map(drop)?,
             }
@@ -200,19 +204,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn by_ask(body: &[u8]) -> Result<(u64, String, String), String> {
+    fn by_ask(body: &[u8]) -> Result<(u64, [String; 3]), String> {
         let asked = Ask::parse(body).and_then(|ask| Asked::of(&ask).map(told));
         asked.map_err(|problem| format!("{problem:?}"))
     }
 
-    fn told(asked: Asked<'_>) -> (u64, String, String) {
-        (asked.service_id, asked.status.into_owned(), asked.language.into_owned())
+    fn told(asked: Asked<'_>) -> (u64, [String; 3]) {
+        (asked.service_id, [asked.status, asked.language, asked.email].map(Cow::into_owned))
     }
 
     #[test]
     fn what_whmcs_sends_is_read_where_it_stands() {
         let body = br#"{"server":{"id":3,"addresses":["10.0.0.0/8"],"tls":false,"load":-1.5e3},"service":{"id":41,"status":"Active",
-            "dedicated_address":null},"client":{"id":"odd","language":"polish"},"hook":{}}"#;
+            "dedicated_address":null},"client":{"id":"odd","email":"a@b.test","language":"polish"},"hook":{}}"#;
         let asked: Asked<'_> = serde_json::from_slice(body).unwrap();
         assert!(matches!((&asked.status, &asked.language), (Cow::Borrowed("Active"), Cow::Borrowed("polish"))));
         assert_eq!(Ok(told(asked)), by_ask(body));
@@ -237,6 +241,8 @@ mod tests {
             r#"{"service":{"id":41,"status":7}}"#,
             r#"{"service":{"id":41,"status":"a\u0007b"}}"#,
             r#"{"service":[41,"Active"]}"#,
+            r#"{"service":{"id":41,"":"x"},"client":{"email":"a\u0007b"}}"#,
+            r#"{"service":{"id":41,"":7},"client":{"email":7,"language":"x"}}"#,
             r#"[{"service":{"id":41}}]"#,
             r#"{"service":{"id":41},"x":"\ud800"}"#,
             r#"{"service":{"id":41},"x":1e999}"#,
@@ -256,8 +262,8 @@ mod tests {
     proptest! {
         /// Bodies of the right shape with any byte changed.
         #[test]
-        fn no_change_of_a_body_means_something_else_here(at in 0..170_usize, byte in any::<u8>()) {
-            let mut body = br#"{"server":{"id":3,"addresses":["10.0.0.0/8"],"n":-1.5e3},"service":{"id":41,"status":"Active","b":true},"client":{"language":"p\u006flish"},"hook":{}}"#.to_vec();
+        fn no_change_of_a_body_means_something_else_here(at in 0..190_usize, byte in any::<u8>()) {
+            let mut body = br#"{"server":{"id":3,"addresses":["10.0.0.0/8"],"n":-1.5e3},"service":{"id":41,"status":"Active","b":true},"client":{"language":"p\u006flish","email":"a@b"},"hook":{}}"#.to_vec();
             let at = at % body.len();
             body[at] = byte;
             let asked = Asked::read(&body).map(told).map_err(|problem| format!("{problem:?}"));

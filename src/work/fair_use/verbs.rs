@@ -5,7 +5,6 @@
 use super::Held;
 use crate::{
     account::{
-        Account,
         fair_use::Override,
         interventions::{self, Kind},
     },
@@ -14,7 +13,7 @@ use crate::{
     units::Bytes,
     work::{Ask, Turn, apply, settle, view},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The most that a bonus may give or take: 10,000,000 GB of 1,073,741,824 bytes.
 const MOST: i64 = 10_737_418_240_000_000;
@@ -94,11 +93,8 @@ pub async fn intervene(app: &App, service_id: u64, change: &Change, key: &str, n
         settle::settle_held(app, &mut tx, &server, (&mut account, &mut held), now).await?;
         Ok(())
     })?;
-    apply::or_later(&turn, &server, until).await?;
-    let mut conn = app.db.read().await?;
-    let account = Account::find(&mut conn, service_id).await?;
-    let account = account.ok_or_else(|| crate::work::no_such_service(service_id))?;
-    Ok(json!({"account": view::account(&mut conn, &account).await?}))
+    let refused = apply::or_said(&turn, &server, until).await?;
+    view::booked(app, service_id, refused).await
 }
 
 fn checked(change: &Change, key: &str) -> Result<String, Problem> {
