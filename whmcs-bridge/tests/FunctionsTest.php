@@ -309,6 +309,51 @@ final class FunctionsTest extends BridgeTestCase
         self::assertSame($saved, turnpike_LoadPlans(['serverip' => '198.51.100.5'] + $asked));
     }
 
+    public function testASavedProfileStaysInTheListWhoeverIsSilent(): void
+    {
+        Capsule::table('tblproducts')->where('id', 2)->update(['configoption2' => Kernel::typed('vpn & co')]);
+        Capsule::table('tblproducts')->where('id', 9)->update(['configoption2' => 'of another module']);
+        $peer = $this->peer();
+        $asked = Kernel::serverParams(3);
+        $peer->answer('options', ['profiles' => ['a', 'default'], 'warning' => 'core-1 <x> does not answer.']);
+        $unsure = " (not looked up on the router: core-1 \u{2039}x\u{203a} does not answer.)";
+        self::assertSame(
+            ['default' => "default$unsure", 'a' => "a$unsure", 'vpn & co' => "vpn & co$unsure"],
+            turnpike_LoadProfiles(['serverip' => '198.51.100.6'] + $asked)
+        );
+        $peer->answer('options', ['profiles' => ['a', 'default'], 'warning' => null]);
+        self::assertSame(
+            ['default' => 'default', 'a' => 'a', 'vpn & co' => 'vpn & co (not found on the router)'],
+            turnpike_LoadProfiles(['serverip' => '198.51.100.7'] + $asked),
+            'and the default is the first: it is what an empty field stands for'
+        );
+        $peer->answer('options', ['profiles' => ['default', 'vpn & co'], 'warning' => null]);
+        self::assertSame(
+            ['default' => 'default', 'vpn & co' => 'vpn & co'],
+            turnpike_LoadProfiles(['serverip' => '198.51.100.8'] + $asked)
+        );
+        $peer->answer('options', ['profiles' => ['default'], 'warning' => null]);
+        $unsure = ' (not looked up on the router: choose a server group with a Turnpike server in it)';
+        $serverless = ['default' => "default$unsure", 'vpn & co' => "vpn & co$unsure"];
+        self::assertSame($serverless, turnpike_LoadProfiles(['whmcsVersion' => 'without a server']));
+        $this->pairWithNobody();
+        self::assertSame(
+            ['default' => 'default', 'vpn & co' => 'vpn & co (saved; Turnpike does not answer)'],
+            turnpike_LoadProfiles(['serverip' => '198.51.100.9'] + $asked)
+        );
+    }
+
+    public function testAWarningAboutTheRouterSaysNothingOfPlans(): void
+    {
+        Capsule::table('tblproducts')->where('id', 2)->update(['configoption1' => 'Gold']);
+        $peer = $this->peer();
+        $peer->answer('options', ['profiles' => ['default'], 'plans' => ['Silver'], 'warning' => 'core-1 is silent.']);
+        self::assertSame(
+            ['', 'Silver', 'Gold'],
+            array_keys(turnpike_LoadPlans(['serverip' => '198.51.100.10'] + Kernel::serverParams(3)))
+        );
+    }
+
     public function testTheLettersOfPlansAreTheAddonsSettingsOrAnOptions(): void
     {
         $peer = $this->peer();
