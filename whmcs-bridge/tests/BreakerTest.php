@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
+use WHMCS\Module\Addon\Turnpike\Netflow;
 use WHMCS\Module\Server\Turnpike\Breaker;
 use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Figures;
@@ -103,6 +104,37 @@ final class BreakerTest extends BridgeTestCase
         ) {
             self::assertStringContainsString($shown, $html);
         }
+    }
+
+    public function testWhatIsLearnedBesideABalanceMakesItNoFresher(): void
+    {
+        turnpike_activate();
+        $known = ['metered' => true, 'balance_bytes' => 2500000000, 'bytes_per_gb' => 1000000000];
+        Facts::learn([41 => $known]);
+        Capsule::table(Facts::TABLE)->update(['updated_at' => 1700000000]);
+        $peer = $this->peer();
+        $peer->answer('netflow/41/merge-fields', ['netflow_enabled' => true, 'netflow_group' => 'g']);
+        $peer->answer('netflow/41/client', ['visible' => true, 'group' => 'g']);
+        Netflow::refresh(41);
+        self::assertSame('g', Facts::of(41)['netflow']['client']['group']);
+        $page = function (): string {
+            $this->pairWithNobody();
+            return $this->render(4, turnpike_ClientArea(Kernel::params(41, self::SETTINGS)));
+        };
+        self::assertStringContainsString('last known ' . Figures::moment(1700000000), $page());
+        $peer->refuse('netflow/41/merge-fields', 404, 'no-such-record', 'None.');
+        Breaker::close();
+        $this->peer();
+        Netflow::refresh(41);
+        self::assertArrayNotHasKey('netflow', Facts::of(41));
+        self::assertSame(1700000000, Facts::of(41)['updated_at'], 'nor does its end');
+        foreach ([[], ['enabled' => false]] as $beside) {
+            Facts::learn([41 => $beside]);
+            self::assertSame(1700000000, Facts::of(41)['updated_at']);
+        }
+        self::assertFalse(Facts::of(41)['enabled']);
+        Facts::learn([41 => ['balance_bytes' => 2500000000]]);
+        self::assertStringNotContainsString(Figures::moment(1700000000), $page(), 'the same balance, heard anew');
     }
 
     /**

@@ -20,6 +20,9 @@ final class Facts
     /** Kept sealed; all other facts are plain JSON. */
     private const SEALED = ['l2tp_psk', 'netflow'];
 
+    /** What the column `updated_at` is the age of. Other facts may be learned without these, such as NetFlow access. */
+    private const DATED = ['metered', 'balance_bytes'];
+
     /** The same facts are not written again within this time. */
     private const QUIET_SECONDS = 300;
 
@@ -37,7 +40,7 @@ final class Facts
     }
 
     /**
-     * @return array<string, mixed> with `updated_at`; empty when nothing is known
+     * @return array<string, mixed> with `updated_at`, when the balance was last learned; empty when nothing is known
      */
     public static function of(int $serviceId): array
     {
@@ -160,15 +163,17 @@ final class Facts
     private static function write(int $serviceId, array $facts, ?\stdClass $row): void
     {
         $known = $row === null ? [] : self::read($row);
-        $age = time() - (int) ($known['updated_at'] ?? 0);
+        $at = (int) ($known['updated_at'] ?? 0);
+        $age = time() - $at;
         unset($known['updated_at']);
+        $isDated = $row === null || array_intersect_key($facts, array_flip(self::DATED)) !== [];
         // a fact that became null is one that ended, such as a balance
         $next = array_filter($facts + $known, static function ($value): bool {
             return $value !== null;
         });
         ksort($next);
         ksort($known);
-        if ($row !== null && $next === $known && $age >= 0 && $age < self::QUIET_SECONDS) {
+        if ($row !== null && $next === $known && (!$isDated || ($age >= 0 && $age < self::QUIET_SECONDS))) {
             return;
         }
         $sealed = array_intersect_key($next, array_flip(self::SEALED));
@@ -176,7 +181,7 @@ final class Facts
         Capsule::table(self::TABLE)->updateOrInsert(['service_id' => $serviceId], [
             'json' => (string) json_encode((object) array_diff_key($next, $sealed), $flags),
             'sealed' => $sealed === [] ? '' : encrypt((string) json_encode($sealed, $flags)),
-            'updated_at' => time(),
+            'updated_at' => $isDated ? time() : $at,
         ]);
     }
 
