@@ -50,6 +50,30 @@ final class ClientActionsTest extends BridgeTestCase
         self::assertNotSame($password, decrypt($this->row(41)->password));
     }
 
+    public function testAFormOfAPageWhoseOtherFormWasSentIsExpiredAndNotSaidToBeDone(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('client-area', self::PAGE);
+        $peer->answer('disconnect', ['sessions' => 1]);
+        $peer->answer('change-password', ['account' => []]);
+        $this->press('disconnect');
+        self::assertStringContainsString('connection was ended', $this->view());
+        // Back to the old page, whose forms have the same key
+        $old = $_POST;
+        foreach (['new_password', 'reset_day'] as $other) {
+            $_POST = ['turnpike_action' => $other] + $old;
+            $html = $this->view();
+            self::assertStringContainsString('had expired and nothing was changed', $html);
+            self::assertStringNotContainsString('done already', $html);
+        }
+        $_POST = $old;
+        self::assertStringContainsString('done already', $this->view(), 'which this one was');
+        $asked = array_count_values(array_column($peer->requests(), 'hook'));
+        self::assertSame(1, $asked['disconnect']);
+        self::assertArrayNotHasKey('change-password', $asked);
+        self::assertSame(self::SERVICE_PASSWORD, decrypt($this->row(41)->password));
+    }
+
     public function testTheSessionIsDisconnected(): void
     {
         $peer = $this->peer();

@@ -10,8 +10,9 @@ use WHMCS\Database\Capsule;
  * The few things that customers may do to their account, from a fixed list, by POST only.
  *
  * A form carries a key that the session knows and that counts once. It proves that the form is ours (an address alone
- * does nothing), and a second press, or a page loaded again, finds it used and does nothing. WHMCS calls this only for
- * a service of the customer who is logged in.
+ * does nothing), and a second press, or a page loaded again, finds it used and does nothing. All forms of a page have
+ * the same key: once one was sent, the others have expired. WHMCS calls this only for a service of the customer who is
+ * logged in.
  */
 final class ClientActions
 {
@@ -38,7 +39,7 @@ final class ClientActions
         }
         $id = (int) ($params['serviceid'] ?? 0);
         $known = in_array($action, [self::DISCONNECT, self::NEW_PASSWORD, self::RESET_DAY], true);
-        $state = $known ? self::take($id, $_POST['turnpike_once'] ?? null) : 'unknown';
+        $state = $known ? self::take($id, $action, $_POST['turnpike_once'] ?? null) : 'unknown';
         if ($state === 'used') {
             return ['level' => 'info', 'says' => $lang->get('action_done_before')];
         }
@@ -76,23 +77,23 @@ final class ClientActions
      * Uses the key up.
      *
      * @param mixed $sent
-     * @return string `good`, `used` before, or `unknown`
+     * @return string `good`, `used` before for the same action, or `unknown`
      */
-    private static function take(int $serviceId, $sent): string
+    private static function take(int $serviceId, string $action, $sent): string
     {
         $key = $_SESSION['turnpike_once'][$serviceId] ?? null;
         $used = $_SESSION['turnpike_used'][$serviceId] ?? null;
         if (!is_string($sent) || $sent === '') {
             return 'unknown';
         }
-        if (is_string($used) && hash_equals($used, $sent)) {
+        if (is_string($used) && hash_equals($used, "$action $sent")) {
             return 'used';
         }
         if (!is_string($key) || !hash_equals($key, $sent)) {
             return 'unknown';
         }
         unset($_SESSION['turnpike_once'][$serviceId]);
-        $_SESSION['turnpike_used'] = [$serviceId => $key];
+        $_SESSION['turnpike_used'] = [$serviceId => "$action $key"];
         return 'good';
     }
 
