@@ -171,6 +171,7 @@ final class AddonTest extends BridgeTestCase
     public function testTheCronWritesUsageSendsMailsAndAcknowledgesThemAtItsNextRun(): void
     {
         $peer = $this->peer();
+        $peer->answer('netflow', ['records' => []]);
         $peer->answer('cron', $this->handedOut([['id' => 5, 'template' => 'VPN traffic low', 'service_id' => 41,
             'variables' => ['username' => 'kunde', 'traffic_balance_gb' => 0.5, 'list' => ['x']]]]));
         run_hook('AfterCronJob');

@@ -244,6 +244,56 @@ final class MailTest extends BridgeTestCase
         self::assertTrue($this->fields(Templates::WELCOME, 45)['netflow_enabled']);
     }
 
+    public function testNetflowAccessThatCannotBeReadIsOneLineAnHourAndOneWhenItCan(): void
+    {
+        $this->server(45);
+        $peer = $this->peer();
+        $peer->answer('cron', ['services' => [], 'skipped' => [], 'mails' => []]);
+        $this->netflow($peer, 45);
+        $peer->refuse('netflow/45/client', 503, 'database-unavailable', 'The <b>database</b> is away; start it.');
+        for ($i = 0; $i < 3; $i++) {
+            run_hook('AfterCronJob');
+        }
+        self::assertSame(['Turnpike: NetFlow access could not be read, so what was known of it stays: The'
+            . " \u{2039}b\u{203a}database\u{2039}/b\u{203a} is away; start it."
+            . ' [database-unavailable ref-4711]'], Kernel::$activity);
+        self::assertStringNotContainsString(self::NETFLOW_PASSWORD, $this->logs());
+        $this->assertNoSecretsIn($this->logs());
+        $peer->refuse('netflow', 500, 'internal', 'A defect.');
+        run_hook('AfterCronJob');
+        self::assertCount(2, Kernel::$activity, 'other trouble is news');
+        $trouble = Capsule::table('tbladdonmodules')->where('module', 'turnpike')->where('setting', 'netflow_trouble');
+        $trouble->update(['value' => 'internal|' . (time() - 3601)]);
+        run_hook('AfterCronJob');
+        self::assertCount(3, Kernel::$activity, 'and what lasts is said again after an hour');
+        $this->netflow($peer, 45);
+        for ($i = 0; $i < 2; $i++) {
+            run_hook('AfterCronJob');
+        }
+        self::assertSame(['Turnpike: NetFlow access is read again'], array_slice(Kernel::$activity, 3));
+        self::assertTrue($this->fields(Templates::WELCOME, 45)['netflow_enabled']);
+    }
+
+    public function testADefectWhileNetflowAccessIsReadIsOneLineAnHourToo(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('cron', ['services' => [], 'skipped' => [], 'mails' => []]);
+        $peer->answer('netflow', ['records' => []]);
+        Capsule::connection()->beforeExecuting(static function (): void {
+            $within = array_column(debug_backtrace(DEBUG_BACKTRACE_IGNORE_ARGS), 'function');
+            if (in_array('refreshAll', $within, true)) {
+                throw new \RuntimeException('the disk is full');
+            }
+        });
+        for ($i = 0; $i < 3; $i++) {
+            run_hook('AfterCronJob');
+        }
+        self::assertCount(1, Kernel::$activity, 'the cron run itself works all the while');
+        self::assertStringContainsString('[bridge-failed whmcs-', Kernel::$activity[0]);
+        self::assertStringNotContainsString('the disk is full', Kernel::$activity[0]);
+        self::assertStringContainsString('the disk is full', $this->logs(), 'the module log names the cause');
+    }
+
     public function testAWelcomeMailHasTheAccessThatWasEnteredAMomentAgo(): void
     {
         $this->server(45);

@@ -41,14 +41,10 @@ final class Cron
             foreach ($answer->rows('mails') as $mail) {
                 self::send($mail, $known);
             }
-            self::recovered();
-            Netflow::refreshAll();
+            self::recovered('cron_trouble', 'the cron run works again');
+            self::netflow();
         } catch (\Throwable $cause) {
-            $error = SidecarError::from($cause);
-            if ($error !== $cause) {
-                ModuleLog::defect('AfterCronJob', $cause, [], $error->forAdmin());
-            }
-            self::trouble($error);
+            self::trouble('cron_trouble', 'the cron run could not be completed', $cause);
         }
     }
 
@@ -61,6 +57,18 @@ final class Cron
         } catch (\Throwable $cause) {
             ModuleLog::defect('AfterCronJob', $cause, []);
             Module::note('the paid resets could not be looked at (' . get_class($cause) . '); the next cron run does');
+        }
+    }
+
+    /** Trouble of its own: the run is complete without it. */
+    private static function netflow(): void
+    {
+        try {
+            Netflow::refreshAll();
+            self::recovered('netflow_trouble', 'NetFlow access is read again');
+        } catch (\Throwable $cause) {
+            $what = 'NetFlow access could not be read, so what was known of it stays';
+            self::trouble('netflow_trouble', $what, $cause);
         }
     }
 
@@ -121,32 +129,39 @@ final class Cron
         return "WHMCS could not send the template $template for service $service: $why";
     }
 
-    private static function trouble(SidecarError $error): void
+    /**
+     * @param string $setting where it is kept what trouble there is and when that was said last
+     */
+    private static function trouble(string $setting, string $what, \Throwable $cause): void
     {
-        $last = explode('|', (string) self::setting()->value('value'), 2);
+        $error = SidecarError::from($cause);
+        if ($error !== $cause) {
+            ModuleLog::defect('AfterCronJob', $cause, [], $error->forAdmin());
+        }
+        $last = explode('|', (string) self::setting($setting)->value('value'), 2);
         if ($last[0] === $error->kind() && (int) ($last[1] ?? 0) > time() - self::QUIET_SECONDS) {
             return;
         }
-        Module::note('the cron run could not be completed: ' . $error->forAdmin());
+        Module::note("$what: " . $error->forAdmin());
         Capsule::table('tbladdonmodules')->updateOrInsert(
-            ['module' => 'turnpike', 'setting' => 'cron_trouble'],
+            ['module' => 'turnpike', 'setting' => $setting],
             ['value' => $error->kind() . '|' . time()]
         );
     }
 
-    private static function recovered(): void
+    private static function recovered(string $setting, string $what): void
     {
-        if ((string) self::setting()->value('value') !== '') {
-            self::setting()->delete();
-            Module::note('the cron run works again');
+        if ((string) self::setting($setting)->value('value') !== '') {
+            self::setting($setting)->delete();
+            Module::note($what);
         }
     }
 
     /**
      * @return \Illuminate\Database\Query\Builder
      */
-    private static function setting()
+    private static function setting(string $setting)
     {
-        return Capsule::table('tbladdonmodules')->where('module', 'turnpike')->where('setting', 'cron_trouble');
+        return Capsule::table('tbladdonmodules')->where('module', 'turnpike')->where('setting', $setting);
     }
 }

@@ -22,37 +22,37 @@ final class Netflow
     /** A cron run spends no longer than this on them; the rest follows in the next runs. */
     private const SECONDS = 10;
 
-    /** Brings what is known up to date, those first that were looked at longest ago. */
+    /**
+     * Brings what is known up to date, those first that were looked at longest ago. What is known stays when Turnpike
+     * does not answer.
+     *
+     * @throws SidecarError
+     */
     public static function refreshAll(): void
     {
         $until = time() + self::SECONDS;
         $known = Facts::all();
         $enabled = [];
-        try {
-            $sidecar = new Sidecar(Pairing::stored());
-            $answer = $sidecar->read('/v1/netflow', Sidecar::TEST_MS);
-            foreach ($answer->rows('records') as $record) {
-                if (is_int($record['service_id'] ?? null) && ($record['enabled'] ?? false) === true) {
-                    $enabled[$record['service_id']] = $known[$record['service_id']]['netflow_at'] ?? 0;
-                }
+        $sidecar = new Sidecar(Pairing::stored());
+        $answer = $sidecar->read('/v1/netflow', Sidecar::TEST_MS);
+        foreach ($answer->rows('records') as $record) {
+            if (is_int($record['service_id'] ?? null) && ($record['enabled'] ?? false) === true) {
+                $enabled[$record['service_id']] = $known[$record['service_id']]['netflow_at'] ?? 0;
             }
-            asort($enabled);
-            foreach (array_keys($enabled) as $serviceId) {
-                if (time() >= $until) {
-                    break;
-                }
-                self::read($sidecar, $serviceId);
-            }
-            $gone = array_filter(array_diff_key($known, $enabled), static function (array $facts): bool {
-                return isset($facts['netflow_at']);
-            });
-            Facts::learn(array_map(static function (): array {
-                return ['netflow' => null, 'netflow_at' => null];
-            }, $gone));
-        } catch (SidecarError $error) {
-            // what is known stays; the module log has the exchange, and the cron's own call tells staff
-            return;
         }
+        asort($enabled);
+        foreach (array_keys($enabled) as $serviceId) {
+            if (time() >= $until) {
+                break;
+            }
+            self::read($sidecar, $serviceId);
+        }
+        $gone = array_filter(array_diff_key($known, $enabled), static function (array $facts): bool {
+            return isset($facts['netflow_at']);
+        });
+        Facts::learn(array_map(static function (): array {
+            return ['netflow' => null, 'netflow_at' => null];
+        }, $gone));
     }
 
     /** The same for one service, at once; what is known stays when Turnpike does not answer. */
