@@ -294,6 +294,18 @@ final class MailTest extends BridgeTestCase
         self::assertStringContainsString('the disk is full', $this->logs(), 'the module log names the cause');
     }
 
+    public function testAListOfNetflowRecordsMayBeLong(): void
+    {
+        $records = array_map(static function (int $id): array {
+            return ['service_id' => $id, 'enabled' => false, 'notes' => str_repeat('x', 400)];
+        }, range(1, 25000));
+        $peer = $this->peer();
+        $peer->answer('cron', ['services' => [], 'skipped' => [], 'mails' => []]);
+        $peer->answer('netflow', ['records' => $records]);
+        run_hook('AfterCronJob');
+        self::assertSame([], Kernel::$activity);
+    }
+
     public function testAWelcomeMailHasTheAccessThatWasEnteredAMomentAgo(): void
     {
         $this->server(45);

@@ -102,9 +102,13 @@ final class TroubleTest extends BridgeTestCase
     public function testListsMayBeLongerThanOtherAnswersAndNothingIsEndless(): void
     {
         $this->peer('huge');
-        foreach (['renew' => 8, 'usage-update' => 64, 'cron' => 64, 'list-accounts' => 64] as $hook => $most) {
+        $limits = ['renew' => 8, 'usage-update' => 64, 'cron' => 64, 'list-accounts' => 64, 'metrics' => 64,
+            '/v1/netflow' => 64, '/v1/netflow/41/client' => 8, '/v1/admin/netflow' => 8];
+        foreach ($limits as $hook => $most) {
             try {
-                (new Sidecar(Pairing::stored()))->hook($hook, [], Sidecar::USAGE_MS);
+                $sidecar = new Sidecar(Pairing::stored());
+                $hook[0] === '/' ? $sidecar->read($hook, Sidecar::USAGE_MS)
+                    : $sidecar->hook($hook, [], Sidecar::USAGE_MS);
                 self::fail("$hook ended");
             } catch (SidecarError $error) {
                 self::assertSame('answer-too-large', $error->kind());

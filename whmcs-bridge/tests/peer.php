@@ -117,7 +117,7 @@ switch ($manner) {
         return true;
     case 'huge':
         header('Content-Type: application/json');
-        $mebibytes = preg_match('~/(usage-update|cron|list-accounts)$~', $path) === 1 ? 66 : 10;
+        $mebibytes = preg_match('~/(usage-update|cron|list-accounts|metrics|v1/netflow)$~', $path) === 1 ? 66 : 10;
         for ($i = 0; $i < $mebibytes && !connection_aborted(); $i++) {
             echo str_repeat('x', 1048576);
             flush();

@@ -20,8 +20,8 @@ final class Sidecar
     /** An answer longer than so many MiB is not read to its end. */
     private const MAX_MIB = 8;
 
-    /** Answers with a row for each service: some 240 bytes each, of a hundred thousand and more. */
-    private const LISTS = ['usage-update', 'cron', 'list-accounts'];
+    /** Answers with a row for each service: 80 to 400 bytes each, of a hundred thousand and more. */
+    private const LISTS = ['hooks/usage-update', 'hooks/cron', 'hooks/list-accounts', 'hooks/metrics', 'v1/netflow'];
     private const MAX_LIST_MIB = 64;
 
     /** What an unsigned refusal may call itself, and what to do then; its own words are not shown. */
@@ -199,7 +199,8 @@ final class Sidecar
         $headers = [];
         $body = '';
         $tooLarge = false;
-        $mebibytes = in_array(basename($path), self::LISTS, true) ? self::MAX_LIST_MIB : self::MAX_MIB;
+        $end = implode('/', array_slice(explode('/', $path), -2));
+        $mebibytes = in_array($end, self::LISTS, true) ? self::MAX_LIST_MIB : self::MAX_MIB;
         $most = $mebibytes << 20;
         $origin = (string) preg_replace('~^(https?://[^/]+).*$~', '$1', $this->pairing->url());
         $curl = curl_init($origin . $path);
