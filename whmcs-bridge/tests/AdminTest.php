@@ -5,8 +5,10 @@ declare(strict_types=1);
 namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
+use WHMCS\Module\Addon\Turnpike\Cron;
 use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Figures;
+use WHMCS\Module\Server\Turnpike\Month;
 use WHMCS\Module\Server\Turnpike\Sidecar;
 
 /**
@@ -215,6 +217,61 @@ final class AdminTest extends BridgeTestCase
         self::assertCount(3, $provider->tenantUsage('7-41'));
         self::assertSame([], $provider->tenantUsage('nobody'));
         self::assertSame('username', turnpike_MetaData()['ListAccountsUniqueIdentifierField'], 'the key of tenants');
+    }
+
+    public function testTheFiguresOfAnotherMonthAreNotEnteredIntoThisOneAndSaidOnceADay(): void
+    {
+        $peer = $this->peer();
+        $row = ['username' => '7-41', 'download_bytes' => 5, 'upload_bytes' => 5];
+        $used = ['service_id' => 41, 'bandwidth_used_mb' => 1500, 'bandwidth_limit_mb' => 10240,
+            'balance_bytes' => 7];
+        $enter = static function (?string $month) use ($peer, $row, $used): array {
+            $told = $month === null ? [] : ['month' => $month];
+            $peer->answer('metrics', ['accounts' => [$row]] + $told);
+            $peer->answer('usage-update', ['services' => [$used], 'skipped' => []] + $told);
+            $peer->answer('cron', ['services' => [$used], 'skipped' => [], 'mails' => []] + $told);
+            $usage = turnpike_MetricProvider(Kernel::serverParams(3));
+            self::assertSame('success', turnpike_UsageUpdate(Kernel::serverParams(3)), 'collected it was');
+            Cron::run();
+            return [array_keys($usage->usage()), array_keys($usage->tenantUsage('7-41'))];
+        };
+        $peer->answer('netflow', ['records' => []]);
+        $other = date('Y-m', time() + 40 * 86400);
+        self::assertSame([[], []], $enter($other));
+        self::assertSame([5, 6, '2026-01-01 00:00:00'], [(int) $this->row(41)->bwusage,
+            (int) $this->row(41)->bwlimit, $this->row(41)->lastupdate], 'they stay as they were');
+        self::assertSame(7, Facts::of(41)['balance_bytes'], 'what is of no month is learned');
+        self::assertCount(1, Kernel::$activity);
+        foreach ([$other, date('Y-m'), 'time.zone', 'turnpike.toml', '"UTC"'] as $named) {
+            self::assertStringContainsString($named, Kernel::$activity[0]);
+        }
+        $said = Capsule::table('tbladdonmodules')->where('module', 'turnpike')->where('setting', 'month_trouble');
+        $said->update(['value' => (string) (time() - 86401)]);
+        $enter($other);
+        self::assertCount(2, Kernel::$activity, 'and again on the next day');
+        foreach ([null, date('Y-m'), '', 'December', $other . '-01'] as $usable) {
+            Capsule::table('tblhosting')->where('id', 41)->update(['bwusage' => 5]);
+            self::assertSame(['7-41'], $enter($usable)[0]);
+            self::assertSame(1500, (int) $this->row(41)->bwusage);
+        }
+        self::assertCount(2, Kernel::$activity);
+    }
+
+    public function testAroundTheMonthsTurnClocksMayDifferAndNobodyIsTold(): void
+    {
+        // 00:00 on 1 December in Warsaw
+        $midnight = 1796079600;
+        date_default_timezone_set('Europe/Warsaw');
+        try {
+            $near = array_map(static function (int $seconds) use ($midnight): array {
+                return [Month::isTurning('2026-11', $midnight + $seconds),
+                    Month::isTurning('2026-12', $midnight + $seconds)];
+            }, ['before' => -301, 'just before' => -300, 'just after' => 299, 'after' => 300]);
+        } finally {
+            date_default_timezone_set('UTC');
+        }
+        self::assertSame(['before' => [true, false], 'just before' => [true, true], 'just after' => [true, true],
+            'after' => [false, true]], $near);
     }
 
     public function testWithTurnpikeDownNoUsageIsGuessed(): void

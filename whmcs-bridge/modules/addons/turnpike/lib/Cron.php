@@ -9,6 +9,7 @@ use WHMCS\Module\Server\Turnpike\Effects;
 use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Module;
 use WHMCS\Module\Server\Turnpike\ModuleLog;
+use WHMCS\Module\Server\Turnpike\Month;
 use WHMCS\Module\Server\Turnpike\Pairing;
 use WHMCS\Module\Server\Turnpike\Params;
 use WHMCS\Module\Server\Turnpike\Resets;
@@ -36,7 +37,9 @@ final class Cron
             $answer = (new Sidecar(Pairing::stored()))->hook('cron', $body, Sidecar::USAGE_MS);
             Outbox::forget($told);
             $known = array_merge($told['delivered'], array_column($told['failed'], 'id'));
-            Effects::usage($answer->rows('services'), null);
+            if (Month::isOurs($answer)) {
+                Effects::usage($answer->rows('services'), null);
+            }
             Facts::fromUsage($answer->rows('services'));
             foreach ($answer->rows('mails') as $mail) {
                 self::send($mail, $known);

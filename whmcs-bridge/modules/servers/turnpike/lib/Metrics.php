@@ -46,7 +46,8 @@ final class Metrics implements ProviderInterface
     }
 
     /**
-     * Of every account on the server; empty when Turnpike does not answer, so that nothing is billed on a guess.
+     * Of every account on the server; empty when Turnpike does not answer or is in another month, so that nothing is
+     * billed on a guess.
      *
      * @return array<string, array<string, MetricInterface>>
      */
@@ -57,7 +58,7 @@ final class Metrics implements ProviderInterface
             Module::needServer($body);
             $answer = Module::sidecar()->hook('metrics', $body, Sidecar::USAGE_MS);
             $usage = [];
-            foreach ($answer->rows('accounts') as $row) {
+            foreach (Month::isOurs($answer) ? $answer->rows('accounts') : [] as $row) {
                 $down = $row['download_bytes'] ?? null;
                 $up = $row['upload_bytes'] ?? null;
                 if (is_string($row['username'] ?? null) && is_int($down) && is_int($up) && $down >= 0 && $up >= 0) {

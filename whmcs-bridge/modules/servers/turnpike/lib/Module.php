@@ -311,7 +311,10 @@ final class Module
             $body = Params::serverBody(self::given($params));
             self::needServer($body);
             $answer = self::sidecar()->hook('usage-update', $body, Sidecar::USAGE_MS);
-            Effects::usage($answer->rows('services'), $body['server']['id']);
+            // bwusage is the month's, and WHMCS bills it at the month's end
+            if (Month::isOurs($answer)) {
+                Effects::usage($answer->rows('services'), $body['server']['id']);
+            }
             Facts::fromUsage($answer->rows('services'));
             $skipped = $answer->rows('skipped');
             if ($skipped !== []) {
