@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use turnpike::{
     app::App,
-    work::rebuild::{self, Comparison, Drift, Mend, Step, Why},
+    work::rebuild::{self, Comparison, Drift, Mend, Step},
 };
 
 /// Runs the command.
@@ -90,19 +90,8 @@ fn tell(found: &Comparison) {
         println!("  {list}: is brought in line");
     }
     for stray in &found.strays {
-        let why = match stray.why {
-            Why::Unknown => "which the books do not know",
-            Why::Ended => "which has ended",
-            Why::Elsewhere => "which lives on another server",
-            Why::OtherName => "which lives here under another name",
-        };
         let (object, name, service) = (stray.object, &stray.name, stray.service_id);
-        let what = match stray.why {
-            Why::Unknown => {
-                "`turnpike import` takes it over if another module made it; else look at it and remove it by hand"
-            }
-            Why::Ended | Why::Elsewhere | Why::OtherName => "look at it and remove it by hand",
-        };
+        let (why, what) = (stray.why.words(), stray.why.advice());
         println!("  {object} {name} is marked as service {service}, {why}: {what}.");
     }
 }

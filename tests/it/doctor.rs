@@ -155,6 +155,31 @@ async fn each_cause_on_the_router_is_found_and_no_longer_when_it_is_mended() {
     }
 }
 
+/// What may be removed is told with its command; a customer who was left out of an import pays, and stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_remains_of_an_ended_service_come_with_the_command_that_removes_them() {
+    let app = sound().await;
+    app.create(42).await;
+    app.hook("terminate", &app.body(42)).await.ok();
+    let comment = |service: u64| format!("WHMCS|Product ID:{service}|ada@example.net");
+    for (name, service) in [("vpn999", 999), ("old", 42), ("alias", 41)] {
+        app.foreign("/ppp/secret", &[("name", name), ("comment", &comment(service))]);
+    }
+    let found = findings(&app).await;
+    let of = |name: &str| found.iter().find(|it| it.code == "strays" && it.what.contains(name)).unwrap();
+    let unknown = of("secret vpn999 (service 999, which the books do not know)");
+    assert!(unknown.mend.contains("turnpike import --server 3") && !unknown.mend.contains("remove"), "{unknown:?}");
+    let ended = of("secret old (service 42, which has ended)");
+    let remove = r#"/ppp secret remove [find name="old" comment="WHMCS|Product ID:42|ada@example.net"]"#;
+    assert!(ended.mend.contains(remove), "{ended:?}");
+    let other = of("secret alias (service 41, which lives here under another name)");
+    assert!(other.mend.contains("once the customer dials in") && !other.mend.contains("secret remove"), "{other:?}");
+    // The command line says the same of it.
+    let dry = out(&run(&app, &["rebuild", "--server", "3", "--dry-run"]).await);
+    let line = dry.lines().find(|it| it.contains("vpn999")).unwrap();
+    assert!(line.contains("`turnpike import`") && !line.contains("remove"), "{line}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_user_with_too_much_or_too_little_is_told_of() {
     let app = sound().await;

@@ -2,6 +2,7 @@
 
 mod access;
 mod cdn;
+mod drift;
 mod vpn;
 
 use super::{
@@ -10,10 +11,7 @@ use super::{
     books::Books,
     look::{Ended, Seen},
 };
-use crate::{
-    routeros,
-    work::rebuild::{Comparison, Mend},
-};
+use crate::routeros;
 use chrono::{DateTime, Duration, Utc};
 
 /// A collection is made each day; this leaves room for a late cron.
@@ -175,7 +173,7 @@ pub(super) fn router(books: &Books, seen: &Seen, now: DateTime<Utc>, out: &mut F
         );
     }
     if let Some(comparison) = &seen.comparison {
-        drift(comparison, out);
+        drift::judge(comparison, out);
     }
     for (what, words) in &seen.refused {
         out.add(
@@ -219,37 +217,6 @@ fn version(seen: &Seen, out: &mut Findings) {
             format!("RouterOS {}: on 7.25 simple queues were seen to stop counting.", facts.version),
             "Traffic that is not counted is not charged.",
             mend,
-        );
-    }
-}
-
-fn drift(comparison: &Comparison, out: &mut Findings) {
-    let why = "The router does something else for these customers than the books say.";
-    let rebuild = format!("turnpike rebuild --server {} --dry-run\nturnpike rebuild --server {0}", out.server_id);
-    let names = |by_hand: bool| {
-        let drifts = comparison.drifts.iter().filter(|it| (it.mend == Mend::ByHand) == by_hand);
-        drifts.map(|it| format!("{} ({})", it.username, it.differences.join("; "))).collect::<Vec<String>>()
-    };
-    let (drifted, taken) = (names(false), names(true));
-    if !drifted.is_empty() {
-        let what = format!("{} accounts are not on the router as the books say: {}.", drifted.len(), some(&drifted));
-        out.add(Error, "drift", what, why, rebuild);
-    }
-    if !taken.is_empty() {
-        let what = format!("{} user names are taken by something that is not ours: {}.", taken.len(), some(&taken));
-        let mend = format!("Rename or remove it on the router; then: turnpike rebuild --server {}", out.server_id);
-        out.add(Error, "name-taken", what, why, mend);
-    }
-    let strays: Vec<String> =
-        comparison.strays.iter().map(|it| format!("{} {} (service {})", it.object, it.name, it.service_id)).collect();
-    if let Some(first) = comparison.strays.first() {
-        let menu = if first.object == "secret" { "/ppp secret" } else { "/queue simple" };
-        out.add(
-            Warning,
-            "strays",
-            format!("{} objects carry our mark and belong to no account: {}.", strays.len(), some(&strays)),
-            "Such a secret lets somebody in whom nobody counts or blocks.",
-            format!("{menu} print where name={0}\n{menu} remove [find name={0}]", quoted(&first.name)),
         );
     }
 }

@@ -62,6 +62,35 @@ pub enum Why {
     OtherName,
 }
 
+impl Why {
+    /// What the books say of the service, after its number and a comma.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unknown => "which the books do not know",
+            Self::Ended => "which has ended",
+            Self::Elsewhere => "which lives on another server",
+            Self::OtherName => "which lives here under another name",
+        }
+    }
+
+    /// What to do about the object, a sentence without a full stop. A customer of another module's who was not imported is
+    /// unknown too, and pays.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Unknown => {
+                "`turnpike import` takes it over if another module made it; else look at it, and decide by hand"
+            }
+            Self::Ended => "look at it and remove it by hand",
+            Self::Elsewhere => {
+                "look at it, and remove it by hand once the customer dials in at the server of the books"
+            }
+            Self::OtherName => {
+                "look at it, and remove it by hand once the customer dials in under the name of the books"
+            }
+        }
+    }
+}
+
 /// An object with a mark of ours that belongs to no account here. Reported, never touched.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stray {
@@ -69,6 +98,8 @@ pub struct Stray {
     pub object: &'static str,
     /// Its name.
     pub name: String,
+    /// Its comment, whole: others on the router may have the name.
+    pub comment: String,
     /// The service that its comment names.
     pub service_id: u64,
     /// Why it is nobody's.
@@ -216,7 +247,7 @@ async fn strays(
             }
             Some(_) => Why::Ended,
         };
-        found.strays.push(Stray { object, name: name.clone(), service_id, why });
+        found.strays.push(Stray { object, name: name.clone(), comment: comment.clone(), service_id, why });
     }
     let remains = |((service_id, username), objects): ((u64, String), Vec<&str>)| Drift {
         service_id,
