@@ -129,7 +129,7 @@ impl Running {
                 Ok(Err(problem)) if matches!(problem.code, Code::Busy | Code::RouterUnreachable) => {
                     tracing::debug!(job = name, "{}", problem.detail);
                 }
-                Ok(Err(problem)) => tracing::warn!(job = name, code = problem.code.as_str(), "{}", problem.detail),
+                Ok(Err(problem)) => tracing::warn!(job = name, code = problem.code.as_str(), "{}", problem.told()),
                 Err(error) => tracing::error!(job = name, %error, "a job broke off"),
             }
             all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
@@ -155,7 +155,7 @@ async fn begin(front: &Front, tasks: &TaskTracker, running: &Running, stop: &Can
                 running.begin(tasks, format!("router {server_id}"), async move { visit(&own, server_id, what).await });
             }
         }
-        Err(problem) => tracing::warn!(code = problem.code.as_str(), "{}", problem.detail),
+        Err(problem) => tracing::warn!(code = problem.code.as_str(), "{}", problem.told()),
     }
 }
 
@@ -166,7 +166,7 @@ pub async fn step(app: &App) -> Result<(), Problem> {
     for (server_id, what) in due(app).await? {
         let what = Visit { watch: false, ..what };
         if let Err(problem) = visit(app, server_id, what).await {
-            tracing::warn!(code = problem.code.as_str(), "{}", problem.detail);
+            tracing::warn!(code = problem.code.as_str(), "{}", problem.told());
         }
     }
     letters(app).await?;

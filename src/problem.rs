@@ -168,6 +168,9 @@ impl Code {
     }
 }
 
+/// What every defect's sentence begins with.
+const DEFECT: &str = "Turnpike could not do this because of a defect or a broken installation";
+
 /// An answer that says what went wrong.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -221,11 +224,7 @@ impl Problem {
 
     /// A defect of ours: the answer says a fixed sentence, the log gets the cause.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        let mut problem = Self::new(
-            Code::Internal,
-            "Turnpike could not do this because of a defect or a broken installation; \
-             the log line with this reference says more.",
-        );
+        let mut problem = Self::new(Code::Internal, format!("{DEFECT}; the log line with this reference says more."));
         problem.cause = Some(cause.to_string());
         problem
     }
@@ -260,6 +259,17 @@ impl Problem {
         self
     }
 
+    /// The sentence for whoever runs a command or reads the log, who has no reference to look up: that of a defect names its
+    /// cause, which holds no secret, being made for the log.
+    pub fn told(&self) -> String {
+        match &self.cause {
+            Some(cause) if self.code == Code::Internal => {
+                stopped(&format!("{DEFECT}: {}", cause.split_whitespace().collect::<Vec<_>>().join(" ")))
+            }
+            _ => stopped(&self.detail),
+        }
+    }
+
     /// Whether the transaction that it ended may be done over (see [`in_tx!`](crate::in_tx)).
     pub fn is_retryable(&self) -> bool {
         self.retryable
@@ -272,8 +282,7 @@ impl Problem {
         body.insert("type".to_owned(), format!("urn:turnpike:problem:{code}").into());
         body.insert("title".to_owned(), self.code.title().into());
         body.insert("status".to_owned(), self.code.status().into());
-        let stop = if self.detail.ends_with(['.', '!', '?']) { "" } else { "." };
-        body.insert("detail".to_owned(), format!("{}{stop}", self.detail).into());
+        body.insert("detail".to_owned(), stopped(&self.detail).into());
         body.insert("code".to_owned(), code.into());
         body.insert("reference".to_owned(), reference.into());
         if let Some(field) = &self.field {
@@ -284,6 +293,12 @@ impl Problem {
         }
         Value::Object(body)
     }
+}
+
+/// A sentence with its end.
+fn stopped(sentence: &str) -> String {
+    let stop = if sentence.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{sentence}{stop}")
 }
 
 impl std::fmt::Display for Problem {
@@ -379,5 +394,21 @@ impl From<routeros::Error> for Problem {
                 ),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_defect_names_its_cause_to_whoever_has_no_reference() {
+        let sealed = Problem::from(seal::SealError::KeyUnknown);
+        assert!(sealed.detail.ends_with("the log line with this reference says more."), "{}", sealed.detail);
+        let told = sealed.told();
+        assert!(told.contains("a stored secret cannot be opened: None of the master keys"), "{told}");
+        assert!(told.ends_with("to seal.older_keys.") && !told.contains("reference"), "{told}");
+        assert_eq!(Problem::new(Code::Busy, "Try again.").because("a lock").told(), "Try again.");
+        assert_eq!(Problem::field("prefix", "is wrong").told(), "prefix is wrong.");
     }
 }

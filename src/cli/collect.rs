@@ -37,9 +37,11 @@ pub async fn run(at: &Where, only: Option<u64>) -> Result<()> {
             Ok(outcome) => say(&bar, at.json, told.id, &told.name, &outcome),
             Err(problem) => {
                 let line = if at.json {
-                    serde_json::json!({"server_id": told.id, "error": problem.to_json("")}).to_string()
+                    let mut error = problem.to_json("");
+                    error["detail"] = problem.told().into();
+                    serde_json::json!({"server_id": told.id, "error": error}).to_string()
                 } else {
-                    format!("{}: {}", told.name, problem.detail)
+                    format!("{}: {}", told.name, problem.told())
                 };
                 bar.suspend(|| println!("{line}"));
                 failed.push(told.name.clone());

@@ -31,7 +31,7 @@ async fn examine(app: &App, json: bool, only: Option<u64>) -> Result<Vec<Finding
     bar.enable_steady_tick(Duration::from_millis(120));
     let findings = doctor::run(app, only).await;
     bar.finish_and_clear();
-    let findings = findings.map_err(|problem| anyhow!("{}", problem.detail))?;
+    let findings = findings.map_err(|problem| anyhow!("{}", problem.told()))?;
     if json {
         println!("{}", serde_json::to_string(&findings)?);
     } else {

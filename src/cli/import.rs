@@ -74,7 +74,7 @@ async fn import(app: &App, json: bool, server: u64, wish: Wish<'_>) -> Result<Ou
     };
     let outcome = import::run(app, server, wish, &watch).await;
     bar.finish_and_clear();
-    outcome.map_err(|problem| anyhow!("{}", problem.detail))
+    outcome.map_err(|problem| anyhow!("{}", problem.told()))
 }
 
 fn say(json: bool, server: u64, dry_run: bool, gb: Gigabyte, outcome: &Outcome) {

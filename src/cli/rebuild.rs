@@ -19,7 +19,7 @@ pub async fn run(at: &Where, server: u64, dry_run: bool) -> Result<()> {
 }
 
 async fn look(app: &App, json: bool, server: u64) -> Result<()> {
-    let found = rebuild::compare(app, server).await.map_err(|problem| anyhow!("{}", problem.detail))?;
+    let found = rebuild::compare(app, server).await.map_err(|problem| anyhow!("{}", problem.told()))?;
     if json {
         println!("{}", serde_json::json!({"server_id": server, "dry_run": true, "now": found}));
         return Ok(());
@@ -55,7 +55,7 @@ async fn mend(app: &App, json: bool, server: u64) -> Result<()> {
     let outcome = rebuild::run(app, server, &watch).await;
     bar.finish_and_clear();
     let outcome = outcome.map_err(|problem| {
-        anyhow!("{} What was mended until then stays; run the same command again to go on.", problem.detail)
+        anyhow!("{} What was mended until then stays; run the same command again to go on.", problem.told())
     })?;
     let (mended, now) = (outcome.mended, &outcome.now);
     if json {
@@ -101,6 +101,7 @@ fn cure(drift: &Drift) -> &'static str {
         Mend::Ensure { kick: false } => "is brought in line",
         Mend::Ensure { kick: true } => "is brought in line and its sessions are ended",
         Mend::Remove => "is removed",
+        Mend::ByHand if drift.sealed => rebuild::UNSEAL,
         Mend::ByHand => "rename or remove what is in the way, then run this again",
     }
 }

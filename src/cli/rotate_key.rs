@@ -29,7 +29,7 @@ pub async fn run(at: &Where, forget_older: bool) -> Result<()> {
 }
 
 fn said(problem: &Problem) -> anyhow::Error {
-    anyhow!("{}", problem.detail)
+    anyhow!("{}", problem.told())
 }
 
 /// The next step: a new key into the file, or everything sealed with the one that is there.

@@ -17,7 +17,7 @@ pub async fn run(at: &Where) -> Result<()> {
     descriptors::raise();
     let app = super::app(config).await?;
     // Before anything is sealed or opened: a rotation of the master key waits for whoever does not know the new one.
-    let presence = Presence::announce(&app).await.map_err(|problem| anyhow!("{}", problem.detail))?;
+    let presence = Presence::announce(&app).await.map_err(|problem| anyhow!("{}", problem.told()))?;
     let service = Service::start(app.clone()).await.map_err(|error| anyhow!("{error}"))?;
     let jobs =
         Jobs::start(service.front.clone()).await.map_err(|error| anyhow!("the jobs cannot be started: {error}."))?;

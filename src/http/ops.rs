@@ -27,7 +27,7 @@ async fn readyz(front: web::Data<Front>) -> HttpResponse {
 /// For Prometheus. With the database away, what this process counted is still told.
 async fn metrics(front: web::Data<Front>) -> HttpResponse {
     if let Err(problem) = readiness::measure(&front.app).await {
-        tracing::warn!("the stored figures of /metrics could not be read: {}", problem.detail);
+        tracing::warn!("the stored figures of /metrics could not be read: {}", problem.told());
     }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     HttpResponse::Ok().content_type(kind).body(front.app.meters.render())

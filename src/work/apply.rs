@@ -52,7 +52,8 @@ async fn make_all(turn: &Turn, router: &Router) -> Result<(), Problem> {
             let problem = error.for_profile(&account.settings.profile);
             crate::in_tx!(app.db, tx => {
                 turn.holds(&mut tx).await?;
-                let why = (problem.detail.as_str(), problem.code != Code::RouterUnreachable);
+                let told = problem.told();
+                let why = (told.as_str(), problem.code != Code::RouterUnreachable);
                 Ok::<_, Problem>(pending::failed(&mut tx, (service_id, last.id), why, app.clock.now()).await?)
             })?;
             Err(problem)
@@ -109,7 +110,7 @@ pub async fn server(app: &App, server_id: u64, until: Instant) {
         Err(problem) if problem.code == Code::RouterUnreachable => {
             tracing::debug!(server.id = server_id, "router changes wait: {}", problem.detail);
         }
-        Err(problem) => tracing::warn!(server.id = server_id, "router changes wait: {}", problem.detail),
+        Err(problem) => tracing::warn!(server.id = server_id, "router changes wait: {}", problem.told()),
     }
 }
 
@@ -147,7 +148,7 @@ async fn tell(app: &App, service_id: u64, problem: &Problem) {
     if refusals.await.is_ok_and(|count| !pending::is_told(count)) {
         tracing::debug!(service.id = service_id, "a router change is still refused: {}", problem.detail);
     } else {
-        tracing::warn!(service.id = service_id, "a router change is refused: {}", problem.detail);
+        tracing::warn!(service.id = service_id, "a router change is refused: {}", problem.told());
     }
 }
 

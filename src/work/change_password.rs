@@ -80,7 +80,7 @@ async fn set(
         Err(error) => Err(error.into()),
     };
     if let Err(problem) = ended {
-        tracing::warn!(service.id = id, "the password is changed; sessions are ended later: {}", problem.detail);
+        tracing::warn!(service.id = id, "the password is changed; sessions are ended later: {}", problem.told());
     }
     Ok(())
 }

@@ -171,7 +171,7 @@ async fn hold(app: &App, server_id: u64, scope: Scope, until: Instant, lease: &L
     let router = if scope == Scope::Poll { router } else { router.patient() };
     let booked = read_and_book(app, &router, server_id, scope, lease).await.inspect_err(|problem| {
         if server.failed.is_none() {
-            tracing::warn!(server.id = server_id, code = problem.code.as_str(), "a reading failed: {}", problem.detail);
+            tracing::warn!(server.id = server_id, code = problem.code.as_str(), "a reading failed: {}", problem.told());
         }
     })?;
     let mut outcome = Outcome { at: booked.at, read: booked.read, skipped: booked.skipped, reset: 0 };
@@ -254,7 +254,7 @@ async fn read_again(app: &App, router: &Router, server_id: u64, lease: &Lease) -
     match read_and_book(app, router, server_id, Scope::Poll, lease).await {
         Err(problem) if matches!(problem.code, Code::Busy | Code::DatabaseUnavailable | Code::Internal) => Err(problem),
         Err(problem) => {
-            tracing::warn!(server.id = server_id, "the resets stay open until the next reading: {}", problem.detail);
+            tracing::warn!(server.id = server_id, "the resets stay open until the next reading: {}", problem.told());
             Ok(())
         }
         Ok(_) => Ok(()),

@@ -195,25 +195,39 @@ fn lost_figures(lost: &Lost, findings: &mut Findings) {
     );
 }
 
+/// What is in the way of one router's examination is a finding, and the others' go on; a database that is away is not.
 async fn one(app: &App, server: Server, pause: Duration) -> Result<Vec<Finding>, Problem> {
-    let until = Instant::now() + LONGEST;
     let router = if server.told.name.is_empty() { server.told.host().to_owned() } else { server.told.name.clone() };
     let mut findings = Findings { server_id: server.told.id, router, found: Vec::new() };
-    let lost = sheet::lost(&mut app.db.read().await?, server.told.id).await?;
-    if !lost.is_nothing() {
-        // Nothing else of the router's books can be read until that is mended.
-        lost_figures(&lost, &mut findings);
-        return Ok(findings.found);
-    }
-    let books = Books::read(app, server).await?;
-    judge::books(&books, app.clock.now(), &mut findings);
-    // The deadline is each call's own; the timeout around them is for what nobody thought of.
-    match tokio::time::timeout_at(until + Duration::from_secs(1), look::run(app, &books, pause, until)).await {
-        Ok(seen) => judge::router(&books, &seen, app.clock.now(), &mut findings),
-        Err(_late) => judge::silent("no answer in time", &mut findings),
+    match whole(app, server, pause, &mut findings).await {
+        Err(problem) if problem.code == Code::DatabaseUnavailable => return Err(problem),
+        Err(problem) => judge::not_examined(&problem, &mut findings),
+        Ok(()) => {}
     }
     findings.found.sort_by_key(|finding| finding.severity);
     Ok(findings.found)
+}
+
+async fn whole(app: &App, server: Server, pause: Duration, findings: &mut Findings) -> Result<(), Problem> {
+    let until = Instant::now() + LONGEST;
+    let lost = sheet::lost(&mut app.db.read().await?, server.told.id).await?;
+    if !lost.is_nothing() {
+        // Nothing else of the router's books can be read until that is mended.
+        lost_figures(&lost, findings);
+        return Ok(());
+    }
+    let books = Books::read(app, server).await?;
+    judge::books(&books, app.clock.now(), findings);
+    if books.server.password(&app.seal).is_err() {
+        judge::sealed_login(findings);
+        return Ok(());
+    }
+    // The deadline is each call's own; the timeout around them is for what nobody thought of.
+    match tokio::time::timeout_at(until + Duration::from_secs(1), look::run(app, &books, pause, until)).await {
+        Ok(seen) => judge::router(&books, &seen, app.clock.now(), findings),
+        Err(_late) => judge::silent("no answer in time", findings),
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ pub(super) async fn run(app: &App, server_id: u64, until: Instant) {
         Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::Busy) => {
             tracing::debug!(server.id = server_id, "firewall lists wait: {}", problem.detail);
         }
-        Err(problem) => tracing::warn!(server.id = server_id, "firewall lists wait: {}", problem.detail),
+        Err(problem) => tracing::warn!(server.id = server_id, "firewall lists wait: {}", problem.told()),
     }
 }
 

@@ -56,6 +56,7 @@ use crate::{
     routeros::{Mark, Wanted},
 };
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -88,9 +89,14 @@ fn mark(account: &Account) -> Mark {
 
 /// What the router should hold for an account, as it stands, with such queues (see [`fair_use`]).
 fn wanted(app: &App, account: &Account, queues: Queues) -> Result<Wanted, Problem> {
-    Ok(Wanted {
+    Ok(wanted_with(account.password(&app.seal)?, account, queues))
+}
+
+/// The same with a password that is given.
+fn wanted_with(password: SecretString, account: &Account, queues: Queues) -> Wanted {
+    Wanted {
         username: account.username.clone(),
-        password: account.password(&app.seal)?,
+        password,
         ppp_service: account.settings.ppp_service.as_str().to_owned(),
         profile: account.settings.profile.clone(),
         address: account.address,
@@ -99,7 +105,7 @@ fn wanted(app: &App, account: &Account, queues: Queues) -> Result<Wanted, Proble
         cdn: queues.cdn,
         rate: queues.rate,
         mark: mark(account),
-    })
+    }
 }
 
 /// The settings of a hook's body, on the plan that they name.

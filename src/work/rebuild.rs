@@ -9,7 +9,7 @@
 
 pub(super) mod compare;
 
-pub use compare::{Comparison, Drift, Mend, Stray, Why};
+pub use compare::{Comparison, Drift, Mend, Stray, UNSEAL, Why};
 
 use super::{
     Turn, apply,
@@ -143,14 +143,14 @@ async fn round(
         stream::iter(wanted).map(async |drift| (drift, mend(app, server, drift).await)).buffer_unordered(AT_ONCE);
     let mut mended = 0;
     while let Some((drift, outcome)) = repairs.next().await {
-        let failure = outcome.as_ref().err().map(|problem| problem.detail.as_str());
-        watch(Step::Mended { username: &drift.username, of, failure });
+        let failure = outcome.as_ref().err().map(Problem::told);
+        watch(Step::Mended { username: &drift.username, of, failure: failure.as_deref() });
         match outcome {
             Ok(()) => mended += 1,
             Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::DatabaseUnavailable) => {
                 return Err(problem);
             }
-            Err(problem) => tracing::warn!(service.id = drift.service_id, "not mended: {}", problem.detail),
+            Err(problem) => tracing::warn!(service.id = drift.service_id, "not mended: {}", problem.told()),
         }
     }
     Ok(mended)

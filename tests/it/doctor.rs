@@ -279,6 +279,76 @@ async fn a_router_that_is_away_or_refuses_is_a_finding_and_delays_nobody() {
     assert!(has(&app, "login-refused").await);
 }
 
+/// Another router beside the first, with one account.
+async fn second_router(app: &TestApp) -> Simulator {
+    let other = Simulator::start(Options::default()).await.unwrap();
+    let at = other.address();
+    let server = json!({"server": {"id": 4, "name": "core-2", "address": at.ip().to_string(), "port": at.port()}});
+    app.hook("create", &app.body_with(50, &server)).await.ok();
+    other
+}
+
+/// Each sealed with a key that is no more: the service is named, and everything else is examined as ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_that_no_key_opens_are_named_and_stop_no_examination() {
+    let app = sound().await;
+    let _other = second_router(&app).await;
+    for service in [42, 43] {
+        app.create(service).await;
+    }
+    let db = &app.app.db;
+    let unknown = || vec![Value::Blob([1; 64].to_vec())];
+    db.execute(sql!("UPDATE account SET psk_sealed = ? WHERE service_id = 41"), unknown()).await.unwrap();
+    let password = sql!("UPDATE account SET password_sealed = ? WHERE service_id = 42");
+    db.execute(password, unknown()).await.unwrap();
+    app.router.world(|world| assert!(world.remove_row("/queue/simple", "7-43")));
+    let found = findings(&app).await;
+    let of = |code: &str| found.iter().find(|it| it.code == code).unwrap_or_else(|| panic!("{code} in {found:#?}"));
+    let sealed = of("secret-sealed");
+    assert_eq!((sealed.severity, sealed.server_id), (Severity::Error, 3));
+    let whose = "opens the pre-shared key of 7-41 (service 41), the password of 7-42 (service 42).";
+    assert!(sealed.what.ends_with(whose) && sealed.mend.contains("seal.older_keys"), "{sealed:?}");
+    assert!(of("drift").what.starts_with("1 accounts") && of("drift").what.contains("7-43"), "{:?}", of("drift"));
+    assert!(found.iter().any(|it| it.server_id == 3 && it.code == "pptp-insecure"));
+    assert!(found.iter().any(|it| it.server_id == 4 && it.code == "pptp-insecure"));
+    assert!(found.iter().all(|it| it.code != "name-taken" && it.code != "not-examined"), "{found:#?}");
+    // What it says mends it: Create both, Change Password the password.
+    app.hook("create", &app.body(41)).await.ok();
+    app.hook("change-password", &app.body_with(42, &json!({"service": {"password": "another-1"}}))).await.ok();
+    assert!(!has(&app, "secret-sealed").await);
+    db.execute(password, unknown()).await.unwrap();
+    app.router.world(|world| assert!(world.remove_row("/ppp/secret", "7-42")));
+    app.hook("create", &app.body_with(42, &json!({"service": {"password": "another-1"}}))).await.ok();
+    assert!(!has(&app, "secret-sealed").await);
+    assert_eq!(app.secret("7-42", "password").unwrap(), "another-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_whose_password_no_key_opens_is_told_of_and_so_is_the_cause_at_the_command_line() {
+    let app = sound().await;
+    let _other = second_router(&app).await;
+    let broken = sql!("UPDATE server SET password_sealed = ? WHERE id = 3");
+    app.app.db.execute(broken, vec![Value::Blob([1; 64].to_vec())]).await.unwrap();
+    let found = findings(&app).await;
+    let of_first: Vec<&str> = found.iter().filter(|it| it.server_id == 3).map(|it| it.code).collect();
+    assert_eq!(of_first, ["secret-sealed"]);
+    assert!(found.iter().any(|it| it.server_id == 4 && it.code == "pptp-insecure"));
+    let rebuild = run(&app, &["rebuild", "--server", "3", "--dry-run"]).await;
+    assert_eq!(rebuild.status.code(), Some(1));
+    let said = err(&rebuild);
+    assert!(said.contains("None of the master keys sealed this value") && !said.contains("reference"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    app.hook("list-accounts", &app.body(1)).await.ok();
+    assert!(!has(&app, "secret-sealed").await);
+    // Whatever else of one router's books cannot be read keeps no other from being examined.
+    let broken = sql!("UPDATE account SET ppp_service = 'pigeon' WHERE service_id = 50");
+    app.app.db.execute(broken, vec![]).await.unwrap();
+    let found = findings(&app).await;
+    let second = found.iter().find(|it| it.server_id == 4).unwrap();
+    assert!(second.code == "not-examined" && second.what.contains("ppp_service"), "{second:?}");
+    assert!(found.iter().any(|it| it.server_id == 3 && it.code == "pptp-insecure"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_that_is_refused_is_told_of_and_the_others_are_asked() {
     let app = sound().await;

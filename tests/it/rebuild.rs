@@ -8,6 +8,7 @@ use chrono::Duration;
 use serde_json::json;
 use std::sync::Mutex;
 use turnpike::{
+    db::Value,
     simulator::{Fault, When, World},
     work::rebuild::{self, Comparison, Mend, Step, Why},
 };
@@ -201,6 +202,39 @@ async fn a_foreign_object_in_the_way_is_left_and_the_others_are_mended() {
     let command = run(&app, &["rebuild", "--server", "3"]).await;
     assert_eq!(command.status.code(), Some(1));
     assert!(err(&command).contains("1 accounts are still not"), "{}", err(&command));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_password_no_key_opens_is_left_for_a_person_and_the_others_are_mended() {
+    let app = TestApp::new().await;
+    for service in [41, 42, 43] {
+        app.create(service).await;
+    }
+    let broken = turnpike::sql!("UPDATE account SET password_sealed = ?, psk_sealed = ? WHERE service_id = 42");
+    let unknown = || Value::Blob([1; 64].to_vec());
+    app.app.db.execute(broken, vec![unknown(), unknown()]).await.unwrap();
+    app.router.world(|world| {
+        for menu in ["/ppp/secret", "/queue/simple"] {
+            world.table_mut(menu).retain(|_| false);
+        }
+    });
+    app.router.reboot();
+    let dry = run(&app, &["rebuild", "--server", "3", "--dry-run"]).await;
+    assert!(dry.status.success(), "{}", err(&dry));
+    assert_eq!(out(&dry).matches("the secret is missing").count(), 3, "{}", out(&dry));
+    let wet = run(&app, &["rebuild", "--server", "3"]).await;
+    assert_eq!(wet.status.code(), Some(1));
+    assert!(err(&wet).contains("1 accounts are still not"), "{}", err(&wet));
+    let named = "service 42 (7-42): its password opens with no key that is configured; the secret is missing; the queue is \
+                 missing: put the key that sealed it into seal.older_keys";
+    assert!(out(&wet).contains("2 mended") && out(&wet).contains(named), "{}", out(&wet));
+    let left: Vec<_> = compare(&app).await.drifts.iter().map(|it| (it.service_id, it.sealed, it.mend)).collect();
+    assert_eq!(left, [(42, true, Mend::ByHand)]);
+    for name in ["7-41", "7-43"] {
+        assert!(app.secret(name, "name").is_some() && app.queue(name, "name").is_some(), "{name}");
+    }
+    app.hook("create", &app.body(42)).await.ok();
+    assert!(compare(&app).await.is_right());
 }
 
 #[tokio::test(flavor = "multi_thread")]

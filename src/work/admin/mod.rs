@@ -207,7 +207,7 @@ async fn changed(app: &App, name: Name, request: &Request) -> Result<Page, Probl
         Ok(Done::Show(page)) => Ok(page),
         Err(problem) if is_ours(&problem) => Err(problem),
         Err(problem) => {
-            tracing::warn!(admin.name = who, page = name.as_str(), button = what, "{}", problem.detail);
+            tracing::warn!(admin.name = who, page = name.as_str(), button = what, "{}", problem.told());
             let said = Flash { level: Level::Danger, text: problem.detail.clone() };
             let mut page = shown(app, name, request, Some(said)).await?;
             page.status = problem.code.status();

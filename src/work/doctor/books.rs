@@ -7,6 +7,7 @@ use crate::{
     params,
     problem::Problem,
     router::Server,
+    seal::Seal,
     sql,
     usage::{
         counters,
@@ -37,6 +38,8 @@ pub(super) struct Books {
     pub accounts: Vec<Account>,
     /// The pre-shared keys that products show for it, each once.
     pub psks: Vec<SecretString>,
+    /// What no key that is configured opens, each with whose it is.
+    pub sealed: Vec<String>,
     /// The addresses that it may give; None where they cannot be read.
     pub space: Option<AddressSpace>,
     /// How many of them are taken.
@@ -60,13 +63,7 @@ impl Books {
         let mut conn = app.db.read().await?;
         let id = server.told.id;
         let accounts = Account::of_server(&mut conn, id).await?;
-        let mut psks: Vec<SecretString> = Vec::new();
-        for account in accounts.iter().filter(|it| it.settings.support_l2tp) {
-            let psk = account.psk(&app.seal)?;
-            if !psks.iter().any(|it| it.expose_secret() == psk.expose_secret()) {
-                psks.push(psk);
-            }
-        }
+        let (psks, sealed) = open(&accounts, &app.seal);
         let space = AddressSpace::parse(&server.told.addresses).ok();
         // Nobody is service 0: all of them.
         let taken = allotment::taken(&mut conn, id, 0).await?;
@@ -81,10 +78,30 @@ impl Books {
             server,
             accounts,
             psks,
+            sealed,
             space,
             taken,
         })
     }
+}
+
+/// Opens what an account needs: the pre-shared keys, each once, and what cannot be opened, in words.
+fn open(accounts: &[Account], seal: &Seal) -> (Vec<SecretString>, Vec<String>) {
+    let (mut psks, mut sealed) = (Vec::<SecretString>::new(), Vec::new());
+    for account in accounts {
+        let mut closed =
+            |what: &str| sealed.push(format!("the {what} of {} (service {})", account.username, account.service_id));
+        if account.password(seal).is_err() {
+            closed("password");
+        }
+        // Nobody is shown the key of one that does not offer L2TP.
+        match account.settings.support_l2tp.then(|| account.psk(seal)) {
+            Some(Err(_)) => closed("pre-shared key"),
+            Some(Ok(psk)) if !psks.iter().any(|it| it.expose_secret() == psk.expose_secret()) => psks.push(psk),
+            Some(Ok(_)) | None => {}
+        }
+    }
+    (psks, sealed)
 }
 
 async fn failing(conn: &mut Conn, server_id: u64) -> Result<Vec<Failing>> {

@@ -6,12 +6,16 @@ mod drift;
 mod vpn;
 
 use super::{
-    Findings,
+    Findings, MOST_NAMED,
     Severity::{Error, Hint, Warning},
     books::Books,
     look::{Ended, Seen},
 };
-use crate::routeros;
+use crate::{
+    problem::{Code, Problem},
+    routeros,
+    work::{rebuild::UNSEAL, sentence},
+};
 use chrono::{DateTime, Duration, Utc};
 
 /// A collection is made each day; this leaves room for a late cron.
@@ -36,13 +40,18 @@ fn quoted(value: &str) -> String {
 
 /// Up to five of them, and how many more.
 fn some(names: &[String]) -> String {
-    let first = names.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > 5 { format!("{first} and {} more", names.len() - 5) } else { first }
+    up_to(5, names)
+}
+
+fn up_to(most: usize, names: &[String]) -> String {
+    let first = names.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > most { format!("{first} and {} more", names.len() - most) } else { first }
 }
 
 /// Findings from the books alone.
 pub(super) fn books(books: &Books, now: DateTime<Utc>, out: &mut Findings) {
     addresses(books, out);
+    sealed(&books.sealed, out);
     for it in &books.failing {
         out.add(
             Warning,
@@ -120,6 +129,42 @@ fn doubts(books: &Books, out: &mut Findings) {
     }
 }
 
+fn sealed(closed: &[String], out: &mut Findings) {
+    if closed.is_empty() {
+        return;
+    }
+    out.add(
+        Error,
+        "secret-sealed",
+        format!("No key that is configured opens {}.", up_to(MOST_NAMED, closed)),
+        "Their client pages fail, and what is lost or changed on the router cannot be brought back without the password.",
+        sentence(UNSEAL),
+    );
+}
+
+/// The same of the router's own password: nothing more can be asked of it.
+pub(super) fn sealed_login(out: &mut Findings) {
+    out.add(
+        Error,
+        "secret-sealed",
+        "No key that is configured opens the password of this router's API user.",
+        "Turnpike cannot log in: nothing can be read, blocked or freed there.",
+        "Put the key that sealed it into seal.older_keys and restart turnpike serve; without that key press Sync Accounts for \
+         the server in WHMCS (System Settings, Servers; import nothing there), which tells Turnpike the password anew.",
+    );
+}
+
+/// Something of ours is in the way of looking further.
+pub(super) fn not_examined(problem: &Problem, out: &mut Findings) {
+    out.add(
+        Error,
+        if problem.code == Code::RouterUnreachable { "unreachable" } else { "not-examined" },
+        problem.told(),
+        "The router could not be examined to the end.",
+        "Mend what the sentence names, then run the examination again.",
+    );
+}
+
 fn addresses(books: &Books, out: &mut Findings) {
     let why = "Without a free address no account can be made.";
     let mend = "Add addresses to Assigned IP Addresses of this server in WHMCS.";
@@ -150,13 +195,7 @@ pub(super) fn silent(why: &str, out: &mut Findings) {
 pub(super) fn router(books: &Books, seen: &Seen, now: DateTime<Utc>, out: &mut Findings) {
     match &seen.ended {
         Some(Ended::Router(error)) => access::ended(books, error, out),
-        Some(Ended::Problem(problem)) => out.add(
-            Error,
-            problem_code(problem),
-            problem.detail.clone(),
-            "The router could not be examined to the end.",
-            "Mend what the sentence names, then run the examination again.",
-        ),
+        Some(Ended::Problem(problem)) => not_examined(problem, out),
         None => {}
     }
     access::judge(books, seen, now, out);
@@ -183,14 +222,6 @@ pub(super) fn router(books: &Books, seen: &Seen, now: DateTime<Utc>, out: &mut F
             "What cannot be read cannot be examined.",
             access::group_command(&books.server.told.username),
         );
-    }
-}
-
-fn problem_code(problem: &crate::problem::Problem) -> &'static str {
-    use crate::problem::Code;
-    match problem.code {
-        Code::RouterUnreachable => "unreachable",
-        _ => "not-examined",
     }
 }
 

@@ -31,9 +31,17 @@ pub enum Mend {
     },
     /// What is left of an ended service is removed.
     Remove,
-    /// A person must decide: something that is not ours is in the way.
+    /// A person must act: something that is not ours is in the way, or no key opens the password.
     ByHand,
 }
+
+/// What is said of an account whose password cannot be opened.
+const SEALED: &str = "its password opens with no key that is configured";
+
+/// What mends a stored secret that no key opens, a sentence without a full stop.
+pub const UNSEAL: &str = "put the key that sealed it into seal.older_keys and restart turnpike serve; without that key run \
+                          Create for the service in WHMCS, which brings its password and its product's pre-shared key anew \
+                          (Change Password brings the password alone, where the router has the secret)";
 
 /// An account that the router does not hold as it should.
 #[derive(Clone, Debug, Serialize)]
@@ -44,6 +52,8 @@ pub struct Drift {
     pub username: String,
     /// What differs, as sentences without a full stop.
     pub differences: Vec<String>,
+    /// Whether no key that is configured opens its password; that is the first of the differences then.
+    pub sealed: bool,
     /// What mends it.
     pub mend: Mend,
 }
@@ -138,7 +148,10 @@ pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> 
     let accounts = Account::of_server(&mut app.db.read().await?, server.told.id).await?;
     let mut passwords: HashMap<String, SecretString> = HashMap::with_capacity(accounts.len());
     for account in accounts {
-        passwords.insert(account.username.clone(), account.password(&app.seal)?);
+        // One that no key opens keeps nobody else from being compared.
+        if let Ok(password) = account.password(&app.seal) {
+            passwords.insert(account.username, password);
+        }
     }
     let held = match routeros::holding(&router, passwords.clone()).await {
         // A connection that was found dead is made anew, once: nothing was changed.
@@ -152,7 +165,7 @@ pub(in crate::work) async fn run(app: &App, server: &Server, until: Instant) -> 
     let plans: HashMap<u64, Plan> = plans::all(&mut conn).await?.into_iter().map(|it| (it.id, it.plan)).collect();
     let mut found = Comparison { accounts: accounts.len(), ..Comparison::default() };
     let mut known = HashSet::new();
-    drifts(app, (&accounts, &plans, &fair), &held, &mut known, &mut found)?;
+    drifts(app, (&accounts, &plans, &fair), &held, &mut known, &mut found);
     strays(&mut conn, server, &held, &known, &mut found).await?;
     Ok(found)
 }
@@ -164,7 +177,7 @@ fn drifts<'a>(
     held: &'a Held,
     known: &mut HashSet<(&'static str, &'a str)>,
     found: &mut Comparison,
-) -> Result<(), Problem> {
+) {
     let (mut secrets, mut queues) = (HashMap::<&str, Vec<&HeldSecret>>::new(), HashMap::<&str, Vec<&QueueRow>>::new());
     for held in &held.secrets {
         secrets.entry(&held.row.name).or_default().push(held);
@@ -175,7 +188,10 @@ fn drifts<'a>(
     for account in accounts {
         let plan = account.settings.plan.and_then(|id| plans.get(&id));
         let should = crate::work::fair_use::queues(app, account, plan, fair.get(&account.service_id));
-        let wanted = crate::work::wanted(app, account, should)?;
+        let password = account.password(&app.seal);
+        let sealed = password.is_err();
+        // Passwords were compared as the router's came in: here it may be empty.
+        let wanted = crate::work::wanted_with(password.unwrap_or_default(), account, should);
         let name = wanted.username.as_str();
         let secrets = secrets.get(name).map(Vec::as_slice).unwrap_or_default();
         let cdn = queues.get(routeros::cdn_queue_name(name).as_str()).into_iter().flatten();
@@ -185,22 +201,23 @@ fn drifts<'a>(
         );
         known.extend(queues.iter().filter(|it| wanted.mark.owns(&it.comment)).map(|it| ("queue", it.id.as_str())));
         let differences = routeros::differences(&wanted, secrets, &queues);
-        if !differences.is_empty() {
-            found.drifts.push(drift(account.service_id, &wanted, &differences));
+        if sealed || !differences.is_empty() {
+            found.drifts.push(drift(account.service_id, &wanted, sealed, &differences));
         }
     }
-    Ok(())
 }
 
-fn drift(service_id: u64, wanted: &Wanted, differences: &[Difference]) -> Drift {
+fn drift(service_id: u64, wanted: &Wanted, sealed: bool, differences: &[Difference]) -> Drift {
     let in_the_way = differences.iter().any(|it| matches!(it, Difference::Foreign(_)));
     let open = |it: &Difference| matches!(it, Difference::Property { object: "secret", property: "disabled", .. });
     let kick = wanted.disabled && differences.iter().any(open);
+    let said = differences.iter().map(ToString::to_string);
     Drift {
         service_id,
         username: wanted.username.clone(),
-        differences: differences.iter().map(ToString::to_string).collect(),
-        mend: if in_the_way { Mend::ByHand } else { Mend::Ensure { kick } },
+        differences: sealed.then(|| SEALED.to_owned()).into_iter().chain(said).collect(),
+        sealed,
+        mend: if in_the_way || sealed { Mend::ByHand } else { Mend::Ensure { kick } },
     }
 }
 
@@ -253,6 +270,7 @@ async fn strays(
         service_id,
         username,
         differences: objects.iter().map(|it| format!("the {it} of an ended service is still there")).collect(),
+        sealed: false,
         mend: Mend::Remove,
     };
     found.drifts.extend(ended.into_iter().map(remains));

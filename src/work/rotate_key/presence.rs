@@ -35,7 +35,7 @@ impl Presence {
                     () = tokio::time::sleep(BEAT) => {}
                 }
                 if let Err(problem) = say(&beats).await {
-                    tracing::warn!("it could not be noted that this service runs: {}", problem.detail);
+                    tracing::warn!("it could not be noted that this service runs: {}", problem.told());
                 }
             }
         });

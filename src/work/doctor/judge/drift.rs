@@ -8,7 +8,7 @@ use super::{
     quoted, some,
 };
 use crate::work::{
-    rebuild::{Comparison, Mend, Stray, Why},
+    rebuild::{Comparison, Drift, Mend, Stray, Why},
     sentence,
 };
 
@@ -20,11 +20,14 @@ pub(super) fn judge(comparison: &Comparison, out: &mut Findings) {
 fn accounts(comparison: &Comparison, out: &mut Findings) {
     let why = "The router does something else for these customers than the books say.";
     let rebuild = format!("turnpike rebuild --server {} --dry-run\nturnpike rebuild --server {0}", out.server_id);
-    let names = |by_hand: bool| {
-        let drifts = comparison.drifts.iter().filter(|it| (it.mend == Mend::ByHand) == by_hand);
-        drifts.map(|it| format!("{} ({})", it.username, it.differences.join("; "))).collect::<Vec<String>>()
+    // That a password cannot be opened is a finding of the books; what else differs for such an account is told here.
+    let differs = comparison.drifts.iter().filter(|it| !it.sealed || it.differences.len() > 1);
+    let by_hand = |it: &&Drift| it.mend == Mend::ByHand && !it.sealed;
+    let (taken, drifted): (Vec<&Drift>, Vec<&Drift>) = differs.partition(by_hand);
+    let names = |drifts: Vec<&Drift>| -> Vec<String> {
+        drifts.iter().map(|it| format!("{} ({})", it.username, it.differences.join("; "))).collect()
     };
-    let (drifted, taken) = (names(false), names(true));
+    let (drifted, taken) = (names(drifted), names(taken));
     if !drifted.is_empty() {
         let what = format!("{} accounts are not on the router as the books say: {}.", drifted.len(), some(&drifted));
         out.add(Error, "drift", what, why, rebuild);
