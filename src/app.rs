@@ -104,9 +104,7 @@ impl App {
     /// One sentence that says what is wrong and what to do.
     pub async fn build(config: Config, clock: Clock, chance: Chance, runtime: Handle) -> Result<Self, StartError> {
         let db = open_database(&config, &clock).await?;
-        let keys = &config.seal;
-        let seal =
-            Seal::new(&keys.master_key, &keys.older_keys, chance.clone()).map_err(|e| StartError(e.to_string()))?;
+        let seal = seal(&config, &chance)?;
         check_seal(&db, &seal).await?;
         let installation = installation_id(&db, &chance).await?;
         let letters = Letters::load(config.mail.templates.as_deref()).map_err(|error| StartError(error.to_string()))?;
@@ -216,25 +214,50 @@ async fn open_database(config: &Config, clock: &Clock) -> Result<Db, StartError>
 
 const FACT: &str = "seal-check";
 
+fn seal(config: &Config, chance: &Chance) -> Result<Seal, StartError> {
+    let keys = &config.seal;
+    Seal::new(&keys.master_key, &keys.older_keys, chance.clone()).map_err(|error| StartError(error.to_string()))
+}
+
 /// A wrong master key is found at start, not at the first router: one known text stays sealed in the database.
 async fn check_seal(db: &Db, seal: &Seal) -> Result<(), StartError> {
-    let wrong = |error: db::Error| StartError(format!("The database cannot be used: {error}."));
-    let mut conn = db.read().await.map_err(wrong)?;
-    let get = sql!("SELECT value FROM installation WHERE name = ?");
-    let Some(row) = conn.one(get, params![FACT]).await.map_err(wrong)? else {
-        drop(conn);
+    if !opens(db, seal).await? {
         let sealed = hex::encode(seal.seal(FACT, &"turnpike".into()));
-        return put_fact(db, FACT, &sealed).await.map_err(wrong).map(|_| ());
-    };
+        put_fact(db, FACT, &sealed)
+            .await
+            .map_err(|error| StartError(format!("The database cannot be used: {error}.")))?;
+    }
+    Ok(())
+}
+
+/// Opens the known text; false where none was sealed yet.
+async fn opens(db: &Db, seal: &Seal) -> Result<bool, StartError> {
+    let wrong = |error: db::Error| StartError(format!("The database cannot be used: {error}."));
+    let get = sql!("SELECT value FROM installation WHERE name = ?");
+    let row = db.read().await.map_err(wrong)?.one(get, params![FACT]).await.map_err(wrong)?;
+    let Some(row) = row else { return Ok(false) };
     let sealed = hex::decode(row.get::<String>("value").map_err(wrong)?).unwrap_or_default();
     match seal.open(FACT, &sealed) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(true),
         Err(_) => Err(StartError(
             "seal.master_key is not the key that this database was sealed with: \
              put the right one back, or the old one into seal.older_keys."
                 .to_owned(),
         )),
     }
+}
+
+/// Whether the settings' master key is one, and opens the database if there is one with a schema: for `turnpike check`, so
+/// without the rest of the service. Writes nothing.
+///
+/// # Errors
+/// One sentence that says what to do.
+pub async fn master_key(config: &Config, db: Option<&Db>) -> Result<(), StartError> {
+    let seal = seal(config, &Chance::System)?;
+    if let Some(db) = db {
+        opens(db, &seal).await?;
+    }
+    Ok(())
 }
 
 async fn installation_id(db: &Db, chance: &Chance) -> Result<Uuid, StartError> {

@@ -43,7 +43,7 @@ enum Command {
     Serve(cli::Where),
     /// Print the pairing code, to be pasted into WHMCS
     Pair(cli::Where),
-    /// Check configuration, database, templates and mail server, and print the settings in force
+    /// Check configuration, database, master key, certificates, templates and mail server, and print the settings in force
     Check(cli::Where),
     /// Bring the database's schema up to date
     Migrate(cli::Where),

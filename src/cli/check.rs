@@ -1,4 +1,5 @@
-//! `turnpike check`: the settings in force and where each came from, and whether database, templates and mail server work.
+//! `turnpike check`: the settings in force and where each came from, and whether database, master key, certificates,
+//! templates and mail server work: all that `serve` would refuse to start for.
 
 use super::Where;
 use anyhow::{Result, anyhow, bail};
@@ -6,7 +7,9 @@ use std::path::Path;
 use turnpike::{
     config::{Config, Origin},
     db::{Address, Db, migrate},
+    http::serve,
     mail::Letters,
+    routeros,
 };
 
 /// One thing that was tried.
@@ -18,11 +21,9 @@ struct Finding {
 /// Runs the command.
 pub async fn run(at: &Where) -> Result<()> {
     let (config, origins) = at.load()?;
-    let mut findings = vec![database(&config).await, templates(&config)];
-    let database_works = findings[0].outcome.is_ok();
-    if database_works {
-        findings.push(mail(&config).await);
-    }
+    let mut findings = Vec::from(books(&config).await);
+    findings.extend(certificates(&config));
+    findings.extend([templates(&config), mail(&config).await]);
     if at.json {
         let settings = origins
             .report()
@@ -63,29 +64,63 @@ fn people(settings: &[(String, String, Origin)], warnings: &[String], findings: 
     }
 }
 
-async fn database(config: &Config) -> Finding {
-    let look = async {
-        let address = Address::parse(&config.database.url, Path::new("."))?;
-        if let Address::Sqlite(path) = &address
-            && !path.exists()
-        {
-            return Ok(format!("{} will be made at the first start", path.display()));
-        }
-        let db = Db::open(&address).await.map_err(|error| error.to_string())?;
-        let missing = migrate::pending(&db).await.map_err(|error| error.to_string())?;
-        let kind = db.kind();
-        db.close().await;
-        Ok(match missing {
-            0 => format!("{kind} answers, schema up to date"),
-            n if config.database.migrate => format!("{kind} answers, {n} schema steps will be run at the next start"),
-            n => {
-                return Err(format!(
-                    "{n} schema steps are missing and database.migrate is off: run `turnpike migrate`"
-                ));
-            }
-        })
+/// The database, and whether the master key is the one that it was sealed with.
+async fn books(config: &Config) -> [Finding; 2] {
+    let (outcome, db) = match open(config).await {
+        Ok(Some(db)) => (schema(config, &db).await, Some(db)),
+        Ok(None) => (Ok("the file will be made at the first start".to_owned()), None),
+        Err(why) => (Err(why), None),
     };
-    Finding { what: "database", outcome: look.await }
+    let is_made = match &db {
+        Some(db) => migrate::is_new(db).await.is_ok_and(|new| !new),
+        None => false,
+    };
+    let seal = master_key(config, db.as_ref().filter(|_| is_made)).await;
+    if let Some(db) = db {
+        db.close().await;
+    }
+    [Finding { what: "database", outcome }, seal]
+}
+
+/// Opens it; None is a file that is still to be made: looking makes none.
+async fn open(config: &Config) -> std::result::Result<Option<Db>, String> {
+    let address = Address::parse(&config.database.url, Path::new("."))?;
+    if let Address::Sqlite(path) = &address
+        && !path.exists()
+    {
+        let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let missing = format!("{} cannot be made, its folder is not there; see database.url.", path.display());
+        return if folder.is_dir() { Ok(None) } else { Err(missing) };
+    }
+    Db::open(&address).await.map(Some).map_err(|error| format!("{error}; see database.url."))
+}
+
+async fn schema(config: &Config, db: &Db) -> std::result::Result<String, String> {
+    let kind = db.kind();
+    match migrate::pending(db).await.map_err(|error| format!("{error}; see database.url."))? {
+        0 => Ok(format!("{kind} answers, schema up to date")),
+        n if config.database.migrate => Ok(format!("{kind} answers, {n} schema steps will be run at the next start")),
+        n => Err(format!("{n} schema steps are missing and database.migrate is off: run `turnpike migrate`")),
+    }
+}
+
+async fn master_key(config: &Config, db: Option<&Db>) -> Finding {
+    let fits = if db.is_some() { "opens this database" } else { "is one; there is no database to try it on" };
+    let outcome = turnpike::app::master_key(config, db).await;
+    Finding { what: "master key", outcome: outcome.map(|()| fits.to_owned()).map_err(|error| error.to_string()) }
+}
+
+/// The front door's own certificate, and the authorities that routers' are verified by; nothing where none are set.
+fn certificates(config: &Config) -> Vec<Finding> {
+    let own = config.http.tls.as_ref().map(|files| {
+        let outcome = serve::tls(files).map(|_| format!("{} and its key fit", files.certificate.display()));
+        Finding { what: "certificate", outcome: outcome.map_err(|error| error.to_string()) }
+    });
+    let authorities = config.router.ca_file.as_ref().map(|path| {
+        let outcome = routeros::extra_roots(path).map(|count| format!("{count} certificates in {}", path.display()));
+        Finding { what: "routers' authorities", outcome: outcome.map_err(|why| format!("{why}; see router.ca_file.")) }
+    });
+    own.into_iter().chain(authorities).collect()
 }
 
 fn templates(config: &Config) -> Finding {

@@ -144,6 +144,18 @@ pub async fn pending(db: &Db) -> Result<usize> {
     }
 }
 
+/// Whether no schema was ever made here.
+///
+/// # Errors
+/// Where the database does not answer.
+pub async fn is_new(db: &Db) -> Result<bool> {
+    match recorded(&mut db.read().await?).await {
+        Ok(done) => Ok(done.is_empty()),
+        Err(Error::Defect(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 struct Step {
     file: &'static str,
     number: i64,

@@ -131,9 +131,14 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn tls(files: &TlsFiles) -> Result<ServerConfig, StartError> {
+/// The certificate and its key, read and fitting together.
+///
+/// # Errors
+/// One sentence that says which file cannot be used and why.
+pub fn tls(files: &TlsFiles) -> Result<ServerConfig, StartError> {
     let wrong = |what: &str, path: &std::path::Path, why: String| {
-        StartError(format!("The {what} in {} cannot be used: {why}.", path.display()))
+        let keys = "see http.tls_certificate and http.tls_key";
+        StartError(format!("The {what} in {} cannot be used: {why}; {keys}.", path.display()))
     };
     let certificates = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -70,7 +70,7 @@ pub use routers::{Limits, Login, Routers};
 pub use secrets::{Found, SecretRow, find, secrets, set_disabled, set_password};
 pub use sessions::{Session, all_sessions, kick, sessions, uptimes};
 pub use standing::{Standing, State};
-pub use tls::{Fingerprint, NotAFingerprint};
+pub use tls::{Fingerprint, NotAFingerprint, extra_roots};
 pub use wanted::{Ensured, Wanted, ensure};
 
 /// The most ids in one `set`, `remove` or `reset-counters`.

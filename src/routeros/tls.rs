@@ -147,16 +147,31 @@ fn load(provider: Arc<CryptoProvider>, extra: Option<&Path>) -> Result<Arc<WebPk
     }
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = extra {
-        let unreadable = |e: &dyn fmt::Display| format!("the file of root certificates {}: {e}", path.display());
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unreadable(&e))? {
-            let certificate = certificate.map_err(|e| unreadable(&e))?;
-            roots.add(certificate).map_err(|e| unreadable(&e))?;
-        }
+        add_extra(&mut roots, path)?;
     }
     if roots.is_empty() {
         return Err("there are no root certificates on this machine".to_owned());
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|e| e.to_string())
+}
+
+fn add_extra(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
+    let unreadable = |e: &dyn fmt::Display| format!("the file of root certificates {}: {e}", path.display());
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unreadable(&e))? {
+        let certificate = certificate.map_err(|e| unreadable(&e))?;
+        roots.add(certificate).map_err(|e| unreadable(&e))?;
+    }
+    Ok(())
+}
+
+/// How many certificates of authorities a file holds. Blocking: reads it.
+///
+/// # Errors
+/// Why it cannot be used, without a full stop.
+pub fn extra_roots(path: &Path) -> Result<usize, String> {
+    let mut roots = RootCertStore::empty();
+    add_extra(&mut roots, path)?;
+    if roots.is_empty() { Err(format!("{} holds no certificate", path.display())) } else { Ok(roots.len()) }
 }
 
 /// What makes a certificate good.

@@ -19,6 +19,7 @@ mod books_sidecars;
 mod books_standing;
 mod books_uncharged;
 mod books_verdicts;
+mod check;
 mod clock_set;
 mod crash_faults;
 mod crash_hooks;
