@@ -103,7 +103,33 @@ impl App {
     /// # Errors
     /// One sentence that says what is wrong and what to do.
     pub async fn build(config: Config, clock: Clock, chance: Chance, runtime: Handle) -> Result<Self, StartError> {
-        let db = open_database(&config, &clock).await?;
+        let db = open_database(&config).await?;
+        if config.database.migrate {
+            bring_up_to_date(&db, &clock).await?;
+        } else {
+            require(&db, MIGRATE_IS_OFF).await?;
+        }
+        Self::on(db, config, clock, chance, runtime).await
+    }
+
+    /// The same for a command: the service that runs beside it may be the one before an upgrade, so an older schema is left to
+    /// it. Where there is none at all, none runs, and it is made.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong and what to do.
+    pub async fn beside(config: Config, clock: Clock, chance: Chance, runtime: Handle) -> Result<Self, StartError> {
+        let db = open_database(&config).await?;
+        if !config.database.migrate {
+            require(&db, MIGRATE_IS_OFF).await?;
+        } else if migrate::is_new(&db).await.map_err(|error| unusable(&error))? {
+            bring_up_to_date(&db, &clock).await?;
+        } else {
+            require(&db, LEFT_AS_IT_IS).await?;
+        }
+        Self::on(db, config, clock, chance, runtime).await
+    }
+
+    async fn on(db: Db, config: Config, clock: Clock, chance: Chance, runtime: Handle) -> Result<Self, StartError> {
         let seal = seal(&config, &chance)?;
         check_seal(&db, &seal).await?;
         let installation = installation_id(&db, &chance).await?;
@@ -196,20 +222,35 @@ fn login_with(told: &Told, password: SecretString) -> Result<Login, Problem> {
     })
 }
 
-async fn open_database(config: &Config, clock: &Clock) -> Result<Db, StartError> {
+async fn open_database(config: &Config) -> Result<Db, StartError> {
     let address = Address::parse(&config.database.url, std::path::Path::new(".")).map_err(StartError)?;
-    let wrong = |error: db::Error| StartError(format!("The database cannot be used: {error}. See database.url."));
-    let db = Db::open(&address).await.map_err(wrong)?;
-    if config.database.migrate {
-        let applied = migrate::run(&db, clock).await.map_err(wrong)?;
-        if applied.steps > 0 {
-            tracing::info!(steps = applied.steps, of = applied.of, "schema brought up to date");
-        }
-    } else if migrate::pending(&db).await.map_err(wrong)? > 0 {
-        let text = "The database's schema is not up to date and database.migrate is off: run `turnpike migrate`.";
-        return Err(StartError(text.to_owned()));
+    Db::open(&address).await.map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &db::Error) -> StartError {
+    StartError(format!("The database cannot be used: {error}. See database.url."))
+}
+
+async fn bring_up_to_date(db: &Db, clock: &Clock) -> Result<(), StartError> {
+    let applied = migrate::run(db, clock).await.map_err(|error| unusable(&error))?;
+    if applied.steps > 0 {
+        tracing::info!(steps = applied.steps, of = applied.of, "schema brought up to date");
     }
-    Ok(db)
+    Ok(())
+}
+
+const MIGRATE_IS_OFF: &str =
+    "The database's schema is not up to date and database.migrate is off: run `turnpike migrate`.";
+const LEFT_AS_IT_IS: &str = "The database's schema is older than this program, and was left as it is: restart `turnpike \
+                             serve`, which brings it up to date, or run `turnpike migrate` while none runs.";
+
+/// A schema that is up to date, or that sentence.
+async fn require(db: &Db, otherwise: &str) -> Result<(), StartError> {
+    if migrate::pending(db).await.map_err(|error| unusable(&error))? == 0 {
+        Ok(())
+    } else {
+        Err(StartError(otherwise.to_owned()))
+    }
 }
 
 const FACT: &str = "seal-check";

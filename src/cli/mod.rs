@@ -45,7 +45,7 @@ impl Where {
     }
 }
 
-/// The service's parts, on the machine's own clock.
+/// The service's parts, on the machine's own clock, for a command beside a service that may run.
 pub async fn app(config: Config) -> Result<App> {
-    App::build(config, Clock::System, Chance::System, Handle::current()).await.map_err(|error| anyhow!("{error}"))
+    App::beside(config, Clock::System, Chance::System, Handle::current()).await.map_err(|error| anyhow!("{error}"))
 }

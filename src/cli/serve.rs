@@ -2,8 +2,13 @@
 
 use super::Where;
 use anyhow::{Result, anyhow};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Handle,
+    signal::unix::{SignalKind, signal},
+};
 use turnpike::{
+    app::App,
+    clock::{Chance, Clock},
     http::{descriptors, serve::Service},
     jobs::Jobs,
     work::rotate_key::Presence,
@@ -15,7 +20,8 @@ pub async fn run(at: &Where) -> Result<()> {
     // Caught from here on: a stop that comes while starting is not lost.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     descriptors::raise();
-    let app = super::app(config).await?;
+    let app = App::build(config, Clock::System, Chance::System, Handle::current()).await;
+    let app = app.map_err(|error| anyhow!("{error}"))?;
     // Before anything is sealed or opened: a rotation of the master key waits for whoever does not know the new one.
     let presence = Presence::announce(&app).await.map_err(|problem| anyhow!("{}", problem.told()))?;
     let service = Service::start(app.clone()).await.map_err(|error| anyhow!("{error}"))?;

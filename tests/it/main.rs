@@ -70,6 +70,7 @@ mod sidecars_pending;
 #[path = "../mail/sink.rs"]
 mod sink;
 mod story;
+mod upgrades;
 mod victim;
 mod wire;
 mod world;
