@@ -15,7 +15,7 @@ use self::{
     balances::{BadLine, Line},
     survey::Survey,
 };
-use super::collect;
+use super::{collect, rotate_key};
 use crate::{
     account::Account,
     app::App,
@@ -116,7 +116,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// `no-such-server`; `setting-invalid` for the prefix; what keeps the router from being read; `busy` while another process
-/// reads it. Nothing was done then.
+/// reads it, or a running service does not know the master key yet. Nothing was done then.
 pub async fn run(app: &App, server_id: u64, wish: Wish<'_>, watch: &Progress<'_>) -> Result<Outcome, Problem> {
     if wish.prefix.contains('|') || wish.prefix.chars().any(char::is_control) {
         return Err(Problem::field("prefix", "may not hold a | or a control character"));
@@ -129,6 +129,8 @@ pub async fn run(app: &App, server_id: u64, wish: Wish<'_>, watch: &Progress<'_>
         let mut tx = app.db.begin().await?;
         return adoption(app, &server, wish, (began, &survey), watch).write(&mut tx).await;
     }
+    // What is adopted is sealed with a key that a running service may not know yet: in the middle of a rotation.
+    rotate_key::known_before(app, &app.seal, "turnpike import").await?;
     collect::alone(app, server_id, until, async |lease| {
         let (began, survey) = look(app, &server, wish.prefix, until).await?;
         let adoption = adoption(app, &server, wish, (began, &survey), watch);

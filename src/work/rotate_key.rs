@@ -159,6 +159,11 @@ async fn check_anew(app: &App, seal: &Seal) -> Result<u64, Problem> {
 /// # Errors
 /// `busy`, with what to do.
 pub async fn everybody_knows(app: &App, seal: &Seal) -> Result<(), Problem> {
+    known_before(app, seal, "turnpike rotate-key").await
+}
+
+/// The same before another command, which seals with that key too.
+pub(super) async fn known_before(app: &App, seal: &Seal, command: &str) -> Result<(), Problem> {
     let master = seal.key_ids().swap_remove(0);
     let ignorant = presence::running(app).await?.iter().filter(|keys| !keys.contains(&master)).count();
     if ignorant == 0 {
@@ -166,7 +171,7 @@ pub async fn everybody_knows(app: &App, seal: &Seal) -> Result<(), Problem> {
     }
     let text = format!(
         "{ignorant} running `turnpike serve` was started before the new key was in its settings: restart it, then run \
-         `turnpike rotate-key` again."
+         `{command}` again."
     );
     Err(Problem::new(Code::Busy, text))
 }

@@ -7,12 +7,15 @@ use crate::{
 use chrono::Duration;
 use serde_json::{Value, json};
 use turnpike::{
+    app::App,
+    clock::Chance,
     router::lease::{Holder, Lease},
     simulator::{Options, Simulator},
     units::Gigabyte,
     work::{
         import::{self, LeftOut, Outcome, Wish, balances},
         rebuild,
+        rotate_key::Presence,
     },
 };
 
@@ -339,6 +342,30 @@ async fn it_waits_for_whoever_reads_the_counters() {
     assert!(waits.is_err(), "it read beside another");
     lease.give_back(&app.app.db).await;
     assert_eq!(ids(&import(&app, "").await), [41]);
+}
+
+/// Between the two steps of a rotation the running service does not know the key that the settings name.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_middle_of_a_rotation_it_waits_until_the_service_knows_the_new_key() {
+    let app = TestApp::new().await;
+    puq(&app, 41, "10.8.0.2");
+    tell(&app).await;
+    let running = Presence::announce(&app.app).await.unwrap();
+    let mut config = app.app.config.clone();
+    let fresh = "HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".into();
+    config.seal.older_keys = vec![std::mem::replace(&mut config.seal.master_key, fresh)];
+    let runtime = tokio::runtime::Handle::current();
+    let newer = App::beside(config, app.clock.clone(), Chance::System, runtime).await.unwrap();
+    let wish = |dry_run| Wish { prefix: "WHMCS", balances: &[], dry_run };
+    let refused = import::run(&newer, 3, wish(false), &|_, _| {}).await.unwrap_err();
+    assert_eq!(refused.code.as_str(), "busy");
+    assert!(refused.detail.ends_with("restart it, then run `turnpike import` again."), "{}", refused.detail);
+    assert!(app.account(41).await.is_null());
+    // To look seals nothing that stays.
+    assert_eq!(ids(&import::run(&newer, 3, wish(true), &|_, _| {}).await.unwrap()), [41]);
+    running.leave().await;
+    assert_eq!(ids(&import::run(&newer, 3, wish(false), &|_, _| {}).await.unwrap()), [41]);
+    newer.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
