@@ -13,7 +13,7 @@ async fn an_active_page_has_its_exact_shape() {
     let app = TestApp::new().await;
     let over = json!({"settings": {"instruction_url": "https://example.net/how"}});
     let made = app.hook("create", &app.body_with(41, &over)).await.ok();
-    let before = app.client_area(41).await;
+    let before = app.live_page(41).await;
     assert_eq!(
         before["connection"],
         json!({"status": "offline", "as_of": "2026-11-20T12:00:00Z", "address": null, "caller_id": null,
@@ -25,7 +25,7 @@ async fn an_active_page_has_its_exact_shape() {
     assert!(app.router.carry("7-41", 3 * GB, GB));
     app.pass(Duration::minutes(5));
     app.collect().await;
-    let page = app.client_area(41).await;
+    let page = app.live_page(41).await;
     let mut top = keys(&page);
     top.sort_unstable();
     assert_eq!(top, ["charts", "connection", "information", "netflow", "plan", "state", "statistics", "traffic"]);
@@ -83,10 +83,10 @@ async fn every_state_is_told_apart() {
     let page = app.client_area(41).await;
     assert_eq!((&page["state"], &page["traffic"]["blocked_by"]), (&json!("blocked"), &json!("quota")));
     app.router.world(|world| world.remove_row("/ppp/secret", "7-41"));
-    assert_eq!(app.client_area(41).await["state"], "missing", "not on the router");
+    assert_eq!(app.live_page(41).await["state"], "missing", "not on the router");
     let stranger = [("name", "7-41"), ("password", "theirs"), ("comment", "theirs")];
     app.foreign("/ppp/secret", &stranger);
-    assert_eq!(app.client_area(41).await["state"], "missing", "a stranger's is not ours");
+    assert_eq!(app.live_page(41).await["state"], "missing", "a stranger's is not ours");
     app.router.world(|world| world.remove_row("/ppp/secret", "7-41"));
     app.hook("terminate", &app.body(41)).await.ok();
     assert_eq!(app.client_area(41).await["state"], "missing");

@@ -11,11 +11,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration as Patience,
 };
+use tokio::time::Instant;
 use turnpike::{
     simulator::{Fault, Options, Simulator, When},
     work::{self, Ask, blocks::Change},
 };
+
+/// Only a broken test waits so long.
+const PATIENCE: Patience = Patience::from_secs(120);
+/// Between two looks at what has become of something.
+const A_MOMENT: Patience = Patience::from_millis(5);
 
 /// Creates that many services from 41 on, each online from a place of its own; what each was made with.
 async fn many(app: &TestApp, count: u64) -> Vec<(u64, Value)> {
@@ -29,6 +36,11 @@ async fn many(app: &TestApp, count: u64) -> Vec<(u64, Value)> {
         made.push((service, it));
     }
     made
+}
+
+/// The page of each at once, with what the router says.
+async fn live_pages(app: &TestApp, made: &[(u64, Value)]) -> Vec<Value> {
+    join_all(made.iter().map(|(service, _)| app.live_page(*service))).await
 }
 
 /// Whether the page is this service's own, whatever it knows of the router.
@@ -68,14 +80,21 @@ async fn a_hundred_views_at_once_are_few_router_commands_and_each_sees_its_own_s
     let app = TestApp::new().await;
     let made = many(&app, 100).await;
     // A router that takes its time, as real ones do: what comes meanwhile is asked for together.
-    app.router.fault_at(When::every("/ppp/*"), Fault::Slow(std::time::Duration::from_millis(250)));
+    app.router.fault_at(When::every("/ppp/*"), Fault::Slow(Patience::from_millis(250)));
     app.router.clear_journal();
     let pages = join_all(made.iter().map(|(service, _)| app.client_area(*service))).await;
+    let commands = app.router.journal().len();
+    for ((service, made), page) in made.iter().zip(&pages) {
+        assert_own(*service, made, page);
+        assert_eq!(page["state"], "active", "{service}");
+    }
+    // Who was shown nothing of the router, because on a busy machine it was too late, asks again.
+    let late = pages.iter().filter(|page| page["connection"]["status"] == "unknown").count();
+    let pages = if late == 0 { pages } else { live_pages(&app, &made).await };
     for ((service, made), page) in made.iter().zip(&pages) {
         assert_own(*service, made, page);
         assert_eq!((&page["state"], &page["connection"]["status"]), (&json!("active"), &json!("online")), "{service}");
     }
-    let commands = app.router.journal().len();
     assert!(commands <= 24, "{commands} commands; one by one they would be two hundred");
 }
 
@@ -88,9 +107,9 @@ async fn a_session_that_came_up_or_ended_before_the_request_is_always_seen() {
     Storm::around(&app, &others, async {
         for _ in 0..25 {
             app.router.hang_up(name.as_str().unwrap());
-            assert_eq!(app.client_area(41).await["connection"]["status"], "offline");
+            assert_eq!(app.live_page(41).await["connection"]["status"], "offline");
             app.router.connect(name.as_str().unwrap(), password.as_str().unwrap(), "l2tp", "198.51.100.1").unwrap();
-            assert_eq!(app.client_area(41).await["connection"]["status"], "online");
+            assert_eq!(app.live_page(41).await["connection"]["status"], "online");
         }
     })
     .await;
@@ -200,15 +219,17 @@ async fn a_look_that_goes_wrong_shows_nobody_what_is_anothers() {
             Fault::HugeWord(1 << 30),
         ] {
             // The fault must meet a router that is spoken to.
-            while view().await.iter().any(|page| page["connection"]["status"] != "online") {
-                tokio::task::yield_now().await;
-            }
+            assert!(live_pages(&app, &made).await.iter().all(|page| page["connection"]["status"] == "online"));
             app.router.fault_at(When::at(path), fault.clone());
             app.router.clear_journal();
-            for ((service, made), page) in made.iter().zip(view().await) {
-                assert_own(*service, made, &page);
+            let end = Instant::now() + PATIENCE;
+            // Until it has struck: on a busy machine the views may be over before the router has heard of them.
+            while app.commands(path) == 0 {
+                assert!(Instant::now() < end, "{fault:?} struck nobody");
+                for ((service, made), page) in made.iter().zip(view().await) {
+                    assert_own(*service, made, &page);
+                }
             }
-            assert!(app.commands(path) > 0, "{fault:?} struck nobody");
             app.router.clear_faults();
         }
     }
@@ -228,45 +249,85 @@ async fn a_silent_router_holds_up_no_page_of_another_one() {
     let body = app.body_with(42, &other);
     let made = app.hook("create", &body).await.ok();
     second.connect("7-42", made["service"]["password"].as_str().unwrap(), "l2tp", "198.51.100.7").unwrap();
-    app.router.fault_at(When::Always, Fault::Hang);
-    let silent = join_all((0..20).map(|_| app.client_area(41)));
-    let spoken_to = async {
-        for _ in 0..20 {
-            let page = app.hook("client-area", &body).await.ok();
-            assert_eq!(page["connection"]["status"], "online", "asked for and answered in time");
+    let end = Instant::now() + PATIENCE;
+    let mut answered = 0;
+    // Twenty pages, each asked for and answered while everybody still waited for the silent router. Commonly that is one
+    // silence; a busy machine needs more of them.
+    while answered < 20 {
+        assert!(Instant::now() < end, "{answered} pages came while the other router was silent");
+        assert_eq!(app.live_page(41).await["connection"]["status"], "online");
+        app.live_page_of(&body).await;
+        app.router.clear_journal();
+        app.router.fault_at(When::Always, Fault::Hang);
+        let over = AtomicBool::new(false);
+        let silent = join_all((0..20).map(|_| async {
+            let page = app.client_area(41).await;
+            over.store(true, Ordering::Relaxed);
+            page
+        }));
+        let spoken_to = async {
+            while app.router.journal().is_empty() && !over.load(Ordering::Relaxed) {
+                tokio::time::sleep(A_MOMENT).await;
+            }
+            while answered < 20 {
+                let asked = Instant::now();
+                let page = app.hook("client-area", &body).await.ok();
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let online = page["connection"]["status"] == "online";
+                assert!(online || asked.elapsed() >= work::LOOK, "given up before its time: {page}");
+                answered += usize::from(online);
+            }
+        };
+        for page in tokio::join!(silent, spoken_to).0 {
+            assert_eq!((&page["state"], &page["connection"]["status"]), (&json!("active"), &json!("unknown")));
+            assert_eq!(page["information"]["username"], "7-41");
         }
-    };
-    for page in tokio::join!(silent, spoken_to).0 {
-        assert_eq!((&page["state"], &page["connection"]["status"]), (&json!("active"), &json!("unknown")));
-        assert_eq!(page["information"]["username"], "7-41");
+        app.router.clear_faults();
+        app.router.cut();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_view_that_is_hung_up_on_leaves_nothing_behind_and_takes_nobody_along() {
-    let app = TestApp::new().await;
+    let mut app = TestApp::new().await;
     let made = many(&app, 3).await;
-    let services = [41, 42, 43];
-    let views = join_all(services.map(|service| app.client_area(service))).await;
-    assert!(views.iter().all(|page| page["connection"]["status"] == "online"));
+    // A connection that is kept for the next call would be something that is left.
+    app.keep_no_connections();
+    assert!(live_pages(&app, &made).await.iter().all(|page| page["connection"]["status"] == "online"));
     let alive = || app.app.runtime.metrics().num_alive_tasks();
-    let before = alive();
+    // Once those of the calls so far are gone.
+    let mut before = alive();
+    loop {
+        tokio::time::sleep(Patience::from_millis(200)).await;
+        if alive() >= before {
+            break;
+        }
+        before = alive();
+    }
     for _ in 0..5 {
         let (open, gate) = tokio::sync::watch::channel(false);
         app.router.fault_at(When::every("/ppp/*"), Fault::Until(gate));
         app.router.clear_journal();
         {
-            let body = app.body(41);
-            let leaves = app.hook("client-area", &body);
+            let (body, end) = (app.body(41), Instant::now() + PATIENCE);
             let looked = async {
                 while app.commands("/ppp/active/print") == 0 {
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(A_MOMENT).await;
                 }
             };
-            // In the middle of its look; dropping the view closes its connection.
-            tokio::select! {
-                _ = leaves => panic!("the router has not answered yet"),
-                () = looked => {}
+            let mut looked = std::pin::pin!(looked);
+            // In the middle of its look; dropping the view closes its connection. On a busy machine one may be over before
+            // the router has heard of it: then another is begun.
+            loop {
+                tokio::select! {
+                    page = app.hook("client-area", &body) => {
+                        assert_eq!(page.ok()["connection"]["status"], "unknown", "the router has not answered yet");
+                        assert!(Instant::now() < end, "the router hears of no view");
+                    }
+                    () = &mut looked => break,
+                }
             }
         }
         let stay = join_all(made[1..].iter().map(|(service, _)| app.client_area(*service)));
@@ -279,8 +340,10 @@ async fn a_view_that_is_hung_up_on_leaves_nothing_behind_and_takes_nobody_along(
         }
         assert_own(41, &made[0].1, &app.client_area(41).await);
     }
+    let end = Instant::now() + PATIENCE;
     while alive() > before {
-        tokio::task::yield_now().await;
+        assert!(Instant::now() < end, "{} tasks, {before} before", alive());
+        tokio::time::sleep(A_MOMENT).await;
     }
 }
 

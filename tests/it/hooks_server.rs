@@ -285,7 +285,7 @@ async fn a_server_that_changed_in_whmcs_is_spoken_to_as_it_is_now() {
     let moved = json!({"server": {"port": other.address().port(), "name": "core-1b"}});
     let listed = app.hook("list-accounts", &app.body_with(41, &moved)).await.ok();
     assert_eq!(listed, json!({"accounts": []}));
-    let remembered = app.hook("client-area", &json!({"service": {"id": 41, "status": "Active"}})).await.ok();
+    let remembered = app.live_page_of(&json!({"service": {"id": 41, "status": "Active"}})).await;
     assert_eq!(remembered["state"], "missing", "the page asks the router that WHMCS told of last");
     app.hook("create", &app.body_with(41, &moved)).await.ok();
     assert_eq!(other.world(|world| world.get("/ppp/secret", "7-41", "remote-address")).unwrap(), "10.8.0.2");

@@ -100,7 +100,7 @@ async fn every_other_character_arrives_on_the_router_byte_for_byte_and_comes_bac
         assert_eq!(app.secret(&text, "password"), Some(format!("{text}3")));
         app.router.connect(&text, &format!("{text}3"), "l2tp", "198.51.100.7").unwrap();
         assert!(app.router.carry(&text, MB, 1));
-        let page = app.hook("client-area", &body).await.ok();
+        let page = app.live_page_of(&body).await;
         assert_eq!(page["information"]["username"], json!(text));
         assert_eq!(page["information"]["password"], json!(format!("{text}3")));
         assert_eq!(page["information"]["l2tp_psk"], json!(format!("{text}2")));

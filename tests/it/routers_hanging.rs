@@ -53,7 +53,7 @@ async fn who_waits_behind_a_reading_that_hangs_is_told_of_the_router_and_since_w
     assert!(said.contains("Router core-1") && (said.contains(&day) || said.contains(&before)), "{said}");
     assert!(waited.customer_detail.is_some());
     // Pages take no turn.
-    assert_eq!(app.client_area(41).await["connection"]["status"], "online");
+    assert_eq!(app.live_page(41).await["connection"]["status"], "online");
     let_go.send_replace(true);
     assert_eq!(reading.await.unwrap().unwrap().read, [41], "the reading that hung was booked after all");
     assert_eq!(app.collect().await["collected"], 1);

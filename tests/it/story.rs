@@ -53,7 +53,7 @@ async fn sell_connect_count_warn_block_renew() {
     assert_eq!(app.secret("7-41", "disabled").unwrap(), "false");
     assert_eq!(app.hook("renew", &renewed).await.ok(), answer);
     app.dial(&made);
-    assert_eq!(app.client_area(41).await["connection"]["status"], "online");
+    assert_eq!(app.live_page(41).await["connection"]["status"], "online");
 
     let gone = app.hook("terminate", &app.body(41)).await.ok();
     assert!(app.secret("7-41", "name").is_none() && app.queue("7-41", "name").is_none());

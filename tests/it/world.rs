@@ -175,6 +175,11 @@ impl TestApp {
         Self { service: Some(service), app, clock, router, database, caller, config, http: reqwest::Client::new() }
     }
 
+    /// From now on each call has a connection of its own, which ends with it.
+    pub fn keep_no_connections(&mut self) {
+        self.http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    }
+
     /// The service, stopped and started again on the same database.
     pub async fn restart(&mut self) {
         if let Some(service) = self.service.take() {
@@ -349,6 +354,25 @@ impl TestApp {
 
     pub async fn client_area(&self, service_id: u64) -> Value {
         self.hook("client-area", &self.body(service_id)).await.ok()
+    }
+
+    /// The page with what the router says. A page waits for its router no longer than 1.5 s and then says "unknown"; on a
+    /// machine that is busy a sound router may be too late, so whoever is told that asks again.
+    pub async fn live_page(&self, service_id: u64) -> Value {
+        self.live_page_of(&self.body(service_id)).await
+    }
+
+    /// The same for that body.
+    pub async fn live_page_of(&self, body: &Value) -> Value {
+        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            let page = self.hook("client-area", body).await.ok();
+            if page["connection"]["status"] != "unknown" {
+                return page;
+            }
+            assert!(tokio::time::Instant::now() < end, "the router is never seen: {page}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     /// The balance by the page.
