@@ -185,7 +185,7 @@ async fn until_commands(router: &Simulator, path: &str, count: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_router_delays_no_other_and_is_asked_once_at_a_time() {
     const UPTIME: &str = "/system/resource/print";
-    let app = TestApp::new().await;
+    let app = TestApp::with("router.print_seconds = 600\nrouter.idle_seconds = 600\n").await;
     let silent = Simulator::start(Options::default()).await.unwrap();
     let user = app.create(41).await;
     let server = json!({"id": 4, "name": "core-2", "port": silent.address().port(), "addresses": ["10.8.9.2"]});
