@@ -372,7 +372,7 @@ async fn a_letter_killed_anywhere_arrives_and_twice_only_between_the_servers_wor
         let marked = last_letter(&stage.app.app.db).await.1 == "sent";
         stage.app.step().await;
         assert_eq!(last_letter(&stage.app.app.db).await, (id, "sent".to_owned()), "step {step}");
-        // What has arrived by now arrived in order; the last one is this step's.
+        // Whatever has arrived by now is of this step.
         let mut copies = vec![sink.next()];
         copies.extend(sink.rest());
         let ids: BTreeSet<&str> = copies.iter().map(|it: &Value| it["message_id"].as_str().unwrap()).collect();

@@ -2,7 +2,8 @@
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -84,9 +85,32 @@ impl Sink {
         self.received.recv_timeout(PATIENCE).expect("a message arrives")
     }
 
-    /// Every message so far that was not asked for yet.
+    /// Every message that the server has taken over so far and that was not asked for yet. What it takes over it tells in that
+    /// order and before it says so: a letter of our own is behind all of them. Where neither TLS nor a login is wanted.
     pub fn rest(&self) -> Vec<Value> {
-        self.received.try_iter().collect()
+        self.deliver("the last one");
+        let next = || Some(self.next()).filter(|it| it["subject"] != "the last one");
+        std::iter::from_fn(next).collect()
+    }
+
+    /// A letter with that subject, by hand.
+    fn deliver(&self, subject: &str) {
+        let socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut answers = BufReader::new(&socket).lines();
+        for (says, wanted) in [
+            ("", "220"),
+            ("HELO localhost\r\n", "250"),
+            ("MAIL FROM:<test@example.net>\r\n", "250"),
+            ("RCPT TO:<test@example.net>\r\n", "250"),
+            ("DATA\r\n", "354"),
+            (&format!("Subject: {subject}\r\n\r\n.\r\n"), "250"),
+            ("QUIT\r\n", "221"),
+        ] {
+            (&socket).write_all(says.as_bytes()).unwrap();
+            let answer = answers.next().unwrap().unwrap();
+            assert!(answer.starts_with(wanted), "{says:?}: {answer}");
+        }
     }
 }
 
