@@ -217,6 +217,12 @@ async fn galera_goes_on_without_a_node_and_without_a_sidecar() {
     // One letter: it is sent while all are well.
     assert!(app.router.carry(&users[0].1, 9 * GB, 0));
     third.ok("usage-update", &app.body(1)).await;
+    until("the letter is sent", async || {
+        let sent = sql!("SELECT COUNT(*) AS n FROM mail_outbox WHERE state = 'sent'");
+        let row = app.app.db.read().await.unwrap().one(sent, vec![]).await.unwrap().unwrap();
+        row.get::<u64>("n").unwrap() == 1
+    })
+    .await;
     let letters = || first.letters() + third.letters();
     let mut keys = 0_u64;
     for round in 0..9_u64 {
