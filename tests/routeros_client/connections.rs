@@ -229,18 +229,25 @@ async fn a_connection_that_was_lost_after_it_served_is_made_again_at_once() {
 async fn a_caller_that_leaves_takes_nothing_with_it() {
     let peer = Peer::new().await;
     let router = router_of(&peer);
-    let (_, mut conn) =
-        tokio::join!(async { tokio::time::timeout(Duration::from_millis(100), secrets(&router)).await }, async {
-            let mut conn = peer.session().await;
-            let heard = conn.hear().await;
-            // The caller leaves; its print goes on.
-            assert!(!conn.hears_more().await);
-            while !conn.hears_more().await {
-                conn.row(&heard, &["=.id=*1", "=name=a"]).await;
-            }
-            conn.done(&heard).await;
-            conn
-        });
+    let bell = tokio::sync::Notify::new();
+    let leaves = async {
+        tokio::select! {
+            answer = secrets(&router) => panic!("nobody has answered: {answer:?}"),
+            () = bell.notified() => {}
+        }
+    };
+    let ((), mut conn) = tokio::join!(leaves, async {
+        let mut conn = peer.session().await;
+        let heard = conn.hear().await;
+        // The caller leaves; its print goes on.
+        bell.notify_one();
+        assert!(!conn.hears_more().await);
+        while !conn.hears_more().await {
+            conn.row(&heard, &["=.id=*1", "=name=a"]).await;
+        }
+        conn.done(&heard).await;
+        conn
+    });
     let (answer, _) = tokio::join!(profiles(&router), conn.answer("/ppp/profile/print", &[]));
     assert_eq!(answer, Ok(vec![]));
 }
