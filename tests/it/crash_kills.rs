@@ -221,21 +221,20 @@ async fn collect_and_kill(app: &TestApp, path: &str, kth: usize) -> bool {
     let carried_out = Arc::new(tokio::sync::Notify::new());
     let bell = Arc::clone(&carried_out);
     app.router.fault_at(When::nth(path, kth), Fault::call_after(move |_| bell.notify_one()));
-    let spawned = std::process::Command::new(env!("CARGO_BIN_EXE_turnpike"))
-        .args(["collect", "--config"])
-        .arg(&file)
-        .current_dir(app.folder())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    *child.lock().unwrap() = Some(spawned);
+    let mut collect = std::process::Command::new(env!("CARGO_BIN_EXE_turnpike"));
+    collect.args(["collect", "--config"]).arg(&file).current_dir(app.folder());
+    collect.stdout(Stdio::null()).stderr(Stdio::null());
+    {
+        // Held meanwhile: whoever is to kill it waits until it is known who that is.
+        let mut slot = child.lock().unwrap();
+        *slot = Some(collect.spawn().unwrap());
+    }
     let ended = tokio::task::spawn_blocking(move || {
         loop {
             if let Some(status) = child.lock().unwrap().as_mut().unwrap().try_wait().unwrap() {
                 return status.success();
             }
-            std::thread::yield_now();
+            std::thread::sleep(std::time::Duration::from_millis(5));
         }
     })
     .await
