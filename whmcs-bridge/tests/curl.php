@@ -1,8 +1,9 @@
 <?php
 
 /**
- * Stands between the bridge and curl: notes the time limits that each call sets, and can shorten them so that tests
- * of silence need not wait as long as a customer may.
+ * Stands between the bridge and curl: notes the time limits that each call sets, and can shorten the whole call's so
+ * that tests of silence need not wait as long as a customer may. The one for the connection stays: the kernel takes
+ * connections for whoever listens, and on a busy machine a short one would end a call before it has one.
  */
 
 declare(strict_types=1);
@@ -18,7 +19,6 @@ use Turnpike\Tests\Limits;
 function curl_setopt_array($curl, array $options): bool
 {
     Limits::$set[] = [$options[CURLOPT_CONNECTTIMEOUT_MS], $options[CURLOPT_TIMEOUT_MS]];
-    $options[CURLOPT_CONNECTTIMEOUT_MS] = (int) ($options[CURLOPT_CONNECTTIMEOUT_MS] / Limits::$shorten);
-    $options[CURLOPT_TIMEOUT_MS] = (int) ($options[CURLOPT_TIMEOUT_MS] / Limits::$shorten);
+    $options[CURLOPT_TIMEOUT_MS] = Limits::shortened($options[CURLOPT_TIMEOUT_MS]);
     return \curl_setopt_array($curl, $options);
 }
