@@ -90,19 +90,23 @@ final class PagesTest extends BridgeTestCase
         $this->service(44, 'Terminated');
         $month = ['month' => ['download_bytes' => 1073741824, 'upload_bytes' => 536870912],
             'last_reading_at' => gmdate('Y-m-d\TH:i:s\Z')];
+        $before = time();
         Facts::learn([
             41 => ['enabled' => true, 'balance_bytes' => 5] + $month,
             42 => ['enabled' => false, 'balance_bytes' => 0] + $month,
             43 => ['enabled' => true, 'last_reading_at' => '2020-01-31T00:00:00Z'] + $month,
             44 => ['enabled' => false, 'balance_bytes' => -1] + $month,
         ]);
+        $after = time();
         $widget = run_hook('AdminHomeWidgets')[0];
         self::assertInstanceOf(\WHMCS\Module\AbstractWidget::class, $widget);
         $data = $widget->getData();
         self::assertSame([3, 1, 1], [$data['active'], $data['blocked'], $data['used_up']]);
         $html = $widget->generateOutput($data);
         self::assertStringContainsString('<th scope="row">Traffic this month</th><td>3 GB</td>', $html);
-        self::assertStringContainsString(gmdate('Y-m-d H:i'), $html);
+        self::assertGreaterThanOrEqual($before, $data['heard']);
+        self::assertLessThanOrEqual($after, $data['heard']);
+        self::assertStringContainsString(gmdate('Y-m-d H:i', $data['heard']), $html);
         self::assertStringNotContainsString('alert', $html);
         self::assertSame([], Limits::$set);
         self::assertSame($data, json_decode((string) json_encode($data), true), 'WHMCS can cache it');
