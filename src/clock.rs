@@ -84,13 +84,15 @@ struct Seen {
     last: (DateTime<Utc>, Duration),
     /// The sum of all leaps since it began.
     leapt: Duration,
+    /// The same, forward and back alike.
+    moved: Duration,
 }
 
 impl Watch {
     /// Begins to watch.
     pub fn new(clock: Clock) -> Self {
         let last = (clock.now(), clock.ran());
-        Self { seen: Mutex::new(Seen { began: last.0, last, leapt: Duration::zero() }), clock }
+        Self { seen: Mutex::new(Seen { began: last.0, last, leapt: Duration::zero(), moved: Duration::zero() }), clock }
     }
 
     /// By how much the clock was set since the last look: forward, or back (below zero); `None`: it was not.
@@ -101,8 +103,14 @@ impl Watch {
         seen.last = now;
         (leap.abs() >= LEAP).then(|| {
             seen.leapt += leap;
+            seen.moved += leap.abs();
             leap
         })
+    }
+
+    /// How far the clock was set since the watch began, forward and back alike.
+    pub fn moved(&self) -> Duration {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).moved
     }
 
     /// When the watch began, by the clock as it went then; and how far the clock was set since, in all.
@@ -132,6 +140,7 @@ mod tests {
         clock.set(clock.now() + Duration::days(365));
         assert_eq!(watch.look(), Some(Duration::days(365)));
         assert_eq!(watch.since().1, Duration::days(365) - Duration::hours(3));
+        assert_eq!(watch.moved(), Duration::days(365) + Duration::hours(3));
         let system = Watch::new(Clock::System);
         assert_eq!(system.look(), None);
     }

@@ -153,21 +153,21 @@ impl FairUse {
     }
 
     /// Counts what was moved from `at` on, within a stretch that neither beginning cuts.
-    pub fn count(&mut self, at: DateTime<Utc>, counted: Volume) {
-        if at >= self.day_began_at {
+    pub fn count(&mut self, at: DateTime<Utc>, counted: Volume, now: DateTime<Utc>) {
+        if is_since(at, self.day_began_at, now) {
             self.daily += counted;
         }
-        if at >= self.cycle_began_at {
+        if is_since(at, self.cycle_began_at, now) {
             self.monthly += counted;
         }
     }
 
     /// The same for CDN traffic.
-    pub fn count_cdn(&mut self, at: DateTime<Utc>, bytes: Bytes) {
-        if at >= self.day_began_at {
+    pub fn count_cdn(&mut self, at: DateTime<Utc>, bytes: Bytes, now: DateTime<Utc>) {
+        if is_since(at, self.day_began_at, now) {
             self.cdn_daily += bytes;
         }
-        if at >= self.cycle_began_at {
+        if is_since(at, self.cycle_began_at, now) {
             self.cdn_monthly += bytes;
         }
     }
@@ -431,6 +431,11 @@ fn why(word: &str, full_quota: Option<Quota>) -> Result<Why> {
         (_, Some(("monthly", text))) => level(text).map(Why::Monthly),
         _ => Err(strange("why", word)),
     }
+}
+
+/// Whether it was since then. What began later than now began before our clock was set back.
+fn is_since(at: DateTime<Utc>, began: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    at >= began || began > now
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ async fn a_router_is_examined_on_request_and_each_finding_says_what_mends_it() {
 #[tokio::test]
 async fn accounts_are_found_by_everything_they_are_called_and_by_state() {
     let app = TestApp::new().await;
-    let other = json!({"client": {"id": 8, "name": "Charles 100% Babbage", "email": "charles@example.org"}, "service": {"client_id": 8}});
+    let other = json!({"client": {"id": 8, "name": "Charles 100% Babbage Öz Иван", "email": "charles@example.org"}, "service": {"client_id": 8}});
     app.hook("create", &app.body_with(52, &other)).await.ok();
     app.create(41).await;
     app.hook("admin-block", &app.body_with(41, &json!({"hook": {"reason": "abuse"}}))).await.ok();
@@ -140,6 +140,8 @@ async fn accounts_are_found_by_everything_they_are_called_and_by_state() {
         (json!([]), vec![41, 52]),
         (json!({"q": "babbage"}), vec![52]),
         (json!({"q": "100%"}), vec![52]),
+        (json!({"q": "Öz"}), vec![52]),
+        (json!({"q": "öZ иВАН"}), vec![52]),
         (json!({"q": "%"}), vec![52]),
         (json!({"q": "_"}), vec![]),
         (json!({"q": "41"}), vec![41]),

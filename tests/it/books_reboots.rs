@@ -6,7 +6,10 @@ use crate::{
 };
 use chrono::Duration;
 use serde_json::json;
-use turnpike::simulator::{Fault, When};
+use turnpike::{
+    simulator::{Fault, Options, Simulator, When},
+    work::rebuild,
+};
 
 /// A customer who dials in again after every restart.
 struct Customer {
@@ -195,6 +198,46 @@ async fn a_queue_that_went_is_brought_back_by_create() {
     app.collect().await;
     assert_eq!(app.uncharged(&one.name, booked(&app.app, 41).await), 0);
     assert_eq!(booked(&app.app, 41).await.balance, (10 * GB - 40 * MB) as i64);
+}
+
+/// A router's stand-in takes over for a week, and then the first is back, which ran all the time: what its counters show was
+/// charged before. It has run for longer than a week has passed since the stand-in was read, which no reboot explains.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_from_a_stand_in_is_not_charged_again() {
+    let app = TestApp::with("collect.sanity_factor = 1.2\n").await;
+    app.router.pass(std::time::Duration::from_secs(100 * 86_400));
+    let one = Customer::of(&app, 41).await;
+    let gigabyte = i64::try_from(GB).unwrap();
+    app.step().await;
+    one.carry(&app, GB, 0);
+    app.pass(Duration::hours(1));
+    app.step().await;
+    assert_eq!(app.balance(41).await, 9 * gigabyte);
+    let other = Simulator::start(Options::default()).await.unwrap();
+    let told = |port: u16| app.body_with(41, &json!({"server": {"port": port}}));
+    app.hook("list-accounts", &told(other.address().port())).await.ok();
+    rebuild::run(&app.app, 3, &|_| ()).await.unwrap();
+    for _ in 0..7 {
+        app.pass(Duration::days(1));
+        other.pass(std::time::Duration::from_secs(86_400));
+        app.step().await;
+    }
+    other.connect(&one.name, &one.password, "l2tp", "198.51.100.7").unwrap();
+    assert!(other.carry(&one.name, GB / 2, 0));
+    app.pass(Duration::hours(1));
+    other.pass(std::time::Duration::from_secs(3_600));
+    app.step().await;
+    let left = 9 * gigabyte - gigabyte / 2;
+    assert_eq!(app.balance(41).await, left, "of the stand-in as of any");
+    app.hook("list-accounts", &told(app.router.address().port())).await.ok();
+    app.pass(Duration::minutes(1));
+    app.step().await;
+    assert_eq!(app.balance(41).await, left, "nothing of it is new");
+    assert_eq!(app.metric("turnpike_stored{kind=\"quarantine_waiting\"}").await, 1, "a person decides");
+    one.carry(&app, MB, 0);
+    app.pass(Duration::minutes(1));
+    app.step().await;
+    assert_eq!(app.balance(41).await, left - i64::try_from(MB).unwrap(), "it goes on from there");
 }
 
 #[tokio::test(flavor = "multi_thread")]

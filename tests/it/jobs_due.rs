@@ -12,6 +12,7 @@ use turnpike::{
     params,
     simulator::{Fault, Options, Simulator, When},
     sql,
+    usage::history,
 };
 
 /// Puts a day there that is due to be forgotten.
@@ -67,6 +68,40 @@ async fn housekeeping_is_done_once_a_local_day() {
     plant(&app).await;
     app.step().await;
     assert!(!swept(&app).await);
+}
+
+/// Old days go a few services at a time, each by what its product keeps: one statement for all of them could outlast what a
+/// statement may take, and then nothing would be forgotten any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_days_are_forgotten_a_few_services_at_a_time() {
+    let app = TestApp::new().await;
+    let today = app.app.today();
+    let kept = [(41, 40), (42, 100), (43, 40)];
+    for (id, days) in kept {
+        let body = app.body_with(id, &json!({"settings": {"history_days": days.to_string()}}));
+        app.hook("create", &body).await.ok();
+        for age in [0, 39, 40, 99, 100, 4000] {
+            let put = sql!(
+                "INSERT INTO usage_day (service_id, day, down_bytes, up_bytes, counted_down_bytes, counted_up_bytes) \
+                 VALUES (?, ?, 1, 1, 1, 1)"
+            );
+            app.app.db.execute(put, params![id, today - Duration::days(age)]).await.unwrap();
+        }
+    }
+    let (mut after, mut forgotten) = (0, Vec::new());
+    loop {
+        let mut tx = app.app.db.begin().await.unwrap();
+        let Some((last, days)) = history::forget_old_days(&mut tx, today, (after, 2)).await.unwrap() else { break };
+        tx.commit().await.unwrap();
+        forgotten.push((last, days));
+        after = last;
+    }
+    assert_eq!(forgotten, [(42, 4 + 2), (43, 4)]);
+    for (id, left) in [(41, 2), (42, 4), (43, 2)] {
+        let count = sql!("SELECT COUNT(*) AS n FROM usage_day WHERE service_id = ?");
+        let row = app.app.db.read().await.unwrap().one(count, params![id]).await.unwrap().unwrap();
+        assert_eq!(row.get::<u64>("n").unwrap(), left, "{id}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -192,6 +192,42 @@ async fn the_daily_reset_is_neither_skipped_nor_doubled() {
     assert!(fair.daily.down.0 >= 5 && fair.daily.down.0 <= 30, "{:?}", fair.daily);
 }
 
+/// The machine had the wrong time for a while: the day that began then does not begin once more when its hour comes again, and
+/// what is moved meanwhile counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_does_not_begin_twice_because_the_clock_was_set_back() {
+    let app = TestApp::new().await;
+    app.plan(&gold()).await;
+    let user = app.create_on_plan(41, json!({})).await;
+    app.clock.set("2026-11-21T00:20:00Z".parse().unwrap());
+    app.step().await;
+    app.receive(&user, 12 * GB).await;
+    for back in [40, 90] {
+        app.clock.set(app.clock.now() - Duration::minutes(back));
+        app.step().await;
+    }
+    app.receive(&user, GB).await;
+    assert_eq!((app.fair(41).await.daily, app.fair(41).await.why), (Volume::new(13 * GB, 0), Why::Daily(1)));
+    while app.clock.now() < "2026-11-21T03:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().unwrap() {
+        app.pass(Duration::minutes(17));
+        app.step().await;
+    }
+    app.receive(&user, MB).await;
+    assert_eq!(app.fair(41).await.daily, Volume::new(13 * GB + MB, 0), "the day had begun");
+    assert_eq!(app.fair(41).await.monthly, Volume::new(13 * GB + MB, 0));
+    app.pass(Duration::days(1));
+    app.step().await;
+    assert_eq!(app.fair(41).await.why, Why::Full, "the next day begins");
+    // One that stood a year ahead is put right: no year without a day.
+    app.clock.set(app.clock.now() + Duration::days(365));
+    app.receive(&user, GB).await;
+    app.clock.set(app.clock.now() - Duration::days(365));
+    app.receive(&user, GB).await;
+    app.pass(Duration::days(1));
+    app.step().await;
+    assert_eq!(app.fair(41).await.daily, Volume::ZERO);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_begins_once_where_the_clocks_are_changed() {
     for (start, resets) in [

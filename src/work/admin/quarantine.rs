@@ -131,12 +131,12 @@ async fn book(
 
 /// Counts it to the day's and the cycle's CDN traffic: each day's share, of which nothing is counted elsewhere.
 fn cdn_shares(app: &App, held: &mut Held, doubt: &Doubt) -> Vec<(NaiveDate, Volume, Volume)> {
-    let fair = held.get_mut(doubt.service_id);
+    let (fair, now) = (held.get_mut(doubt.service_id), app.clock.now());
     let edges: Vec<DateTime<Utc>> = fair.iter().flat_map(|fair| [fair.day_began_at, fair.cycle_began_at]).collect();
     let pieces = days::pieces(doubt.volume, doubt.from, doubt.to, &edges, app.config.zone);
     if let Some(fair) = fair {
         for piece in &pieces {
-            fair.count_cdn(piece.at, piece.volume.total());
+            fair.count_cdn(piece.at, piece.volume.total(), now);
         }
     }
     pieces.into_iter().map(|piece| (piece.day, piece.volume, Volume::ZERO)).collect()

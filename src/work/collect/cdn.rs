@@ -174,7 +174,7 @@ fn share(
     let mut bookings: Vec<Booking> = Vec::new();
     let since = sample.since(before.booked_at, Some(before.uptime_seconds));
     for piece in days::pieces(volume, since, sample.now, &edges, app.config.zone) {
-        fair.count_cdn(piece.at, piece.volume.total());
+        fair.count_cdn(piece.at, piece.volume.total(), sample.now);
         match bookings.last_mut().filter(|it| it.day == piece.day) {
             Some(same) => same.raw += piece.volume,
             None => bookings.push(Booking { service_id, day: piece.day, raw: piece.volume, counted: Volume::ZERO }),

@@ -59,6 +59,9 @@ pub(super) struct Booked {
     pub(super) tally: Tally,
 }
 
+/// A router whose uptime grew by so much more than time passed is another one.
+const ANOTHER: Duration = Duration::days(1);
+
 /// What is known of a router's counters besides their baselines.
 pub(super) struct Past {
     /// Resets whose outcome is not known.
@@ -325,7 +328,8 @@ impl Sample<'_> {
         let intent = past.intent(account, baseline);
         let delta = self.judge(account, (counter, line), baseline, intent, tally);
         let elapsed = self.elapsed(baseline.booked_at, baseline.uptime_seconds);
-        let Some(why) = cannot_be(app, delta.volume, line, elapsed) else {
+        let another = || self.is_anothers(app, baseline).filter(|_| !delta.volume.is_zero());
+        let Some(why) = cannot_be(app, delta.volume, line, elapsed).or_else(another) else {
             return Ok(Some(delta));
         };
         tally.quarantined += 1;
@@ -333,6 +337,19 @@ impl Sample<'_> {
         let from = self.since(baseline.booked_at, baseline.uptime_seconds);
         put_aside(tx, whose, (from, self.now), (delta.volume, &why), &mut tally.uncharged).await?;
         Ok(None)
+    }
+
+    /// Why the counter is taken for another router's than the one that it was booked of: one that ran for days longer than
+    /// have passed is the one before, that this one stood in for. What it shows was booked before, up to its last reset. A
+    /// clock that was set while we watched is none.
+    fn is_anothers(&self, app: &App, baseline: &Baseline) -> Option<String> {
+        let before = baseline.uptime_seconds.filter(|before| *before <= self.uptime_seconds)?;
+        let its = i64::try_from(self.uptime_seconds - before).unwrap_or(i64::MAX);
+        let ours = (self.began - baseline.booked_at).num_seconds();
+        let watched = app.clock_watch.moved() < ANOTHER;
+        let longer = its.saturating_sub(ours) >= ANOTHER.num_seconds();
+        let why = || format!("the router ran {its} s in {ours} s: it is another one than at the last reading");
+        (sanity(app) && longer && watched).then(why)
     }
 
     fn judge(
@@ -438,6 +455,11 @@ fn differing<'a>(
         let (reading, rate) = ((*reading)?, held.rate(account.service_id)?);
         reading.shape.as_ref().filter(|shape| !shape.runs_at(rate)).map(|_| (reading.id().to_owned(), rate))
     })
+}
+
+/// Whether doubtful traffic is put aside at all.
+fn sanity(app: &App) -> bool {
+    app.config.collect.sanity_factor.is_some()
 }
 
 /// Why a line cannot have moved that much in that time.

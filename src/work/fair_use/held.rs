@@ -132,7 +132,9 @@ impl Held {
             return;
         }
         if let Some(fair) = self.get_mut(account.service_id) {
-            let elapsed = u64::try_from((to - from.max(fair.day_began_at)).num_seconds()).unwrap_or(0);
+            // A day that began later than now began before our clock was set back.
+            let began = Some(fair.day_began_at).filter(|began| *began <= to).unwrap_or(from);
+            let elapsed = u64::try_from((to - from.max(began)).num_seconds()).unwrap_or(0);
             fair.online_seconds = fair.online_seconds.saturating_add(uptime_seconds.min(elapsed));
         }
     }

@@ -17,9 +17,12 @@ use crate::{
     units::{Speed, Volume},
     usage::days,
 };
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use chrono_tz::Tz;
 use std::collections::HashMap;
+
+/// A clock that is set back by no more than this is put right; by more, it had been wrong.
+const SET_BACK: Duration = Duration::hours(26);
 
 /// See the module.
 pub(in crate::work) struct Terms {
@@ -82,9 +85,13 @@ impl Terms {
 
     /// Begins again what should have begun again by now.
     pub(in crate::work) fn bring_up_to_date(&self, account: &Account, fair: &mut FairUse) {
-        // Our clock was set back: nothing began later than now.
-        fair.day_began_at = fair.day_began_at.min(self.now);
-        fair.cycle_began_at = fair.cycle_began_at.min(self.now);
+        for began in [&mut fair.day_began_at, &mut fair.cycle_began_at] {
+            // Our clock was set back. By a little: what began then is not to begin once more when its hour comes again. By
+            // days: it had been set ahead, and would not begin for as long.
+            if *began > self.now + SET_BACK {
+                *began = self.now;
+            }
+        }
         if let Some(last) = self.reset.last_before(self.now, self.zone).filter(|last| fair.day_began_at < *last) {
             fair.begin_day(last);
         }
@@ -152,7 +159,7 @@ impl Terms {
         let mut shares: Vec<(NaiveDate, Volume, Volume)> = Vec::new();
         for piece in days::pieces(volume, from, to, &edges, self.zone) {
             let counted = hours::counted(free, piece.volume, piece.at, self.zone);
-            fair.count(piece.at, counted);
+            fair.count(piece.at, counted, self.now);
             match shares.last_mut().filter(|(day, ..)| *day == piece.day) {
                 Some((_, raw, sum)) => {
                     *raw += piece.volume;
