@@ -28,6 +28,8 @@ pub(super) struct InFlight {
     /// What is blotted out of its traps.
     pub(super) secrets: Vec<SecretString>,
     pub(super) until: Instant,
+    /// How long a zombie is borne with, whatever speaks for the router.
+    pub(super) at_last: Instant,
     pub(super) silent_after: Option<Instant>,
     rows: u64,
     bytes: u64,
@@ -39,7 +41,7 @@ pub(super) const CANCEL: &str = "/cancel";
 impl InFlight {
     pub(super) fn new(path: &'static str, kind: Kind, sink: Option<Box<dyn Sink>>, until: Instant) -> Self {
         let (traps, secrets) = (Vec::new(), Vec::new());
-        Self { path, kind, sink, traps, secrets, until, silent_after: None, rows: 0, bytes: 0 }
+        Self { path, kind, sink, traps, secrets, until, at_last: until, silent_after: None, rows: 0, bytes: 0 }
     }
 
     /// When it runs out: in all, or of silence.

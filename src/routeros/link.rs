@@ -2,8 +2,10 @@
 //!
 //! The supervisor's task reads; a task of its own writes, so that a router that stops reading while it answers cannot
 //! lock both sides up. A command ends by its `!done`, by its deadline, or with the connection. One that ran out of time
-//! is cancelled and kept as a zombie for five seconds; if it does not end then, the connection does. Until the router
-//! says anything again nothing more is sent to it: what waits goes on the next connection, unharmed.
+//! is cancelled and kept as a zombie for five seconds; if it does not end then, the connection does. But not while the
+//! router may only be slow, and come to it in its turn: while it says anything, or something else in flight has time left
+//! by its own limits, the zombie is borne with, as long as a print may take. Until the router says anything again nothing
+//! more is sent to it: what waits goes on the next connection, unharmed.
 
 use super::{
     Limits,
@@ -35,7 +37,7 @@ use zeroize::Zeroizing;
 const IN_FLIGHT: usize = 4;
 /// Requests that wait at most; further callers wait in the channel.
 const WAITING: usize = 64;
-/// How long a command that ran out of time may take to end, at most.
+/// How long a command that ran out of time may take to end, where nothing speaks for the router.
 const ZOMBIE: Duration = Duration::from_secs(5);
 /// A connection that nobody used for so long is closed.
 const IDLE: Duration = Duration::from_mins(5);
@@ -331,7 +333,8 @@ impl<'a> Link<'a> {
         for tag in late {
             let Some(command) = self.flying.get_mut(&tag) else { continue };
             let Some(sink) = command.sink.take() else {
-                return Err(End::Lost(format!("it did not end {} when told to", command.path)));
+                self.bear(tag, now)?;
+                continue;
             };
             sink.end(Err(match command.kind {
                 Kind::Write => Failure::Unknown,
@@ -348,14 +351,31 @@ impl<'a> Link<'a> {
         command.sink = None;
         command.silent_after = None;
         let zombie = ZOMBIE.min(self.limits.write);
+        let at_last = now + zombie.max(self.limits.print);
         command.until = now + zombie;
+        command.at_last = at_last;
         self.doubted = Some(now);
         if command.path != CANCEL {
             let (cancel, bytes) = Command::cancel(tag).encode();
-            let cancelling = InFlight::new(CANCEL, Kind::Read, None, now + zombie);
+            let mut cancelling = InFlight::new(CANCEL, Kind::Read, None, now + zombie);
+            cancelling.at_last = at_last;
             self.flying.insert(cancel, cancelling);
             self.write(bytes, None);
         }
+    }
+
+    /// A zombie's time is over. It gets more while the router is heard of, or something else has time left: what a page
+    /// has left takes no reading with it. A router that is really away runs out of the limits of what it was asked.
+    fn bear(&mut self, tag: Tag, now: Instant) -> Result<(), End> {
+        let zombie = ZOMBIE.min(self.limits.write);
+        let in_time = |command: &InFlight| command.sink.is_some() && command.runs_out() > now;
+        let may_come = self.heard + zombie > now || self.flying.values().any(in_time);
+        let Some(command) = self.flying.get_mut(&tag) else { return Ok(()) };
+        if !may_come || command.at_last <= now {
+            return Err(End::Lost(format!("it did not end {} when told to", command.path)));
+        }
+        command.until = (now + zombie).min(command.at_last);
+        Ok(())
     }
 }
 

@@ -16,3 +16,4 @@ mod resets;
 mod simulated;
 mod tls;
 mod writes;
+mod zombies;
