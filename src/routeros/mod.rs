@@ -35,6 +35,7 @@ mod names;
 mod queues;
 mod reading;
 mod remove;
+mod renamed;
 mod request;
 mod reset;
 mod router;
@@ -64,6 +65,7 @@ pub use marking::{Changes, Entry, Listed, MarkRule, Rule, listed, make_changes, 
 pub use queues::{QueueRow, Rates, SetRates, Shape, counter, counters, counters_and_uptime, set_rate, set_rates};
 pub use reading::{Packets, Reading};
 pub use remove::remove;
+pub use renamed::{remove_renamed, switch_off_renamed};
 pub use reset::{Reset, read_and_reset};
 pub use router::Router;
 pub use routers::{Limits, Login, Routers};

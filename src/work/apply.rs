@@ -161,6 +161,7 @@ async fn in_the_background(turn: &Turn, server: &Server, until: Instant) -> Resu
 async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]) -> Result<(), MakeError> {
     let mark = super::mark(account);
     if account.state == State::Gone || changes.iter().any(|it| it.kind == Kind::Remove) {
+        routeros::remove_renamed(router, &account.username, &mark).await?;
         return Ok(routeros::remove(router, &account.username, &mark).await?);
     }
     let switches = |it: &Pending| matches!(it.kind, Kind::Enable | Kind::Disable);
@@ -170,6 +171,9 @@ async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]
     let switched = any_switch && routeros::set_disabled(router, &account.username, &mark, !enabled).await?;
     if switched && !enabled && changes.iter().any(|it| it.kick) {
         kick_ours(router, account).await?;
+    }
+    if any_switch && !enabled {
+        routeros::switch_off_renamed(router, &account.username, &mark).await?;
     }
     // Not there to be switched off is off; everything else is brought in line as a whole.
     if !(only_switches && (switched || !enabled)) {

@@ -43,6 +43,7 @@ mod hooks_faults;
 mod hooks_page;
 mod hooks_page_live;
 mod hooks_reapply;
+mod hooks_renamed;
 mod hooks_samples;
 mod hooks_server;
 mod hostile_bytes;

@@ -1,0 +1,84 @@
+//! Secrets of ours that somebody renamed on the router: who is to be off is off (contract §§6, 9).
+
+use crate::world::TestApp;
+use turnpike::simulator::{Fault, When};
+
+const SECRETS: &str = "/ppp/secret";
+const OURS: &str = "WHMCS|Product ID:41|ada@example.net";
+
+/// A service whose customer dialled in, and once more after his secret was renamed to `vip`.
+async fn renamed() -> TestApp {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    app.router.world(|world| world.put(SECRETS, "7-41", "name", "vip"));
+    let password = app.secret("vip", "password").unwrap();
+    app.router.connect("vip", &password, "l2tp", "198.51.100.8").unwrap();
+    assert!(app.router.is_online("7-41") && app.router.is_online("vip"));
+    app.router.clear_journal();
+    app
+}
+
+fn is_off(app: &TestApp, name: &str) -> bool {
+    app.secret(name, "disabled").unwrap() == "true"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_finds_a_secret_that_was_renamed_and_ends_its_sessions() {
+    for comment in [OURS, "WHMCS|Product ID:41|before@example.net"] {
+        let app = renamed().await;
+        app.router.world(|world| world.put(SECRETS, "vip", "comment", comment));
+        for (name, comment) in [("boss", "mine"), ("7-410", "WHMCS|Product ID:410|ada@example.net"), ("vip2", "")] {
+            app.foreign(SECRETS, &[("name", name), ("password", "x"), ("comment", comment)]);
+        }
+        let account = app.hook("suspend", &app.body(41)).await.ok()["account"].clone();
+        assert_eq!(account["pending"], 0);
+        assert!(is_off(&app, "vip"), "{comment}");
+        assert!(!app.router.is_online("vip") && !app.router.is_online("7-41"), "{comment}");
+        assert!(["boss", "7-410", "vip2"].iter().all(|name| !is_off(&app, name)), "{comment}");
+        assert_eq!(app.writes(), ["/ppp/secret/set", "/ppp/active/remove", "/ppp/active/remove"]);
+        app.router.clear_journal();
+        app.hook("suspend", &app.body(41)).await.ok();
+        assert!(app.writes().is_empty());
+        // The books know him by his own name, and so he comes back.
+        app.hook("unsuspend", &app.body(41)).await.ok();
+        assert!(!is_off(&app, "7-41") && is_off(&app, "vip"));
+        // Both are his: both end, whichever is on.
+        app.router.world(|world| world.put(SECRETS, "vip", "disabled", "false"));
+        app.router.world(|world| world.put(SECRETS, "vip", "comment", OURS));
+        app.hook("admin-block", &app.body(41)).await.ok();
+        assert!(is_off(&app, "7-41") && is_off(&app, "vip"));
+        app.hook("terminate", &app.body(41)).await.ok();
+        assert!(app.secret("7-41", "name").is_none() && app.secret("vip", "name").is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_termination_takes_a_secret_that_was_renamed() {
+    let app = renamed().await;
+    app.foreign(SECRETS, &[("name", "boss"), ("password", "x"), ("comment", "mine")]);
+    let account = app.hook("terminate", &app.body(41)).await.ok()["account"].clone();
+    assert_eq!(account["pending"], 0);
+    assert!(app.secret("vip", "name").is_none() && app.queue("7-41", "name").is_none());
+    assert!(!app.router.is_online("vip") && !app.router.is_online("7-41"));
+    assert!(app.secret("boss", "name").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_is_lost_on_the_way_leaves_no_session_of_a_renamed_secret() {
+    for path in ["/ppp/secret/set", "/ppp/secret/remove", "/ppp/active/remove"] {
+        let app = renamed().await;
+        app.router.fault_at(When::at(path), Fault::ApplyAndLoseReply);
+        app.hook("terminate", &app.body(41)).await.ok();
+        assert!(app.secret("vip", "name").is_none() && !app.router.is_online("vip"), "{path}");
+        assert!(!app.router.is_online("7-41") && app.queue("7-41", "name").is_none(), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_of_somebody_else_who_has_the_new_name_too_is_left_alone() {
+    let app = renamed().await;
+    app.foreign(SECRETS, &[("name", "vip"), ("password", "x"), ("service", "pptp"), ("comment", "mine")]);
+    app.hook("suspend", &app.body(41)).await.ok();
+    assert!(app.router.is_online("vip") && !app.router.is_online("7-41"));
+    assert_eq!(app.writes(), ["/ppp/secret/set", "/ppp/active/remove"]);
+}
