@@ -45,6 +45,8 @@ pub struct Found {
     pub queue: Option<QueueRow>,
     /// Whether there is a secret of that name that is not this service's.
     pub foreign_secret: bool,
+    /// The fixed addresses of such secrets.
+    pub foreign_addresses: Vec<Ipv4Addr>,
     /// Whether there is a queue of that name that is not this service's.
     pub foreign_queue: bool,
 }
@@ -78,11 +80,14 @@ pub async fn find(router: &Router, username: &str, mark: &Mark) -> Result<Found,
     let queues = Command::print(queues::PRINT, queues::ROW).any("name", username);
     let (secrets, queues) = router.print_both((named(username), secret), (queues, queue)).await?;
     let foreign_secret = secrets.iter().any(|row| !mark.owns(&row.comment));
+    let foreign_addresses =
+        secrets.iter().filter(|row| !mark.owns(&row.comment)).filter_map(|row| row.address).collect();
     let foreign_queue = queues.iter().any(|row| !mark.owns(&row.comment));
     Ok(Found {
         secret: secrets.into_iter().find(|row| mark.owns(&row.comment)),
         queue: queues.into_iter().find(|row| mark.owns(&row.comment)),
         foreign_secret,
+        foreign_addresses,
         foreign_queue,
     })
 }

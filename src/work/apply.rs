@@ -10,7 +10,7 @@ use crate::{
     app::App,
     problem::{Code, Problem},
     router::Server,
-    routeros::{self, Router},
+    routeros::{self, Mark, Router},
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -63,7 +63,8 @@ async fn make_all(turn: &Turn, router: &Router) -> Result<(), Problem> {
 
 /// The same for a hook that answers success though the router is away, or another sidecar is at it: what could not be made
 /// stays pending, and the log says so. A router that was away a moment ago is not waited for again: WHMCS may be suspending
-/// hundreds. One that refuses is an error all the same, because waiting does not mend it.
+/// hundreds. One that refuses is an error all the same, because waiting does not mend it; but that somebody is to be off is a
+/// fact whoever has his name there.
 pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Result<(), Problem> {
     if nothing_waits(turn).await? {
         return Ok(());
@@ -73,18 +74,26 @@ pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Re
         turn.alone(until).await?;
         make_all(turn, &turn.router(server)?.within(until)).await
     };
-    match made.await {
-        Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::Busy) => {
-            tracing::warn!(
-                service.id = turn.service_id(),
-                router.name = server.told.name,
-                "a router change waits: {}",
-                problem.detail
-            );
-            Ok(())
-        }
-        outcome => outcome,
-    }
+    let problem = match made.await {
+        Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::Busy) => problem,
+        Err(problem) if problem.code == Code::NameTaken && only_blocks(turn).await? => problem,
+        outcome => return outcome,
+    };
+    let (id, name) = (turn.service_id(), &server.told.name);
+    tracing::warn!(service.id = id, router.name = name, "a router change waits: {}", problem.detail);
+    Ok(())
+}
+
+/// Whether nothing else waits than that the account be off.
+async fn only_blocks(turn: &Turn) -> Result<bool, Problem> {
+    let mut conn = turn.app().db.read().await?;
+    let changes = pending::of_service(&mut conn, turn.service_id()).await?;
+    let account = Account::find(&mut conn, turn.service_id()).await?;
+    Ok(changes.iter().all(is_switch) && account.is_some_and(|it| !it.causes.is_enabled()))
+}
+
+fn is_switch(change: &Pending) -> bool {
+    matches!(change.kind, Kind::Enable | Kind::Disable)
 }
 
 /// The same for what is in the books once and for all, such as a top-up: a router that refuses its part does not make it undone,
@@ -161,19 +170,18 @@ async fn in_the_background(turn: &Turn, server: &Server, until: Instant) -> Resu
 async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]) -> Result<(), MakeError> {
     let mark = super::mark(account);
     if account.state == State::Gone || changes.iter().any(|it| it.kind == Kind::Remove) {
-        routeros::remove_renamed(router, &account.username, &mark).await?;
-        return Ok(routeros::remove(router, &account.username, &mark).await?);
+        return Ok(remove(router, account, &mark).await?);
     }
-    let switches = |it: &Pending| matches!(it.kind, Kind::Enable | Kind::Disable);
-    let (any_switch, only_switches) = (changes.iter().any(switches), changes.iter().all(switches));
+    let (any_switch, only_switches) = (changes.iter().any(is_switch), changes.iter().all(is_switch));
     let enabled = account.causes.is_enabled();
     // Who has paid is on and who is to be off is off, whatever else of the account the router refuses.
     let switched = any_switch && routeros::set_disabled(router, &account.username, &mark, !enabled).await?;
     if switched && !enabled && changes.iter().any(|it| it.kick) {
         kick_ours(router, account).await?;
     }
+    let mut off = switched;
     if any_switch && !enabled {
-        routeros::switch_off_renamed(router, &account.username, &mark).await?;
+        off |= routeros::switch_off_renamed(router, &account.username, &mark).await?;
     }
     // Not there to be switched off is off; everything else is brought in line as a whole.
     if !(only_switches && (switched || !enabled)) {
@@ -181,10 +189,29 @@ async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]
         let wanted = super::wanted(app, account, queues)?;
         routeros::ensure(router, &wanted).await?;
     }
-    if changes.iter().any(|it| it.kick) {
+    if any_switch && !enabled && !off {
+        // Nothing of ours was there to be switched off. What has the name may be the customer's own, commented anew.
+        kick(router, account).await?;
+    } else if changes.iter().any(|it| it.kick) {
         kick_ours(router, account).await?;
     }
     Ok(())
+}
+
+/// Removes everything of the account. Where its secret has got another comment it is not ours to remove, and lets the customer
+/// in by his address: then nothing is taken that counts and limits him. A stranger of that name has another address.
+async fn remove(router: &Router, account: &Account, mark: &Mark) -> Result<(), routeros::Error> {
+    let found = routeros::find(router, &account.username, mark).await?;
+    // Once it is gone its address may be somebody else's.
+    if account.state != State::Gone && found.secret.is_none() && found.foreign_addresses.contains(&account.address) {
+        return Err(name_taken(router, account));
+    }
+    routeros::remove_renamed(router, &account.username, mark).await?;
+    routeros::remove(router, &account.username, mark).await
+}
+
+fn name_taken(router: &Router, account: &Account) -> routeros::Error {
+    routeros::Error::NameTaken { router: router.name().to_owned(), what: "secret", name: account.username.clone() }
 }
 
 /// Ends the account's sessions, unless the name is somebody else's now: then so are they.
@@ -200,8 +227,7 @@ async fn kick_ours(router: &Router, account: &Account) -> Result<(), MakeError> 
 pub(super) async fn kick(router: &Router, account: &Account) -> Result<usize, routeros::Error> {
     let found = routeros::find(router, &account.username, &super::mark(account)).await?;
     if found.foreign_secret {
-        let (router, name) = (router.name().to_owned(), account.username.clone());
-        return Err(routeros::Error::NameTaken { router, what: "secret", name });
+        return Err(name_taken(router, account));
     }
     routeros::kick(router, &account.username).await
 }

@@ -1,7 +1,13 @@
-//! Secrets of ours that somebody renamed on the router: who is to be off is off (contract §§6, 9).
+//! Secrets of ours that somebody renamed or commented anew on the router: who is to be off is off, or it is said that he is not
+//! (contract §§6, 9).
 
 use crate::world::TestApp;
-use turnpike::simulator::{Fault, When};
+use chrono::Duration;
+use serde_json::json;
+use turnpike::{
+    simulator::{Fault, When},
+    work::doctor,
+};
 
 const SECRETS: &str = "/ppp/secret";
 const OURS: &str = "WHMCS|Product ID:41|ada@example.net";
@@ -81,4 +87,47 @@ async fn a_session_of_somebody_else_who_has_the_new_name_too_is_left_alone() {
     app.hook("suspend", &app.body(41)).await.ok();
     assert!(app.router.is_online("vip") && !app.router.is_online("7-41"));
     assert_eq!(app.writes(), ["/ppp/secret/set", "/ppp/active/remove"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_meets_another_comment_waits_and_says_why() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    app.router.world(|world| world.put(SECRETS, "7-41", "comment", "paid till May"));
+    app.router.clear_journal();
+    let account = app.hook("suspend", &app.body(41)).await.ok()["account"].clone();
+    assert_eq!((&account["causes"], &account["pending"]), (&json!(["billing"]), &json!(1)));
+    for _ in 0..3 {
+        app.pass(Duration::minutes(5));
+        app.step().await;
+    }
+    assert!(app.writes().is_empty() && app.router.is_online("7-41"), "law 5: {:?}", app.writes());
+    let found = doctor::examine(&app.app, Some(3), std::time::Duration::ZERO).await.unwrap();
+    let said = |code: &str| found.iter().find(|it| it.code == code).unwrap_or_else(|| panic!("{code}: {found:#?}"));
+    assert!(said("change-fails").what.contains("7-41"), "{}", said("change-fails").what);
+    assert!(said("name-taken").what.contains("7-41"));
+    app.router.world(|world| world.put(SECRETS, "7-41", "comment", OURS));
+    app.pass(Duration::minutes(5));
+    app.step().await;
+    assert!(is_off(&app, "7-41") && !app.router.is_online("7-41"));
+    assert_eq!(app.account(41).await["pending"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_termination_that_would_leave_the_customers_own_access_open_is_refused_until_it_is_put_right() {
+    for (property, value) in [("comment", OURS), ("name", "office")] {
+        let app = TestApp::new().await;
+        app.create(41).await;
+        app.router.world(|world| world.put(SECRETS, "7-41", "comment", "paid till May"));
+        app.router.clear_journal();
+        assert_eq!(app.refused("terminate", &app.body(41)).await.1, "name-taken");
+        app.pass(Duration::minutes(5));
+        app.step().await;
+        assert!(app.writes().is_empty() && app.router.is_online("7-41"), "{:?}", app.writes());
+        assert!(app.queue("7-41", "name").is_some(), "counted and limited as long as he is let in");
+        app.router.world(|world| world.put(SECRETS, "7-41", property, value));
+        assert_eq!(app.hook("terminate", &app.body(41)).await.ok()["account"]["pending"], 0);
+        assert!(app.secret("7-41", "name").is_none() && app.queue("7-41", "name").is_none());
+        assert_eq!(app.secret("office", "name").is_some(), property == "name");
+    }
 }
