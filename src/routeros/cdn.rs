@@ -48,24 +48,20 @@ pub async fn cdn_counted(router: &Router, packet_marks: &str) -> Result<u64, Err
 }
 
 /// Brings the CDN queue in line: makes, mends, moves or removes it. `own` is the account's own queue, which is there by now:
-/// its id, and its place where it was there before. `found` are the queues of the CDN queue's name.
+/// its id, and its place where it was there before. `ours` is the CDN queue that was found; that nobody else has its name was
+/// seen before anything was changed.
 pub(super) async fn settle_cdn(
     router: &Router,
     wanted: &Wanted,
     own: (&str, Option<usize>),
-    found: &[QueueRow],
+    ours: Option<&QueueRow>,
     changed: &AtomicBool,
 ) -> Result<(), Error> {
-    let ours = found.iter().find(|row| wanted.mark.owns(&row.comment));
     match (&wanted.cdn, ours) {
         (None, None) => Ok(()),
         (None, Some(ours)) => {
             let command = Command::write("/queue/simple/remove").set(".id", &ours.id);
             note(router.write(command).await, &[changed]).map(|_| ())
-        }
-        (Some(_), None) if !found.is_empty() => {
-            let name = cdn_queue_name(&wanted.username);
-            Err(Error::NameTaken { router: router.name().to_owned(), what: "queue", name })
         }
         (Some(cdn), None) => {
             let command = Command::write("/queue/simple/add")

@@ -1,6 +1,6 @@
 //! "Ensure exists": a service's secret and queue as they should be, from whatever is there.
 //!
-//! Both names are looked at before anything is changed. The queue comes first, so that a customer who can dial in is
+//! All names are looked at before anything is changed. The queue comes first, so that a customer who can dial in is
 //! limited and counted; any cut leaves something that the next call finishes. What a lost reply or a race left behind
 //! is found by name and mark.
 
@@ -120,15 +120,19 @@ async fn once(router: &Router, wanted: &Wanted, done: &Done) -> Result<String, E
     };
     let (secrets, queues) = router.print_both((secrets, take), (queues, queue)).await?;
     let (cdn, queues): (Vec<_>, Vec<_>) = placed(queues).into_iter().partition(|row| row.name == cdn_name);
-    let taken = |what| Error::NameTaken { router: router.name().to_owned(), what, name: name.to_owned() };
+    let taken = |what, name: &str| Error::NameTaken { router: router.name().to_owned(), what, name: name.to_owned() };
     if secrets.iter().any(|(row, _)| !wanted.mark.owns(&row.comment)) {
-        return Err(taken("secret"));
+        return Err(taken("secret", name));
     }
     if queues.iter().any(|row| !wanted.mark.owns(&row.comment)) {
-        return Err(taken("queue"));
+        return Err(taken("queue", name));
+    }
+    let ours = cdn.iter().find(|row| wanted.mark.owns(&row.comment));
+    if wanted.cdn.is_some() && ours.is_none() && !cdn.is_empty() {
+        return Err(taken("queue", &cdn_name));
     }
     let id = settle_queue(router, wanted, queues.first(), done).await?;
-    settle_cdn(router, wanted, (&id, queues.first().map(|row| row.place)), &cdn, &done.changed).await?;
+    settle_cdn(router, wanted, (&id, queues.first().map(|row| row.place)), ours, &done.changed).await?;
     settle_secret(router, wanted, &secrets, done).await?;
     Ok(id)
 }

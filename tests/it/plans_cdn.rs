@@ -475,3 +475,18 @@ async fn a_profile_of_five_thousand_subnets_is_saved_from_its_page() {
     let mut conn = app.app.db.read().await.unwrap();
     assert_eq!(cdn::all(&mut conn).await.unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_finds_the_cdn_queues_name_taken_leaves_nothing_behind() {
+    let app = TestApp::new().await;
+    let id = app.cdn("Peers", "203.0.113.0/24").await;
+    app.plan(&gold(id)).await;
+    app.foreign(QUEUES, &[("name", "7-41-cdn"), ("target", "10.99.0.1/32"), ("comment", "theirs")]);
+    app.router.clear_journal();
+    let body = app.body_with(41, &json!({"settings": {"plan": "Gold", "download_mbps": "", "upload_mbps": ""}}));
+    let answer = app.hook("create", &body).await;
+    assert_eq!(answer.refusal(), (409, "name-taken", ""));
+    assert!(answer.body["detail"].as_str().unwrap().contains("7-41-cdn"), "{}", answer.body);
+    assert!(app.writes().is_empty(), "{:?}", app.writes());
+    assert!(app.queue("7-41", "name").is_none() && app.secret("7-41", "name").is_none());
+}
