@@ -147,9 +147,12 @@ impl Server {
             Some(530 | 534 | 535 | 538) => Failure::Retry(format!(
                 "the mail server {server} wants a login ({words}); correct mail.smtp username, password and tls"
             )),
-            Some(code) if is_the_recipients_fault(code, &words) => {
+            Some(500..600) if is_the_recipients_fault(&answer(error)) => {
                 Failure::Permanent(format!("the mail server {server} refused the recipient ({words})"))
             }
+            Some(500..600) => Failure::Retry(format!(
+                "the mail server {server} refused the letter ({words}); if it refuses others too, check mail.from and mail.smtp"
+            )),
             Some(_) => Failure::Retry(format!("the mail server {server} did not take the letter ({words})")),
             None if error.is_client() && has_non_ascii_recipient(message) => Failure::Permanent(format!(
                 "the mail server {server} cannot write to an address with letters beyond ASCII ({words})"
@@ -166,22 +169,23 @@ impl Server {
     }
 }
 
+/// What the server said behind the number.
+fn answer(error: &Error) -> String {
+    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+}
+
 /// Whether a refusal is about the one who should get the letter, and not about us, the server or the moment.
 ///
-/// RFC 3463's second and third number say so where they are given: 5.1.1 to 5.1.3, 5.1.6 and 5.1.10 are addresses, 5.2.1
-/// is a mailbox shut down; 5.7.x is policy towards us, 5.1.7 and 5.1.8 are our own address.
-fn is_the_recipients_fault(code: u16, words: &str) -> bool {
-    let enhanced = words.split(|c: char| c.is_whitespace() || c == '(' || c == ')').find_map(|word| {
-        let mut numbers = word.split('.').map(str::parse::<u16>);
-        match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
-            (Some(Ok(5)), Some(Ok(subject)), Some(Ok(detail)), None) => Some((subject, detail)),
-            _ => None,
+/// RFC 3463's second and third number say so, and nothing else does: 5.1.1 to 5.1.3, 5.1.6 and 5.1.10 are addresses, 5.2.1
+/// is a mailbox shut down. A bare 550 is also what Exim says of a sender that it cannot verify and of one who may not
+/// relay. The numbers begin the answer (RFC 2034): further on it may quote what somebody else said of our own address.
+fn is_the_recipients_fault(answer: &str) -> bool {
+    let mut numbers = answer.split_whitespace().next().unwrap_or_default().split('.').map(str::parse::<u16>);
+    match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
+        (Some(Ok(5)), Some(Ok(subject)), Some(Ok(detail)), None) => {
+            matches!((subject, detail), (1, 1 | 2 | 3 | 6 | 10) | (2, 1))
         }
-    });
-    match enhanced {
-        Some((1, 1 | 2 | 3 | 6 | 10) | (2, 1)) => (500..600).contains(&code),
-        Some((1, 7 | 8) | (7, _)) => false,
-        _ => matches!(code, 550 | 551 | 553 | 556),
+        _ => false,
     }
 }
 
@@ -209,25 +213,23 @@ mod tests {
 
     #[test]
     fn only_a_refusal_of_the_recipient_is_final() {
-        for (code, words) in [
-            (550, "permanent error (550): 5.1.1 no such user"),
-            (550, "permanent error (550): no such user"),
-            (551, "user not local"),
-            (553, "mailbox name not allowed"),
-            (501, "permanent error (501): 5.1.3 bad address syntax"),
-            (554, "5.2.1 mailbox disabled"),
-        ] {
-            assert!(is_the_recipients_fault(code, words), "{code} {words}");
+        for answer in ["5.1.1 no such user", "5.1.3 bad address syntax", "5.1.10 not found", "5.2.1 mailbox disabled"] {
+            assert!(is_the_recipients_fault(answer), "{answer}");
         }
-        for (code, words) in [
-            (552, "5.2.2 mailbox full"),
-            (554, "5.7.1 relay access denied"),
-            (550, "5.7.26 unauthenticated mail"),
-            (550, "5.1.8 sender address refused"),
-            (500, "command unknown"),
-            (554, "transaction failed"),
+        for answer in [
+            "5.2.2 mailbox full",
+            "5.7.1 relay access denied",
+            "5.7.26 unauthenticated mail",
+            "5.1.8 sender address refused",
+            "5.0.0 no",
+            "command unknown",
+            "no such user",
+            "relay not permitted",
+            "5.1.1.1 is on a list",
+            "Verification failed for <vpn@example.net> Response: 550 5.1.1 no such user Sender verify failed",
+            "",
         ] {
-            assert!(!is_the_recipients_fault(code, words), "{code} {words}");
+            assert!(!is_the_recipients_fault(answer), "{answer}");
         }
     }
 

@@ -40,6 +40,8 @@ enum Fault {
     NotNow,
     /// 554, which says nothing about the recipient.
     Never,
+    /// A refusal, word for word.
+    Refuse(&'static str),
     /// The letter is taken, and the connection cut.
     TakeAndCut,
     /// The letter is taken, and nothing said.
@@ -88,6 +90,7 @@ impl Server {
                 Some(Fault::Hang) => std::future::pending().await,
                 Some(Fault::NotNow) => stream.write_all(b"451 4.3.0 not now\r\n").await?,
                 Some(Fault::Never) => stream.write_all(b"554 5.3.0 not here\r\n").await?,
+                Some(Fault::Refuse(said)) => stream.write_all(format!("{said}\r\n").as_bytes()).await?,
                 Some(Fault::TakeAndCut | Fault::TakeAndHang) | None => {
                     if word == Word::Body {
                         let id = heard.lines().find_map(|line| line.strip_prefix("Message-ID: ")).unwrap();
@@ -183,4 +186,50 @@ async fn a_letter_arrives_once_whatever_word_is_lost_but_the_last() {
 async fn a_letter_that_was_taken_without_a_word_arrives_twice_under_one_id() {
     assert_eq!(copies(Word::Body, Fault::TakeAndCut).await, 2);
     assert_eq!(copies(Word::Body, Fault::TakeAndHang).await, 2);
+}
+
+/// What Exim says, which gives no code of RFC 3463, and what others say of everything but the recipient.
+const OF_OTHER_THINGS: [(Word, &str); 9] = [
+    (Word::Mail, "550 Sender verify failed"),
+    (Word::Mail, "553 sorry, that domain isn't allowed to send here"),
+    (Word::Rcpt, "550 relay not permitted"),
+    (
+        Word::Rcpt,
+        "550-Verification failed for <vpn@example.net>\r\n550-Called:   192.0.2.7\r\n550-Sent:     RCPT TO:<vpn@example.net>\r\n550-Response: 550 5.1.1 no such user\r\n550 Sender verify failed",
+    ),
+    (Word::Rcpt, "551 not local"),
+    (Word::Rcpt, "550 5.0.0 no"),
+    (Word::Data, "556 not now"),
+    (Word::Body, "550 Administrative prohibition"),
+    (Word::Body, "550 This message was classified as SPAM"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_does_not_name_the_recipient_kills_no_letter() {
+    for (word, said) in OF_OTHER_THINGS {
+        assert_eq!(copies(word, Fault::Refuse(said)).await, 1, "{word:?} {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_quoted_and_not_blamed_on_the_recipient() {
+    let (_server, port) = Server::start(Word::Rcpt, Fault::Refuse("550 relay not permitted")).await;
+    let office = Office::new().await;
+    office.queue("ada@example.net").await;
+    office.step(&mailer(Transport::Smtp(smtp(port)))).await;
+    let note = office.entry().await.note.unwrap();
+    assert!(note.contains("550") && note.contains("relay not permitted") && note.contains("mail.from"), "{note}");
+    assert!(!note.contains("refused the recipient"), "{note}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_names_the_recipient_is_final() {
+    for said in ["550 5.1.1 no such user", "550-5.1.1 The account\r\n550 5.1.1 does not exist", "554 5.2.1 disabled"] {
+        let (_server, port) = Server::start(Word::Rcpt, Fault::Refuse(said)).await;
+        let office = Office::new().await;
+        office.queue("ada@example.net").await;
+        let outcome = office.step(&mailer(Transport::Smtp(smtp(port)))).await;
+        assert_eq!(outcome, Outcome { dead: 1, ..Outcome::default() }, "{said}");
+        assert!(office.entry().await.note.unwrap().contains("refused the recipient"));
+    }
 }
