@@ -30,7 +30,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Vec<u8>, Problem> {
     // One limit for all: however many routers hang, the bridge has its answer in time.
     let until = super::deadline(super::COLLECTION);
     let runs = stream::iter(servers).map(|server| one(app, server, until)).buffered(AT_ONCE).collect::<Vec<_>>().await;
-    let (mut services, mut skipped) = (Services::default(), Vec::new());
+    let (mut services, mut skipped) = (Services::of_this_month(app), Vec::new());
     for run in runs {
         let run = run?;
         if let Some((server_id, outcome)) = &run.read {

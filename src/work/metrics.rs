@@ -12,10 +12,12 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     }
     let mut conn = app.db.read().await?;
     let names = Account::names(&mut conn, server_id).await?;
-    let months = history::in_month_of_server(&mut conn, server_id, &view::this_month(app)).await?;
+    // Said as well: WHMCS's own clock may be in another month.
+    let this_month = view::this_month(app);
+    let months = history::in_month_of_server(&mut conn, server_id, &this_month).await?;
     let total = |(service_id, username): &(u64, String)| {
         let month = months.binary_search_by_key(service_id, |(id, _)| *id).map(|at| months[at].1).unwrap_or_default();
         json!({"username": username, "download_bytes": month.down, "upload_bytes": month.up})
     };
-    Ok(json!({"accounts": names.iter().map(total).collect::<Vec<_>>()}))
+    Ok(json!({"month": this_month, "accounts": names.iter().map(total).collect::<Vec<_>>()}))
 }

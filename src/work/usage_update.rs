@@ -28,7 +28,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Vec<u8>, Problem> {
     let server = super::told_server(app, ask).await?;
     let id = server.told.id;
     let outcome = collect::run(app, id, Scope::All, until).await?;
-    let mut services = Services::default();
+    let mut services = Services::of_this_month(app);
     services.add(app, id, &outcome, |_| true).await?;
     services.end(&json!({
         "server_id": id,
@@ -43,19 +43,22 @@ pub(super) fn skipped(it: &Skipped) -> Value {
     json!({"service_id": it.service_id, "reason": it.reason})
 }
 
-/// `services` of an answer, as it is being written: the answer's first member.
-pub(super) struct Services(Vec<u8>);
-
-/// What stands before the first of them.
-const BEFORE: &[u8] = b"{\"services\":[";
-
-impl Default for Services {
-    fn default() -> Self {
-        Self(BEFORE.to_vec())
-    }
+/// `month` and `services` of an answer, as it is being written: the answer's first members.
+pub(super) struct Services {
+    /// Whose figures they are, `YYYY-MM`: one for all, and said, because WHMCS's own clock may be in another.
+    month: String,
+    text: Vec<u8>,
+    none_yet: bool,
 }
 
 impl Services {
+    /// None yet; their figures are of the month in which today falls.
+    pub(super) fn of_this_month(app: &App) -> Self {
+        let month = view::this_month(app);
+        let text = format!("{{\"month\":\"{month}\",\"services\":[").into_bytes();
+        Self { month, text, none_yet: true }
+    }
+
     /// Adds the figures of a router's services that were read, as they stand now.
     pub(super) async fn add(
         &mut self,
@@ -65,8 +68,8 @@ impl Services {
         wanted: impl Fn(&Figures) -> bool,
     ) -> Result<(), Problem> {
         let mut conn = app.db.read().await?;
-        let months = history::in_month_of_server(&mut conn, server_id, &view::this_month(app)).await?;
-        self.0.reserve(outcome.read.len() * ABOUT);
+        let months = history::in_month_of_server(&mut conn, server_id, &self.month).await?;
+        self.text.reserve(outcome.read.len() * ABOUT);
         let mut from = 0;
         loop {
             let some = figures::of_server(&mut conn, server_id, from, IN_HAND).await?;
@@ -74,10 +77,10 @@ impl Services {
             for it in chosen {
                 let month = months.binary_search_by_key(&it.service_id, |(id, _)| *id);
                 let month = month.map(|at| months[at].1).unwrap_or_default();
-                if self.0.len() > BEFORE.len() {
-                    self.0.push(b',');
+                if !std::mem::take(&mut self.none_yet) {
+                    self.text.push(b',');
                 }
-                serde_json::to_writer(&mut self.0, &view::usage(it, month)).map_err(Problem::internal)?;
+                serde_json::to_writer(&mut self.text, &view::usage(it, month)).map_err(Problem::internal)?;
             }
             match some.last() {
                 Some(last) if some.len() == IN_HAND as usize => from = last.service_id + 1,
@@ -89,8 +92,8 @@ impl Services {
     /// The whole answer: the services, and an object's other members after them.
     pub(super) fn end(mut self, others: &Value) -> Result<Vec<u8>, Problem> {
         let others = serde_json::to_vec(others).map_err(Problem::internal)?;
-        self.0.extend_from_slice(b"],");
-        self.0.extend_from_slice(others.get(1..).unwrap_or_default());
-        Ok(self.0)
+        self.text.extend_from_slice(b"],");
+        self.text.extend_from_slice(others.get(1..).unwrap_or_default());
+        Ok(self.text)
     }
 }

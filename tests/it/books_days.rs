@@ -79,14 +79,21 @@ async fn the_month_to_date_begins_anew_where_the_zones_month_turns() {
     app.pass(Duration::minutes(1));
     let usage = app.collect().await;
     assert_eq!(month(&usage["services"]), (30 * MB, 0));
+    assert_eq!(usage["month"], "2026-11");
+    assert_eq!(app.hook("metrics", &app.body(41)).await.ok()["month"], "2026-11");
     assert_eq!(usage["services"][0]["bandwidth_used_mb"], 30);
     // 29 minutes of November and 31 of December.
     assert!(app.router.carry(&user, 60 * MB, 0));
     app.pass(Duration::minutes(60));
     let usage = app.collect().await;
     assert_eq!(month(&usage["services"]), (31 * MB, 0));
+    // Whose figures they are is said, because a WHMCS in UTC is still in November.
+    assert_eq!(usage["month"], "2026-12");
+    let cron = app.hook("cron", &json!({})).await.ok();
+    assert_eq!(cron["month"], "2026-12");
     assert_eq!(usage["services"][0]["bandwidth_used_mb"], 31);
     let metrics = app.hook("metrics", &app.body(41)).await.ok();
+    assert_eq!(metrics["month"], "2026-12");
     assert_eq!(metrics["accounts"], json!([{"username": user, "download_bytes": 31 * MB, "upload_bytes": 0}]));
     let page = app.client_area(41).await;
     assert_eq!(
@@ -99,7 +106,7 @@ async fn the_month_to_date_begins_anew_where_the_zones_month_turns() {
     // A month of which nothing was read yet is nothing, not the last one.
     app.pass(Duration::days(31));
     let metrics = app.hook("metrics", &app.body(41)).await.ok();
-    assert_eq!(metrics["accounts"][0]["download_bytes"], 0);
+    assert_eq!((&metrics["month"], &metrics["accounts"][0]["download_bytes"]), (&json!("2027-01"), &json!(0)));
     assert_books_equal(&app.app).await;
 }
 

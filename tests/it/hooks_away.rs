@@ -170,14 +170,21 @@ async fn what_only_reads_the_books_does_not_need_the_router() {
     assert_eq!(page["connection"]["as_of"], as_of);
     assert_eq!(page["traffic"]["balance_bytes"], 8 * GB);
     let metrics = app.hook("metrics", &app.body(41)).await.ok();
-    assert_eq!(metrics, json!({"accounts": [{"username": "7-41", "download_bytes": GB, "upload_bytes": GB}]}));
+    assert_eq!(
+        metrics,
+        json!({"month": "2026-11", "accounts": [{"username": "7-41", "download_bytes": GB, "upload_bytes": GB}]})
+    );
     app.hook("admin-tab", &app.body(41)).await.ok();
     let saved = app.body_with(41, &json!({"settings": {"profile": "of-this-product"}}));
     let options = app.hook("options", &saved).await.ok();
     assert_eq!(options["profiles"], json!(["default", "of-this-product"]));
     assert!(options["warning"].as_str().unwrap().contains("core-1"), "{options}");
     let skipped = app.hook("cron", &json!({})).await.ok();
-    assert_eq!(skipped, json!({"services": [], "skipped": [], "mails": []}), "nobody there is collected at every run");
+    assert_eq!(
+        skipped,
+        json!({"month": "2026-11", "services": [], "skipped": [], "mails": []}),
+        "nobody there is collected at every run"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

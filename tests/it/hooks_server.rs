@@ -31,7 +31,7 @@ async fn test_connection_tells_who_answers_and_what_will_hurt() {
     assert!(warnings.contains("Assigned IP Addresses"), "{warnings}");
     assert!(app.writes().is_empty());
     let servers = app.hook("metrics", &app.body(41)).await.ok();
-    assert_eq!(servers, json!({"accounts": []}), "nothing is remembered of a form");
+    assert_eq!(servers, json!({"month": "2026-11", "accounts": []}), "nothing is remembered of a form");
     for (field, value) in [("address", json!("")), ("username", json!(""))] {
         let mut body = app.body(41);
         body["server"][field] = value.clone();
@@ -101,7 +101,7 @@ async fn usage_update_books_once_and_names_what_it_could_not_read() {
     assert_eq!(app.collect().await["services"], json!([one]), "nothing is counted twice");
     assert_eq!(app.account(42).await["balance_bytes"], 10 * GB, "no reading is not zero");
     let metrics = app.hook("metrics", &app.body(1)).await.ok();
-    let expected = json!({"accounts": [
+    let expected = json!({"month": "2026-11", "accounts": [
         {"username": "7-41", "download_bytes": 2 * GB + 1, "upload_bytes": GB},
         {"username": "7-42", "download_bytes": 0, "upload_bytes": 0},
     ]});

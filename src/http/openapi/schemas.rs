@@ -47,6 +47,10 @@ fn instant() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
+fn month() -> Value {
+    json!({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"})
+}
+
 fn day() -> Value {
     json!({"type": "string", "format": "date"})
 }
@@ -197,21 +201,21 @@ fn answers_of_hooks() -> Vec<Named> {
         (
             "collection",
             object(&json!({
-                "server_id": count(), "collected_at": instant(), "collected": count(), "services": list(&named("usage")),
-                "skipped": skipped(),
+                "server_id": count(), "collected_at": instant(), "collected": count(), "month": month(),
+                "services": list(&named("usage")), "skipped": skipped(),
             })),
         ),
         (
             "cron",
             object(&json!({
-                "services": list(&named("usage")), "skipped": list(&json!({"type": "object", "required": ["reason"]})),
+                "month": month(), "services": list(&named("usage")), "skipped": list(&json!({"type": "object", "required": ["reason"]})),
                 "mails": list(&object(&json!({"id": count(), "template": text(), "service_id": count(),
                                             "variables": {"type": "object"}}))),
             })),
         ),
         (
             "metrics",
-            object(&json!({"accounts": list(&object(&json!({
+            object(&json!({"month": month(), "accounts": list(&object(&json!({
                 "username": text(), "download_bytes": count(), "upload_bytes": count(),
             })))})),
         ),
@@ -253,7 +257,7 @@ fn page_of_the_client() -> Value {
             "next_cycle_date": or_null(&day()), "blocked_by": or_null(&word(&["quota", "billing", "admin"])),
         }))),
         "statistics": or_null(&object(&json!({
-            "days": moved("date", day()), "months": moved("month", json!({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"})),
+            "days": moved("date", day()), "months": moved("month", month()),
         }))),
         "charts": or_null(&object(&json!({"days_svg": text(), "months_svg": text()}))),
         "netflow": or_null(&named("netflow_client")),
