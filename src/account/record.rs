@@ -9,6 +9,7 @@ use super::{
 use crate::{
     db::{Conn, Error, Result, Row, Sql, Value},
     params,
+    plan::cycle::BillingCycle,
     seal::Seal,
     sheet, sql,
     units::{Bytes, Kbps, Speed},
@@ -165,6 +166,22 @@ impl Account {
     /// The cycle that it is in, as the ledger names it: by the date until which it runs.
     pub fn cycle(&self) -> String {
         self.sold.next_due_date.map_or_else(|| "none".to_owned(), |date| date.to_string())
+    }
+
+    /// Whether another cycle follows this one, and brings a packet. What is paid once, or never, is renewed by nobody: a
+    /// plan's own cycle begins its counters again and grants nothing.
+    pub fn has_next_cycle(&self) -> bool {
+        BillingCycle::parse(&self.sold.billing_cycle) != Some(BillingCycle::OneTime)
+    }
+
+    /// What the next cycle brings; `None` where none follows, and where it is unmetered.
+    pub fn next_packet(&self) -> Option<Bytes> {
+        self.settings.packet.filter(|_| self.has_next_cycle())
+    }
+
+    /// When the next cycle begins; `None` where none follows, whatever date was told before.
+    pub fn next_cycle_on(&self) -> Option<NaiveDate> {
+        self.sold.next_due_date.filter(|_| self.has_next_cycle())
     }
 
     /// Whether a balance is kept for it.

@@ -23,6 +23,8 @@ pub struct Facts<'a> {
     pub balance_bytes: i64,
     /// What a billing cycle adds.
     pub packet: Bytes,
+    /// Whether another one follows.
+    pub has_next_packet: bool,
     /// Below what balance the customer is warned; `None` where that is off.
     pub threshold: Option<Bytes>,
     /// When the next packet is due; `None` where nothing is due.
@@ -46,6 +48,9 @@ pub struct Variables {
     pub traffic_balance_gb: String,
     /// The cycle's packet in GB with four decimals.
     pub traffic_billingcycle_gb: String,
+    /// Whether no other packet follows; absent where one does, as in letters of before this was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_next_packet: bool,
     /// `YYYY-MM-DD`, or empty where nothing is due.
     pub next_due_date: String,
     /// What the customer dials; may be empty.
@@ -66,6 +71,7 @@ impl Variables {
             notification_traffic_remainder: facts.threshold.map_or_else(String::new, |b| gb.display(b.signed(), 4)),
             traffic_balance_gb: gb.four_decimals(facts.balance_bytes),
             traffic_billingcycle_gb: gb.four_decimals(facts.packet.signed()),
+            no_next_packet: !facts.has_next_packet,
             next_due_date: facts.next_due_date.map_or_else(String::new, |date| date.to_string()),
             server_address: facts.server_address.to_owned(),
             service_id: facts.service_id,
@@ -79,12 +85,14 @@ impl Variables {
         let text = |value: &str| Value::from(one_line(value));
         let balance = self.traffic_balance_gb.parse::<Decimal>().ok();
         let packet = self.traffic_billingcycle_gb.parse::<Decimal>().ok();
+        let next_packet = packet.filter(|_| !self.no_next_packet);
         let pairs = [
             ("username", text(&self.username)),
             ("client_name", text(&self.client_name)),
             ("notification_traffic_remainder", text(&self.notification_traffic_remainder)),
             ("traffic_balance_gb", text(&self.traffic_balance_gb)),
             ("traffic_billingcycle_gb", text(&self.traffic_billingcycle_gb)),
+            ("no_next_packet", Value::from(self.no_next_packet)),
             ("next_due_date", text(&self.next_due_date)),
             ("server_address", text(&self.server_address)),
             ("service_id", Value::from(self.service_id)),
@@ -94,7 +102,7 @@ impl Variables {
             ("service_server_hostname", text(&self.server_address)),
             // Derived.
             ("traffic_used_percent", used_percent(balance, packet).map_or(Value::Null, Value::from)),
-            ("traffic_after_debt_gb", after_debt(balance, packet).map_or(Value::Null, Value::from)),
+            ("traffic_after_debt_gb", after_debt(balance, next_packet).map_or(Value::Null, Value::from)),
             ("next_due_day", Value::from(day_in_words(&one_line(&self.next_due_date)))),
         ];
         let mut names = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
@@ -110,6 +118,7 @@ impl Variables {
             notification_traffic_remainder: "5".into(),
             traffic_balance_gb: "4.2000".into(),
             traffic_billingcycle_gb: "100.0000".into(),
+            no_next_packet: false,
             next_due_date: "2026-12-01".into(),
             server_address: "vpn1.example.net".into(),
             service_id: 41,
@@ -120,6 +129,7 @@ impl Variables {
             notification_traffic_remainder: String::new(),
             traffic_balance_gb: "-3.9496".into(),
             traffic_billingcycle_gb: "0.0000".into(),
+            no_next_packet: true,
             next_due_date: String::new(),
             server_address: String::new(),
             plan: None,
@@ -200,6 +210,7 @@ mod tests {
             client_name: "Ada Byron",
             balance_bytes: 4_509_715_661,
             packet: Bytes(10_737_418_240),
+            has_next_packet: true,
             threshold: Some(Bytes(5_368_709_120)),
             next_due_date: NaiveDate::from_ymd_opt(2026, 12, 1),
             server_address: "vpn1.example.net",

@@ -174,7 +174,8 @@ async fn write(
         balance_bytes: account.balance,
         packet: terms.packet.unwrap_or_default(),
         threshold: terms.threshold,
-        next_due_date: account.sold.next_due_date,
+        has_next_packet: account.has_next_cycle(),
+        next_due_date: account.next_cycle_on(),
         server_address: &server.told.hostname,
         plan: held.facts(account),
     };

@@ -236,3 +236,31 @@ async fn without_templates_nobody_is_written_to_and_the_block_stands() {
     assert_eq!(app.secret("7-41", "disabled").unwrap(), "true");
     assert_eq!(causes(&app.client_area(41).await), Some("quota"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_pays_once_is_promised_another_packet() {
+    for cycle in ["One Time", "Free Account"] {
+        let app = TestApp::new().await;
+        // The date of before, when it was paid by the month, is WHMCS's no longer, and is not said either.
+        let over = json!({"service": {"billing_cycle": cycle}, "settings": {"traffic_gb_one_time": "10"}});
+        let body = app.body_with(41, &over);
+        let made = app.hook("create", &body).await.ok();
+        app.dial(&made);
+        let page = app.hook("client-area", &body).await.ok();
+        assert_eq!(page["traffic"]["balance_bytes"], 10 * GB);
+        assert_eq!(page["traffic"]["next_cycle_bytes"], Value::Null, "{cycle}");
+        assert_eq!(page["traffic"]["next_cycle_date"], Value::Null, "{cycle}");
+        for moved in [9 * GB, 2 * GB] {
+            assert!(app.router.carry("7-41", moved, 0));
+            app.pass(Duration::hours(1));
+            app.collect().await;
+            app.step().await;
+        }
+        let mails = app.mails();
+        assert_eq!(subjects(&app), ["Traffic less than 2 GB - 7-41", "Suspension Information - 7-41"], "{cycle}");
+        for mail in &mails {
+            assert!(!mail.contains("ext packet") && !mail.contains("by itself") && !mail.contains("renewal"), "{mail}");
+            assert!(mail.contains("buy more traffic"), "{mail}");
+        }
+    }
+}

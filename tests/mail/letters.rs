@@ -15,6 +15,7 @@ fn facts() -> Facts<'static> {
         client_name: "Ada Byron",
         balance_bytes: 4_509_715_661,
         packet: Bytes(100 * BYTES),
+        has_next_packet: true,
         threshold: Some(Bytes(5 * BYTES)),
         next_due_date: chrono::NaiveDate::from_ymd_opt(2026, 12, 1),
         server_address: "vpn1.example.net",
@@ -72,9 +73,12 @@ fn the_built_in_letters_read_as_they_were_approved() {
     let deep = Facts { balance_bytes: -40 * GB, ..spent.clone() };
     let bare =
         Facts { client_name: "", next_due_date: None, server_address: "", packet: Bytes::ZERO, ..ordinary.clone() };
+    let once = Facts { has_next_packet: false, next_due_date: None, ..ordinary.clone() };
     for (shape, purpose, facts) in [
         ("threshold", Purpose::Threshold, &ordinary),
         ("threshold_with_nothing_but_the_balance", Purpose::Threshold, &bare),
+        ("threshold_of_a_single_packet", Purpose::Threshold, &once),
+        ("suspension_of_a_single_packet", Purpose::Suspension, &Facts { balance_bytes: -GB, ..once.clone() }),
         ("suspension", Purpose::Suspension, &spent),
         ("suspension_that_a_renewal_does_not_lift", Purpose::Suspension, &deep),
         ("suspension_with_nothing_but_the_balance", Purpose::Suspension, &Facts { balance_bytes: 0, ..bare.clone() }),

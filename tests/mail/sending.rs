@@ -23,6 +23,7 @@ pub fn variables(client_name: &str) -> Variables {
         client_name,
         balance_bytes: 4_509_715_661,
         packet: Bytes(10_737_418_240),
+        has_next_packet: true,
         threshold: Some(Bytes(5_368_709_120)),
         next_due_date: chrono::NaiveDate::from_ymd_opt(2026, 12, 1),
         server_address: "vpn1.example.net",

@@ -109,8 +109,8 @@ impl<'a> Traffic<'a> {
         Self {
             metered,
             balance_bytes: metered.then_some(account.balance),
-            next_cycle_bytes: account.settings.packet,
-            next_cycle_date: account.sold.next_due_date,
+            next_cycle_bytes: account.next_packet(),
+            next_cycle_date: account.next_cycle_on(),
             blocked_by: account.causes.foremost(),
             bytes_per_gb: gb.bytes(),
         }
