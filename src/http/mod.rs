@@ -364,5 +364,5 @@ async fn run(app: &App, hook: Hook, ask: &Ask) -> Result<Reply, Problem> {
         Hook::Metrics => work::metrics::run(app, ask).await,
         Hook::ListAccounts => work::list_accounts::run(app, ask).await,
     };
-    answer.map(Reply::Json)
+    answer.map(|answer| Reply::Json(work::view::with_gigabyte(app, answer)))
 }

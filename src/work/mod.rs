@@ -38,7 +38,7 @@ pub mod test_connection;
 mod turn;
 mod uncharged;
 pub mod usage_update;
-mod view;
+pub mod view;
 pub mod watch;
 
 pub use crate::account::settings::NAMES as SETTINGS;

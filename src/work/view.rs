@@ -11,7 +11,7 @@ use crate::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// The contract's `account`.
+/// The contract's `account`, but for the size of a GB (see [`with_gigabyte`]).
 pub async fn account(conn: &mut Conn, account: &Account) -> Result<Value, Problem> {
     Ok(json!({
         "service_id": account.service_id,
@@ -23,6 +23,7 @@ pub async fn account(conn: &mut Conn, account: &Account) -> Result<Value, Proble
         "upload_kbps": account.settings.speed.up,
         "metered": account.is_metered(),
         "balance_bytes": account.is_metered().then_some(account.balance),
+        "next_cycle_bytes": account.next_packet(),
         "pending": pending::count(conn, account.service_id).await?,
     }))
 }
@@ -36,6 +37,15 @@ pub async fn booked(app: &App, service_id: u64, refused: Option<String>) -> Resu
         answer["warning"] = warning.into();
     }
     Ok(answer)
+}
+
+/// An answer whose `account`, if it has one, also says how long a GB is here: WHMCS words bytes in mails that go out before
+/// it has asked for any page.
+pub fn with_gigabyte(app: &App, mut answer: Value) -> Value {
+    if let Some(account) = answer.get_mut("account").and_then(Value::as_object_mut) {
+        account.insert("bytes_per_gb".to_owned(), app.config.traffic.gb.bytes().into());
+    }
+    answer
 }
 
 /// The month in which today falls, `YYYY-MM`.

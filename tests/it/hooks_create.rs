@@ -39,6 +39,7 @@ async fn the_answer_has_its_exact_shape_and_twice_is_once() {
             "account": {
                 "service_id": 41, "username": "7-41", "address": "10.8.0.2", "enabled": true, "causes": [],
                 "download_kbps": 10_000, "upload_kbps": 5000, "metered": true, "balance_bytes": 10 * GB, "pending": 0,
+                "next_cycle_bytes": 10 * GB, "bytes_per_gb": GB,
             },
         })
     );
@@ -87,6 +88,24 @@ async fn a_foreign_name_is_refused_before_anything_is_changed_and_the_address_is
     assert_eq!((of(&made, "username"), of(&made, "dedicated_address")), ("vpn41", "10.8.0.2"));
     let named = json!({"service": {"username": "other"}});
     assert_eq!(of(&app.hook("create", &app.body_with(42, &named)).await.ok(), "username"), "other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_names_the_packet_and_the_size_of_a_gigabyte() {
+    let app = TestApp::with("traffic.gb = \"1000\"\n").await;
+    let told = |answer: &Value| {
+        let account = answer["account"].clone();
+        (account["next_cycle_bytes"].as_u64(), account["bytes_per_gb"].as_u64())
+    };
+    let monthly = app.hook("create", &app.body(41)).await.ok();
+    assert_eq!(told(&monthly), (Some(10_000_000_000), Some(1_000_000_000)));
+    let once = json!({"service": {"billing_cycle": "One Time"}, "settings": {"traffic_gb_one_time": "10"}});
+    assert_eq!(told(&app.hook("create", &app.body_with(42, &once)).await.ok()), (None, Some(1_000_000_000)));
+    let unmetered = json!({"settings": {"traffic_gb_monthly": ""}});
+    assert_eq!(told(&app.hook("create", &app.body_with(43, &unmetered)).await.ok()), (None, Some(1_000_000_000)));
+    for hook in ["suspend", "admin-tab", "terminate"] {
+        assert_eq!(told(&app.hook(hook, &app.body(41)).await.ok()), told(&monthly), "{hook}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,6 +150,15 @@ final class MailTest extends BridgeTestCase
         self::assertStringNotContainsString('another', $row->json . $row->sealed, 'keys are sealed');
     }
 
+    public function testAnAccountTellsThePacketAndTheSizeOfAGigabyte(): void
+    {
+        $told = ['balance_bytes' => 5000000000, 'next_cycle_bytes' => 10000000000, 'bytes_per_gb' => 1000000000];
+        $this->peer()->answer('renew', ['account' => $told]);
+        Kernel::command('Renew', 41);
+        $fields = $this->fields(Templates::WELCOME, 41);
+        self::assertSame(['5.0000', '10.0000'], [$fields['traffic_balance_gb'], $fields['traffic_billingcycle_gb']]);
+    }
+
     public function testWhatAMailBringsAlongStays(): void
     {
         Facts::learn([41 => ['balance_bytes' => 1]]);

@@ -6,6 +6,7 @@ namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\ClientActions;
+use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Pairing;
 use WHMCS\Module\Server\Turnpike\Signature;
 
@@ -262,6 +263,15 @@ final class SidecarTest extends BridgeTestCase
             $fields['server_address'], $fields['vpn_protocols'], $fields['vpn_l2tp_psk'], $fields['vpn_download'],
             $fields['traffic_balance_gb'], $fields['traffic_billingcycle_gb'],
         ]);
+    }
+
+    public function testTheWelcomeMailNamesThePacketRightAfterTheCreate(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        localAPI('SendEmail', ['messagename' => 'VPN Welcome', 'id' => 42]);
+        $fields = Kernel::$mails[0]['variables'];
+        self::assertSame(['1.0000', '1.0000'], [$fields['traffic_balance_gb'], $fields['traffic_billingcycle_gb']]);
+        self::assertSame(1073741824, Facts::of(42)['bytes_per_gb']);
     }
 
     public function testNetflowAccessReachesPagesAndMailsOfServicesOfAnyModule(): void

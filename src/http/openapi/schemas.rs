@@ -161,7 +161,8 @@ fn answers() -> Vec<Named> {
             object(&json!({
                 "service_id": count(), "username": text(), "address": {"type": "string", "format": "ipv4"}, "enabled": truth(),
                 "causes": causes(), "download_kbps": count(), "upload_kbps": count(), "metered": truth(),
-                "balance_bytes": or_null(&signed()), "pending": count(),
+                "balance_bytes": or_null(&signed()), "next_cycle_bytes": or_null(&count()), "bytes_per_gb": count(),
+                "pending": count(),
             })),
         ),
         (

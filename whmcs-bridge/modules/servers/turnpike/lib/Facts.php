@@ -92,7 +92,8 @@ final class Facts
      */
     public static function fromAccount(int $serviceId, Answer $answer): void
     {
-        $known = ['enabled', 'causes', 'metered', 'balance_bytes', 'download_kbps', 'upload_kbps'];
+        $known = ['enabled', 'causes', 'metered', 'balance_bytes', 'download_kbps', 'upload_kbps', 'next_cycle_bytes',
+            'bytes_per_gb'];
         $facts = array_intersect_key($answer->part('account'), array_flip($known));
         if ($facts !== []) {
             self::learn([$serviceId => $facts]);
