@@ -1,6 +1,6 @@
 //! Accounts as staff look through them: found by what they are called, by state and by cause, a page at a time.
 
-use super::causes::Causes;
+use super::{causes::Causes, record::Account};
 use crate::{
     db::{Conn, Result, Row, Value},
     params, sheet, sql,
@@ -273,6 +273,44 @@ pub async fn list(conn: &mut Conn, filter: &Filter, limit: u32, skip: u64) -> Re
 pub async fn named(conn: &mut Conn, username: &str) -> Result<Vec<u64>> {
     let sql = sql!("SELECT service_id FROM account WHERE username = ? AND state <> 'gone' ORDER BY service_id");
     conn.rows(sql, params![username]).await?.iter().map(|row| row.get("service_id")).collect()
+}
+
+/// Whose a service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The PPP user name.
+    pub username: String,
+    /// WHMCS's client.
+    pub client_id: u64,
+    /// The client's name.
+    pub client_name: String,
+    /// WHMCS's status of the service.
+    pub status: String,
+}
+
+impl From<&Account> for Owner {
+    fn from(account: &Account) -> Self {
+        let sold = &account.sold;
+        Self {
+            username: account.username.clone(),
+            client_id: sold.client_id,
+            client_name: sold.client_name.clone(),
+            status: sold.status.clone(),
+        }
+    }
+}
+
+/// Whose the services with a NetFlow record are, as far as they are ours, by service id.
+pub async fn of_netflow(conn: &mut Conn) -> Result<HashMap<u64, Owner>> {
+    let sql = sql!(
+        "SELECT a.service_id, a.username, a.client_id, a.client_name, a.status \
+         FROM netflow n JOIN account a ON a.service_id = n.service_id"
+    );
+    let owner = |row: &Row| {
+        let (username, client_id) = (row.get("username")?, row.get("client_id")?);
+        Ok(Owner { username, client_id, client_name: row.get("client_name")?, status: row.get("status")? })
+    };
+    conn.rows(sql, vec![]).await?.iter().map(|row| Ok((row.get("service_id")?, owner(row)?))).collect()
 }
 
 /// How many accounts of a router stand how.

@@ -5,6 +5,11 @@ use crate::{
     world::TestApp,
 };
 use serde_json::{Value, json};
+use turnpike::{
+    netflow::Record,
+    steps::cut_short,
+    work::admin::{self, Request},
+};
 
 /// A form for a service, filled in.
 fn filled(service: &str) -> Value {
@@ -178,4 +183,44 @@ async fn what_whmcs_says_of_a_service_of_another_module_is_believed() {
     body["service"] = json!({"id": 500, "found": true, "client_id": 12, "label": "VPS <vps1>"});
     let html = text_of(&app.send("POST", "/v1/admin/netflow", &body).await.ok()["html"]);
     assert!(html.contains("Service 500</strong>, <bdi>VPS &lt;vps1&gt;</bdi>"), "{html}");
+}
+
+/// So many records of services of another module, one group for every hundred.
+async fn thousands(app: &TestApp, many: u64) {
+    let mut tx = app.app.db.begin().await.unwrap();
+    for service_id in 1000..1000 + many {
+        let mut record = Record::new(service_id, app.app.clock.now());
+        record.group = format!("Rack {}", service_id / 100);
+        record.client_id = Some(service_id + 50_000);
+        record.save(&mut tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// The services that a page shows, first to last, and what it says of how many there are.
+async fn page(app: &TestApp, query: Value) -> (Vec<u64>, String) {
+    let request = Request::parse(ask(&query).to_string().as_bytes()).unwrap();
+    // However many records there are, the database is asked a few times for all of them.
+    let drawn = cut_short(20, Box::pin(admin::page(&app.app, admin::Name::Netflow, &request))).await;
+    let html = drawn.expect("no statement for each record").unwrap().html;
+    let shown = html.split(">Service ").skip(1).map(|it| it.split('<').next().unwrap().parse().unwrap()).collect();
+    let caption = html.split_once("<caption>").map(|(_, it)| it.split('<').next().unwrap().to_owned());
+    (shown, caption.unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_records_are_searched_and_turned_over_in_a_few_statements() {
+    let app = TestApp::new().await;
+    let username = app.create(41).await;
+    app.pressed("netflow", &json!({"add": "1"}), &filled(&username)).await;
+    thousands(&app, 3000).await;
+    let (first, caption) = page(&app, json!({})).await;
+    assert_eq!((first[0], first[1], first.len(), caption.as_str()), (41, 1000, 50, "1 to 50 of 3001"));
+    let (last, caption) = page(&app, json!({"from": "3000"})).await;
+    assert_eq!((last, caption.as_str()), (vec![3999], "3001 to 3001 of 3001"));
+    let (rack, caption) = page(&app, json!({"q": "RACK 25", "from": "50"})).await;
+    assert_eq!((rack, caption.as_str()), ((2550..2600).collect(), "51 to 100 of 100"));
+    for (q, services) in [("ada byron", vec![41]), ("7-41", vec![41]), ("52345", vec![2345]), ("2345", vec![2345])] {
+        assert_eq!(page(&app, json!({"q": q})).await.0, services, "{q}");
+    }
 }

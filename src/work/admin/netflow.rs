@@ -10,7 +10,7 @@ use super::{
 use crate::{
     account::{
         Account,
-        roll::{self, Filter},
+        roll::{self, Filter, Owner},
     },
     app::App,
     netflow::Record,
@@ -42,21 +42,15 @@ pub(super) async fn show(app: &App, request: &Request, said: Option<Flash>) -> R
 async fn list(app: &App, request: &Request, said: Option<Flash>) -> Result<Page, Problem> {
     let wanted = request.query.get("q").trim().to_lowercase();
     let answer = netflow::list(app).await?;
-    let mut rows = Vec::new();
-    let mut conn = app.db.read().await?;
-    for record in answer["records"].as_array().into_iter().flatten() {
-        let id = record["service_id"].as_u64().unwrap_or_default();
-        let account = Account::find(&mut conn, id).await?;
-        let row = row(app, record, account.as_ref());
-        if wanted.is_empty() || is_about(&row, &wanted) {
-            rows.push(row);
-        }
-    }
-    drop(conn);
-    let from = request.query.get("from").parse::<usize>().unwrap_or(0).min(rows.len());
-    let all = rows.len();
+    // In one statement: one for each record would keep whoever asks waiting, with thousands of them.
+    let owners = roll::of_netflow(&mut app.db.read().await?).await?;
+    let owner = |record: &Value| owners.get(&record["service_id"].as_u64().unwrap_or_default());
+    let records = answer["records"].as_array().into_iter().flatten();
+    let found: Vec<&Value> = records.filter(|it| wanted.is_empty() || is_about(it, owner(it), &wanted)).collect();
+    let all = found.len();
+    let from = request.query.get("from").parse::<usize>().unwrap_or(0).min(all);
     let own = json!({
-        "records": rows.into_iter().skip(from).take(ROWS).collect::<Vec<_>>(),
+        "records": found.iter().skip(from).take(ROWS).map(|it| row(app, it, owner(it))).collect::<Vec<_>>(),
         "q": request.query.get("q").trim(),
         "first": from + 1,
         "last": all.min(from + ROWS),
@@ -69,43 +63,43 @@ async fn list(app: &App, request: &Request, said: Option<Flash>) -> Result<Page,
     draw::page(app, request, (Name::Netflow, "netflow.html", "NetFlow Manager"), said, own).await
 }
 
-fn row(app: &App, record: &Value, account: Option<&Account>) -> Value {
+fn row(app: &App, record: &Value, owner: Option<&Owner>) -> Value {
     let mut row = record.clone();
-    row["account"] = account.map_or(Value::Null, |it| json!({"username": it.username, "client": it.sold.client_name}));
-    row["client_id"] = client(record, account).map_or(Value::Null, Value::from);
+    row["account"] = owner.map_or(Value::Null, |it| json!({"username": it.username, "client": it.client_name}));
+    row["client_id"] = client(record, owner).map_or(Value::Null, Value::from);
     row["updated"] =
         record["updated_at"].as_str().and_then(|at| at.parse().ok()).map_or(Value::Null, |at| figures::at(app, at));
     let notes = record["notes"].as_str().unwrap_or_default();
     let begin: String = notes.chars().take(NOTES).collect();
     row["notes_begin"] = Value::from(if begin == notes { begin } else { begin + "…" });
-    row["why"] = Value::from(why_unseen(record, account));
+    row["why"] = Value::from(why_unseen(record, owner));
     row
 }
 
 /// The client is the service's; the record's own number is for services that are not known here.
-fn client(record: &Value, account: Option<&Account>) -> Option<u64> {
-    account.map(|it| it.sold.client_id).filter(|id| *id > 0).or_else(|| record["client_id"].as_u64())
+fn client(record: &Value, owner: Option<&Owner>) -> Option<u64> {
+    owner.map(|it| it.client_id).filter(|id| *id > 0).or_else(|| record["client_id"].as_u64())
 }
 
 /// Why the customer does not see it; empty where the customer does.
-fn why_unseen(record: &Value, account: Option<&Account>) -> String {
+fn why_unseen(record: &Value, owner: Option<&Owner>) -> String {
     if let Some(why) = record["why"].as_str() {
         return why.to_owned();
     }
-    match account {
-        Some(it) if !it.sold.status.eq_ignore_ascii_case("active") && !it.sold.status.is_empty() => {
-            format!("The service is {} in WHMCS; its page shows the record while it is Active.", it.sold.status)
+    match owner {
+        Some(it) if !it.status.eq_ignore_ascii_case("active") && !it.status.is_empty() => {
+            format!("The service is {} in WHMCS; its page shows the record while it is Active.", it.status)
         }
         _ => String::new(),
     }
 }
 
-fn is_about(row: &Value, wanted: &str) -> bool {
-    let texts = ["url", "username", "group", "ip_address", "notes"].map(|name| &row[name]);
-    let texts = texts.into_iter().chain([&row["account"]["username"], &row["account"]["client"]]);
-    let found = texts.filter_map(Value::as_str).any(|text| text.to_lowercase().contains(wanted));
+fn is_about(record: &Value, owner: Option<&Owner>, wanted: &str) -> bool {
+    let said = ["url", "username", "group", "ip_address", "notes"].into_iter().filter_map(|name| record[name].as_str());
+    let names = owner.into_iter().flat_map(|it| [it.username.as_str(), it.client_name.as_str()]);
+    let found = said.chain(names).any(|text| text.to_lowercase().contains(wanted));
     let number: Option<u64> = wanted.parse().ok();
-    found || number.is_some() && [&row["service_id"], &row["client_id"]].iter().any(|id| id.as_u64() == number)
+    found || number.is_some() && [record["service_id"].as_u64(), client(record, owner)].contains(&number)
 }
 
 async fn draw_form(app: &App, request: &Request, form: Form, said: Option<Flash>) -> Result<Page, Problem> {
@@ -124,7 +118,9 @@ async fn draw_form(app: &App, request: &Request, form: Form, said: Option<Flash>
     };
     drop(conn);
     let record = match stored {
-        Some(id) if form.is_old() => Some(row(app, &netflow::get(app, id).await?, account.as_ref())),
+        Some(id) if form.is_old() => {
+            Some(row(app, &netflow::get(app, id).await?, account.as_ref().map(Owner::from).as_ref()))
+        }
         _ => None,
     };
     let service = |it: &roll::Line| json!({"id": it.service_id, "username": it.username, "client": it.client_name});
