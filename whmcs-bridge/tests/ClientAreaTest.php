@@ -162,6 +162,18 @@ final class ClientAreaTest extends BridgeTestCase
         self::assertStringContainsString('-3.95 GB', $html);
     }
 
+    public function testWhoPaysOnceIsPromisedNoRenewal(): void
+    {
+        $answer = $this->answer();
+        $answer['state'] = 'blocked';
+        $answer['traffic'] = ['blocked_by' => 'quota', 'next_cycle_bytes' => null, 'next_cycle_date' => null]
+            + $answer['traffic'];
+        $this->peer()->answer('client-area', $answer);
+        $html = $this->render(4, turnpike_ClientArea(Kernel::params(41, self::SETTINGS)));
+        self::assertStringContainsString('It comes back as soon as traffic is added.', $html);
+        self::assertStringNotContainsString('renewal', $html);
+    }
+
     /**
      * @return array<int, array{string, string}>
      */

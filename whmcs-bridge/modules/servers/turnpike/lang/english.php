@@ -59,6 +59,7 @@ return [
     'blocked_quota' => 'The VPN is blocked because the traffic balance is used up.',
     'blocked_quota_ends' => 'It comes back with the next renewal or as soon as traffic is added.',
     'blocked_quota_ends_on' => 'It comes back with the renewal on %s or as soon as traffic is added.',
+    'blocked_quota_ends_bought' => 'It comes back as soon as traffic is added.',
     'blocked_billing' => 'The VPN is blocked because of a payment that is due.',
     'blocked_billing_ends' => 'It comes back as soon as the payment has arrived.',
     'blocked_billing_link' => 'Open invoices',

@@ -60,6 +60,7 @@ return [
     'blocked_quota' => 'VPN jest zablokowany, ponieważ transfer został wyczerpany.',
     'blocked_quota_ends' => 'Zostanie odblokowany przy następnym odnowieniu albo gdy tylko dodany zostanie transfer.',
     'blocked_quota_ends_on' => 'Zostanie odblokowany przy odnowieniu dnia %s albo gdy tylko dodany zostanie transfer.',
+    'blocked_quota_ends_bought' => 'Zostanie odblokowany, gdy tylko dodany zostanie transfer.',
     'blocked_billing' => 'VPN jest zablokowany z powodu zaległej płatności.',
     'blocked_billing_ends' => 'Zostanie odblokowany, gdy tylko płatność dotrze.',
     'blocked_billing_link' => 'Otwórz faktury',
