@@ -75,7 +75,8 @@ pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Re
         make_all(turn, &turn.router(server)?.within(until)).await
     };
     let problem = match made.await {
-        Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::Busy) => problem,
+        // What is said in words that nobody knows refuses nothing, and is asked again.
+        Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::RouterStrange | Code::Busy) => problem,
         Err(problem) if problem.code == Code::NameTaken && only_blocks(turn).await? => problem,
         outcome => return outcome,
     };

@@ -28,7 +28,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         let router = app.router(&server)?.within(until);
         match create::require_profile(&router, &settings.profile, &ask.setting_path("profile")).await {
             // It cannot be asked: taken for good, and said when the router returns.
-            Err(problem) if problem.code == Code::RouterUnreachable => {}
+            Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::RouterStrange) => {}
             asked => asked?,
         }
     }

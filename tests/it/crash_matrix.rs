@@ -6,7 +6,7 @@
 //! difference. On MariaDB, where starting takes longer, every third is tried; `TURNPIKE_STRIDE` says otherwise.
 
 use crate::{
-    books_check::{assert_books_equal, booked, open_resets},
+    books_check::{assert_books_equal, assert_router_agrees, booked, open_resets},
     sink::{Sink, Wants},
     victim::{self, Begin, Death, End},
     world::{GB, MB, TestApp},
@@ -107,12 +107,13 @@ impl Stage {
         row.unwrap().get("n").unwrap()
     }
 
-    /// Nothing waits, nothing is open, all sums agree.
+    /// Nothing waits, nothing is open, all sums agree, and the router's objects are those of the books.
     async fn is_at_rest(&self, trial: &Trial) {
         let waiting = sql!("SELECT COUNT(*) AS n FROM pending WHERE service_id > ?");
         assert_eq!(self.count(waiting, 0).await, 0, "{:?}", trial.death);
         assert_eq!(open_resets(&self.app.app).await, 0, "{:?}", trial.death);
         assert_books_equal(&self.app.app).await;
+        assert_router_agrees(&self.app).await;
     }
 }
 

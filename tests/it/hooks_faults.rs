@@ -26,14 +26,36 @@ enum Mishap {
     GoneBefore,
     /// Carried out, and the router is gone.
     GoneAfter,
+    /// Answered by noise; not carried out.
+    Noise,
+    /// Answered by a word that says that it is 4 GiB long; not carried out.
+    Huge,
+    /// Carried out; answered by a word that nobody knows.
+    Unknown,
+    /// Carried out; answered without the tag that it was asked with.
+    Untagged,
     /// Never answered; not carried out.
     Hangs,
+    /// Carried out; the answer stalls.
+    Stalls,
+    /// Carried out; the answer does not end.
+    Endless,
     /// Carried out, and nothing is heard any more.
     FallsSilent,
 }
 
-const CUTS: [Mishap; 5] = [Mishap::Refused, Mishap::Lost, Mishap::Torn, Mishap::GoneBefore, Mishap::GoneAfter];
-const SILENCES: [Mishap; 2] = [Mishap::Hangs, Mishap::FallsSilent];
+const CUTS: [Mishap; 9] = [
+    Mishap::Refused,
+    Mishap::Lost,
+    Mishap::Torn,
+    Mishap::GoneBefore,
+    Mishap::GoneAfter,
+    Mishap::Noise,
+    Mishap::Huge,
+    Mishap::Unknown,
+    Mishap::Untagged,
+];
+const SILENCES: [Mishap; 4] = [Mishap::Hangs, Mishap::FallsSilent, Mishap::Stalls, Mishap::Endless];
 
 fn vanish(router: &Simulator) {
     router.fault_at(When::EveryConnection, Fault::Refuse);
@@ -51,7 +73,13 @@ impl Mishap {
                 Fault::Refuse
             }
             Self::GoneAfter => Fault::call_after(vanish),
+            Self::Noise => Fault::Garbage,
+            Self::Huge => Fault::HugeWord(u32::MAX),
+            Self::Unknown => Fault::UnknownReply,
+            Self::Untagged => Fault::Untagged,
             Self::Hangs => Fault::Hang,
+            Self::Stalls => Fault::StallAfterBytes(3),
+            Self::Endless => Fault::WithoutDone,
             Self::FallsSilent => Fault::ApplyThenSilence,
         };
         router.fault_at(When::nth("/*", nth), fault);
@@ -71,7 +99,7 @@ async fn brisk() -> TestApp {
 }
 
 /// Runs a hook with the mishap at its nth command; whether it struck, and the answer if it was a success. Anything but a
-/// success or `router-unreachable` is a failure of the test.
+/// success, `router-unreachable`, or `router-strange` where its words were, is a failure of the test.
 async fn under(app: &TestApp, mishap: Mishap, nth: usize, hook: &str, body: &Value) -> (bool, Option<Value>) {
     let before = app.router.journal().len();
     mishap.plan(&app.router, nth);
@@ -81,7 +109,11 @@ async fn under(app: &TestApp, mishap: Mishap, nth: usize, hook: &str, body: &Val
     if answer.status == 200 {
         return (struck, Some(answer.body));
     }
-    assert_eq!(answer.refusal(), (503, "router-unreachable", ""), "{hook} {mishap:?} at {nth}");
+    let refused = match mishap {
+        Mishap::Noise | Mishap::Huge | Mishap::Unknown | Mishap::Untagged => (502, "router-strange", ""),
+        _ => (503, "router-unreachable", ""),
+    };
+    assert_eq!(answer.refusal(), refused, "{hook} {mishap:?} at {nth}");
     (struck, None)
 }
 
@@ -250,4 +282,37 @@ async fn a_correction_that_uses_up_the_balance_blocks_when_the_router_returns() 
         async move { book(&app, service, (mishap, nth), ("add-traffic", over)).await }.boxed()
     })
     .await;
+}
+
+/// What lets a customer in again, likewise: whoever has paid is on once the router is back, with the balance that was answered.
+async fn let_in(app: &TestApp, service: u64, (mishap, nth): (Mishap, usize), hook: &str) -> bool {
+    let name = app.create(service).await;
+    let over = match hook {
+        "renew" => {
+            let used_up = json!({"hook": {"bytes": -(10 * GB as i64), "key": "k"}});
+            app.hook("add-traffic", &app.body_with(service, &used_up)).await.ok();
+            json!({"service": {"next_due_date": "2027-01-01"}})
+        }
+        _ => {
+            app.hook("suspend", &app.body(service)).await.ok();
+            json!({})
+        }
+    };
+    assert_eq!(app.secret(&name, "disabled").as_deref(), Some("true"));
+    let (struck, answer) = under(app, mishap, nth, hook, &app.body_with(service, &over)).await;
+    let account = answer.expect("200 whatever the router does")["account"].clone();
+    assert_eq!((&account["causes"], &account["balance_bytes"]), (&json!([]), &json!(10 * GB)), "{mishap:?} at {nth}");
+    app.pass(Duration::minutes(1));
+    app.step().await;
+    assert_eq!(app.account(service).await["pending"], 0, "{hook} {mishap:?} at {nth}");
+    assert_eq!(app.secret(&name, "disabled").as_deref(), Some("false"), "{hook} {mishap:?} at {nth}");
+    app.hook("terminate", &app.body(service)).await.ok();
+    struck
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_paid_is_let_in_when_the_router_returns() {
+    each(|app, service, mishap, nth| async move { let_in(&app, service, (mishap, nth), "renew").await }.boxed()).await;
+    each(|app, service, mishap, nth| async move { let_in(&app, service, (mishap, nth), "unsuspend").await }.boxed())
+        .await;
 }

@@ -346,10 +346,9 @@ impl Sample<'_> {
         let before = baseline.uptime_seconds.filter(|before| *before <= self.uptime_seconds)?;
         let its = i64::try_from(self.uptime_seconds - before).unwrap_or(i64::MAX);
         let ours = (self.began - baseline.booked_at).num_seconds();
-        let watched = app.clock_watch.moved() < ANOTHER;
         let longer = its.saturating_sub(ours) >= ANOTHER.num_seconds();
         let why = || format!("the router ran {its} s in {ours} s: it is another one than at the last reading");
-        (sanity(app) && longer && watched).then(why)
+        (longer && app.config.collect.sanity_factor.is_some() && app.clock_watch.moved() < ANOTHER).then(why)
     }
 
     fn judge(
@@ -455,11 +454,6 @@ fn differing<'a>(
         let (reading, rate) = ((*reading)?, held.rate(account.service_id)?);
         reading.shape.as_ref().filter(|shape| !shape.runs_at(rate)).map(|_| (reading.id().to_owned(), rate))
     })
-}
-
-/// Whether doubtful traffic is put aside at all.
-fn sanity(app: &App) -> bool {
-    app.config.collect.sanity_factor.is_some()
 }
 
 /// Why a line cannot have moved that much in that time.
