@@ -287,16 +287,13 @@ async fn a_correction_that_uses_up_the_balance_blocks_when_the_router_returns() 
 /// What lets a customer in again, likewise: whoever has paid is on once the router is back, with the balance that was answered.
 async fn let_in(app: &TestApp, service: u64, (mishap, nth): (Mishap, usize), hook: &str) -> bool {
     let name = app.create(service).await;
-    let over = match hook {
-        "renew" => {
-            let used_up = json!({"hook": {"bytes": -(10 * GB as i64), "key": "k"}});
-            app.hook("add-traffic", &app.body_with(service, &used_up)).await.ok();
-            json!({"service": {"next_due_date": "2027-01-01"}})
-        }
-        _ => {
-            app.hook("suspend", &app.body(service)).await.ok();
-            json!({})
-        }
+    let over = if hook == "renew" {
+        let used_up = json!({"hook": {"bytes": -(10 * GB as i64), "key": "k"}});
+        app.hook("add-traffic", &app.body_with(service, &used_up)).await.ok();
+        json!({"service": {"next_due_date": "2027-01-01"}})
+    } else {
+        app.hook("suspend", &app.body(service)).await.ok();
+        json!({})
     };
     assert_eq!(app.secret(&name, "disabled").as_deref(), Some("true"));
     let (struck, answer) = under(app, mishap, nth, hook, &app.body_with(service, &over)).await;
