@@ -170,6 +170,15 @@ pub async fn made(conn: &mut Conn, service_id: u64, up_to: u64) -> Result<()> {
     conn.execute(sql, params![service_id, up_to]).await.map(|_| ())
 }
 
+/// These of the service's were made; others stay.
+pub async fn these_are_made(conn: &mut Conn, service_id: u64, ids: &[u64]) -> Result<()> {
+    let sql = sql!("DELETE FROM pending WHERE service_id = ? AND id = ?");
+    for id in ids {
+        conn.execute(sql, params![service_id, *id]).await?;
+    }
+    Ok(())
+}
+
 /// They could not be made: remembered with the reason, for people to see. `refused`: the router was there and said no.
 pub async fn failed(
     conn: &mut Conn,

@@ -106,7 +106,7 @@ fn shape(name: &str) -> Shape {
         "admin-tab" => (&["service"], schemas::named("tab")),
         "metrics" => (&["server"], schemas::named("metrics")),
         "list-accounts" => (&["server"], schemas::named("accounts")),
-        "add-traffic" | "fup-reset" => (&["service"], schemas::booked_answer()),
+        "renew" | "add-traffic" | "fup-reset" => (&["service"], schemas::booked_answer()),
         _ => (&["service"], schemas::account_answer()),
     };
     Shape { needs, answer }

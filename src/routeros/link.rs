@@ -369,7 +369,9 @@ impl<'a> Link<'a> {
     fn bear(&mut self, tag: Tag, now: Instant) -> Result<(), End> {
         let zombie = ZOMBIE.min(self.limits.write);
         let in_time = |command: &InFlight| command.sink.is_some() && command.runs_out() > now;
-        let may_come = self.heard + zombie > now || self.flying.values().any(in_time);
+        // Where zombies have taken every place, only what may still be answered speaks for them: a hook waits for a place.
+        let heard = self.heard + zombie > now && self.flying.len() < IN_FLIGHT;
+        let may_come = heard || self.flying.values().any(in_time);
         let Some(command) = self.flying.get_mut(&tag) else { return Ok(()) };
         if !may_come || command.at_last <= now {
             return Err(End::Lost(format!("it did not end {} when told to", command.path)));

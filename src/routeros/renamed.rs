@@ -1,7 +1,8 @@
 //! Secrets of a service under another name than its own: somebody renamed or copied them on the router, and left the mark.
 //!
-//! Ours is what bears the mark, whatever its name: whoever is to be off is off under every name, and nothing of an ended
-//! service lets anybody in. Nobody is let in under another name by us.
+//! Ours is what bears the mark and gives the service's address, whatever its name: whoever is to be off is off under every
+//! name, and nothing of an ended service lets anybody in. By the mark alone it could be another WHMCS's, with the same prefix
+//! and a service of the same number. Nobody is let in under another name by us.
 
 use super::{
     Error, Mark, Router, SecretRow,
@@ -10,18 +11,22 @@ use super::{
     sessions::kick,
     wanted::settle,
 };
+use std::net::Ipv4Addr;
+
+/// A service's own user name and address.
+pub type Own<'a> = (&'a str, Ipv4Addr);
 
 /// What a print of all secrets reads of each.
-const MARKED: &str = ".id,name,disabled,comment";
+const MARKED: &str = ".id,name,remote-address,disabled,comment";
 
 /// Switches off what lets the service's customer in under another name, and ends the sessions of that name. False where there
 /// is nothing of the kind.
 ///
 /// # Errors
 /// Any [`Error`]; the same call again finishes the work.
-pub async fn switch_off_renamed(router: &Router, username: &str, mark: &Mark) -> Result<bool, Error> {
+pub async fn switch_off_renamed(router: &Router, own: Own<'_>, mark: &Mark) -> Result<bool, Error> {
     let renamed = settle(router, |router| async move {
-        let renamed = find(&router, username, mark).await?;
+        let renamed = find(&router, own, mark).await?;
         let on: Vec<_> = renamed.iter().filter(|row| !row.disabled).map(|row| row.id.as_str()).collect();
         if !on.is_empty() {
             let command = Command::write(secrets::SET).set(".id", &on.join(",")).switch("disabled", true);
@@ -43,12 +48,12 @@ pub async fn switch_off_renamed(router: &Router, username: &str, mark: &Mark) ->
 ///
 /// # Errors
 /// Any [`Error`]; the same call again finishes the work.
-pub async fn remove_renamed(router: &Router, username: &str, mark: &Mark) -> Result<(), Error> {
-    if !switch_off_renamed(router, username, mark).await? {
+pub async fn remove_renamed(router: &Router, own: Own<'_>, mark: &Mark) -> Result<(), Error> {
+    if !switch_off_renamed(router, own, mark).await? {
         return Ok(());
     }
     settle(router, |router| async move {
-        let renamed = find(&router, username, mark).await?;
+        let renamed = find(&router, own, mark).await?;
         let ids: Vec<_> = renamed.iter().map(|row| row.id.as_str()).collect();
         if !ids.is_empty() {
             router.write(Command::write("/ppp/secret/remove").set(".id", &ids.join(","))).await?;
@@ -58,7 +63,7 @@ pub async fn remove_renamed(router: &Router, username: &str, mark: &Mark) -> Res
     .await
 }
 
-async fn find(router: &Router, username: &str, mark: &Mark) -> Result<Vec<SecretRow>, Error> {
+async fn find(router: &Router, (username, address): Own<'_>, mark: &Mark) -> Result<Vec<SecretRow>, Error> {
     let mut ours = router.print(secrets::named(username).any("comment", &mark.comment()), secret).await?;
     ours.retain(|row| mark.owns(&row.comment));
     if ours.is_empty() {
@@ -67,7 +72,7 @@ async fn find(router: &Router, username: &str, mark: &Mark) -> Result<Vec<Secret
         let take = move |row: &super::wire::Row<'_>| Ok(secret(row)?.filter(|row| whose.owns(&row.comment)));
         ours = router.print(Command::print(secrets::PRINT, MARKED), take).await?;
     }
-    ours.retain(|row| row.name != username);
+    ours.retain(|row| row.name != username && row.address == Some(address));
     Ok(ours)
 }
 

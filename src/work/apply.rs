@@ -46,7 +46,11 @@ async fn make_all(turn: &Turn, router: &Router) -> Result<(), Problem> {
     let (Some(account), Some(last)) = (account, changes.last()) else { return Ok(()) };
     // It may have been decided by somebody who still waits for the disk.
     app.db.settled().await?;
-    match make(app, router, &account, &changes).await {
+    let made = async {
+        let rest = switched_first(turn, router, &account, &changes).await?;
+        make(app, router, &account, rest.as_deref().unwrap_or(&changes)).await
+    };
+    match made.await {
         Ok(()) => finish(turn, &account, &changes, last.id).await,
         Err(error) => {
             let problem = error.for_profile(&account.settings.profile);
@@ -77,7 +81,7 @@ pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Re
     let problem = match made.await {
         // What is said in words that nobody knows refuses nothing, and is asked again.
         Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::RouterStrange | Code::Busy) => problem,
-        Err(problem) if problem.code == Code::NameTaken && only_blocks(turn).await? => problem,
+        Err(problem) if problem.code == Code::NameTaken && is_to_be_off(turn).await? => problem,
         outcome => return outcome,
     };
     let (id, name) = (turn.service_id(), &server.told.name);
@@ -85,12 +89,18 @@ pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Re
     Ok(())
 }
 
-/// Whether nothing else waits than that the account be off.
-async fn only_blocks(turn: &Turn) -> Result<bool, Problem> {
+/// Whether it waits that the account be off.
+async fn is_to_be_off(turn: &Turn) -> Result<bool, Problem> {
     let mut conn = turn.app().db.read().await?;
     let changes = pending::of_service(&mut conn, turn.service_id()).await?;
     let account = Account::find(&mut conn, turn.service_id()).await?;
-    Ok(changes.iter().all(is_switch) && account.is_some_and(|it| !it.causes.is_enabled()))
+    Ok(changes.iter().any(is_switch) && account.is_some_and(|it| !it.causes.is_enabled()))
+}
+
+/// Whether the account is on or off on the router as it should be, whatever else of it waits or is refused.
+pub(super) async fn is_switched(turn: &Turn) -> Result<bool, Problem> {
+    let mut conn = turn.app().db.read().await?;
+    Ok(!pending::of_service(&mut conn, turn.service_id()).await?.iter().any(is_switch))
 }
 
 fn is_switch(change: &Pending) -> bool {
@@ -168,6 +178,28 @@ async fn in_the_background(turn: &Turn, server: &Server, until: Instant) -> Resu
     make_all(turn, &turn.router(server)?.patient().within(until)).await
 }
 
+/// Who is to be on or off is so before anything else of the account is tried, and that is written down: what the router
+/// refuses of the rest keeps nobody out, and nobody in. What is left then; None where there is nothing to be parted.
+async fn switched_first(
+    turn: &Turn,
+    router: &Router,
+    account: &Account,
+    changes: &[Pending],
+) -> Result<Option<Vec<Pending>>, MakeError> {
+    let (switches, rest): (Vec<Pending>, Vec<Pending>) = changes.iter().cloned().partition(is_switch);
+    let ends = account.state == State::Gone || rest.iter().any(|it| it.kind == Kind::Remove);
+    if ends || switches.is_empty() || rest.is_empty() {
+        return Ok(None);
+    }
+    make(turn.app(), router, account, &switches).await?;
+    let ids: Vec<u64> = switches.iter().map(|it| it.id).collect();
+    let written: Result<(), Problem> = crate::in_tx!(turn.app().db, tx => {
+        turn.holds(&mut tx).await?;
+        pending::these_are_made(&mut tx, turn.service_id(), &ids).await.map_err(Problem::from)
+    });
+    written.map(|()| Some(rest)).map_err(MakeError::from)
+}
+
 async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]) -> Result<(), MakeError> {
     let mark = super::mark(account);
     if account.state == State::Gone || changes.iter().any(|it| it.kind == Kind::Remove) {
@@ -182,7 +214,7 @@ async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]
     }
     let mut off = switched;
     if any_switch && !enabled {
-        off |= routeros::switch_off_renamed(router, &account.username, &mark).await?;
+        off |= routeros::switch_off_renamed(router, (&account.username, account.address), &mark).await?;
     }
     // Not there to be switched off is off; everything else is brought in line as a whole.
     if !(only_switches && (switched || !enabled)) {
@@ -207,7 +239,7 @@ async fn remove(router: &Router, account: &Account, mark: &Mark) -> Result<(), r
     if account.state != State::Gone && found.secret.is_none() && found.foreign_addresses.contains(&account.address) {
         return Err(name_taken(router, account));
     }
-    routeros::remove_renamed(router, &account.username, mark).await?;
+    routeros::remove_renamed(router, (&account.username, account.address), mark).await?;
     routeros::remove(router, &account.username, mark).await
 }
 

@@ -44,7 +44,13 @@ pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem>
         account.save(&mut tx, now).await?;
         settle::switch(&mut tx, &account, was_enabled, now).await
     })?;
-    apply::or_later(&turn, &server, until).await?;
+    match apply::or_later(&turn, &server, until).await {
+        // What is refused is another change that waits for this account: it is told of where it was decided.
+        Err(problem) if apply::is_switched(&turn).await? => {
+            tracing::warn!(service.id = service_id, "a router change is refused: {}", problem.told());
+        }
+        outcome => outcome?,
+    }
     let mut conn = app.db.read().await?;
     let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
     Ok(json!({"account": view::account(&mut conn, &account).await?}))

@@ -72,7 +72,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     if let Some(pool) = super::fair_use::sold_here(app, ask, &wish.settings, server.told.id).await? {
         wish.space = pool_space(&router, &pool, &ask.setting_path("plan")).await?;
     }
-    let Intended { account, last } = loop {
+    let Intended { account, last, was_metered } = loop {
         let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
         // None: others were faster with all of them.
         if let Some(intended) = intend(app, (&turn, &server), &wish, &free).await? {
@@ -87,7 +87,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         Err(error) => return Err(error.for_profile(&account.settings.profile)),
         Ok(counter) => counter,
     };
-    let made = crate::in_tx!(app.db, tx => made(app, &mut tx, (&turn, &server), (&counter, last)).await)?;
+    let made = crate::in_tx!(app.db, tx => made(app, &mut tx, (&turn, &server), (&counter, last, was_metered)).await)?;
     if made.begins {
         let mut uncharged = Uncharged::default();
         uncharged.add(Cause::Begin, Some(counter.volume.total()));
@@ -268,6 +268,8 @@ struct Intended {
     account: Account,
     /// The latest change that is in it.
     last: u64,
+    /// It lived and had a packet to live on before.
+    was_metered: bool,
 }
 
 /// Writes the intent: who, what, which name and address. The address is unique per router; `None` where others have
@@ -287,6 +289,7 @@ async fn intend(
         let fresh = || Account::new(service_id, server.told.id, wish.sold.clone(), settings.clone());
         let mut account = known.unwrap_or_else(fresh);
         let (begins, was_on_plan) = (account.state != State::Made, account.settings.plan.is_some());
+        let was_metered = !begins && account.is_metered();
         if account.state == State::Gone {
             account.causes = Causes { quota: account.causes.quota, quota_at: account.causes.quota_at, ..Causes::default() };
             account.username = String::new();
@@ -326,7 +329,7 @@ async fn intend(
             pending::decide(&mut tx, (server.told.id, service_id), pending::Kind::Change, moved, now).await?;
         }
         let last = pending::last(&mut tx, service_id).await?;
-        Ok(Some(Intended { account, last }))
+        Ok(Some(Intended { account, last, was_metered }))
     })
 }
 
@@ -394,14 +397,14 @@ async fn made(
     app: &App,
     tx: &mut crate::db::Tx,
     (turn, server): (&Turn, &Server),
-    (counter, last): (&Counter, u64),
+    (counter, last, was_metered): (&Counter, u64, bool),
 ) -> Result<Made, Problem> {
     let (now, service_id) = (app.clock.now(), turn.service_id());
     let account = Account::find_locked(tx, service_id).await?;
     turn.holds(tx).await?;
     let mut account = account.ok_or_else(|| Problem::internal("an account just written is not there"))?;
-    // Made once more for a due date that staff has moved, it has had its packet.
-    let has_packet = account.state == State::Made && ledger::has(tx, service_id, Kind::Packet).await?;
+    // Made once more for a due date that staff has moved, it has had its packet; but one that becomes metered has not.
+    let has_packet = was_metered && ledger::has(tx, service_id, Kind::Packet).await?;
     account.state = State::Made;
     account.made_at = account.made_at.or(Some(now));
     // WHMCS told how it was before; Active is what it makes of our success. A suspended one that is re-applied stays so.

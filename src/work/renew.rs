@@ -11,7 +11,7 @@ use crate::{
     usage::ledger::{self, Kind},
 };
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
@@ -44,10 +44,8 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         held.renewed(&mut tx, service_id, due).await?;
         settle::settle_held(app, &mut tx, &server, (&mut account, &mut held), now).await
     })?;
-    apply::or_later(&turn, &server, until).await?;
-    let mut conn = app.db.read().await?;
-    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
-    Ok(json!({"account": view::account(&mut conn, &account).await?}))
+    let refused = apply::or_said(&turn, &server, until).await?;
+    view::booked(app, service_id, refused).await
 }
 
 /// What was left over goes, once per due date, and only if that date's packet is still to come.

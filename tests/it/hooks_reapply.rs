@@ -115,3 +115,52 @@ async fn what_is_booked_is_answered_as_booked_although_the_router_refuses() {
     assert_eq!(app.hook("add-traffic", &top_up).await.ok()["warning"], Value::Null);
     assert_eq!(app.balance(41).await, 1_000_000_000);
 }
+
+/// Something that the router refuses of an account keeps nobody in who is to be out, and nobody out who has paid, and WHMCS is
+/// told that it is so: it lets nobody in again whom it does not take for suspended.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_of_the_rest_stands_in_no_switchs_way() {
+    let app = TestApp::new().await;
+    let user = app.create(41).await;
+    let trap = Fault::Trap("failure: not now".into(), None);
+    app.router.fault_at(When::every("/queue/simple/set"), trap);
+    let other = app.body_with(41, &json!({"settings": {"download_mbps": "20"}}));
+    assert_eq!(app.hook("change-package", &other).await.status, 502);
+    for (hook, off) in
+        [("suspend", "true"), ("unsuspend", "false"), ("admin-block", "true"), ("admin-unblock", "false")]
+    {
+        let account = app.hook(hook, &app.body(41)).await.ok()["account"].clone();
+        assert_eq!(account["pending"], 1, "{hook}: the other package is still to be made");
+        assert_eq!(app.secret(&user, "disabled").unwrap(), off, "{hook}");
+    }
+    app.hook("suspend", &app.body(41)).await.ok();
+    let used_up = json!({"hook": {"bytes": -(10 * GB as i64), "key": "k"}});
+    app.hook("add-traffic", &app.body_with(41, &used_up)).await.ok();
+    app.hook("unsuspend", &app.body(41)).await.ok();
+    assert_eq!(app.secret(&user, "disabled").unwrap(), "true", "its balance is used up");
+    let paid = app.body_with(41, &json!({"service": {"next_due_date": "2027-01-01"}}));
+    let answer = app.hook("renew", &paid).await.ok();
+    assert!(answer["warning"].as_str().is_some(), "{answer}");
+    assert_eq!(app.secret(&user, "disabled").unwrap(), "false", "who has paid is in");
+    app.router.clear_faults();
+    app.pass(Duration::hours(1));
+    app.step().await;
+    assert_eq!(app.account(41).await["pending"], 0);
+    assert_eq!(app.queue(&user, "max-limit").unwrap(), "5000000/20000000");
+}
+
+/// Metered, then not, then metered again by Re-apply: there is a packet to live on.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_becomes_metered_by_a_create_has_a_packet() {
+    let app = TestApp::new().await;
+    let user = app.create(41).await;
+    let used_up = json!({"hook": {"bytes": -(10 * GB as i64), "key": "k"}});
+    app.hook("add-traffic", &app.body_with(41, &used_up)).await.ok();
+    let free = json!({"settings": {"traffic_gb_monthly": ""}});
+    app.hook("create", &app.body_with(41, &free)).await.ok();
+    assert_eq!(app.secret(&user, "disabled").unwrap(), "false");
+    let metered = json!({"service": {"next_due_date": "2027-02-01"}});
+    app.hook("create", &app.body_with(41, &metered)).await.ok();
+    assert_eq!(app.balance(41).await, i64::try_from(10 * GB).unwrap());
+    assert_eq!(app.secret(&user, "disabled").unwrap(), "false");
+}

@@ -131,3 +131,24 @@ async fn a_termination_that_would_leave_the_customers_own_access_open_is_refused
         assert_eq!(app.secret("office", "name").is_some(), property == "name");
     }
 }
+
+/// Another WHMCS may sell on the same router, with the same prefix and a service of the same number: what bears its mark has
+/// another address, and is not touched although nothing of ours is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_whmcs_has_under_the_same_mark_is_left_alone() {
+    let app = TestApp::new().await;
+    let user = app.create(41).await;
+    let theirs = [
+        ("name", "theirs"),
+        ("password", "x"),
+        ("remote-address", "10.77.0.9"),
+        ("comment", "WHMCS|Product ID:41|bob@example.org"),
+    ];
+    app.foreign(SECRETS, &theirs);
+    app.router.connect("theirs", "x", "l2tp", "198.51.100.9").unwrap();
+    app.router.world(|world| assert!(world.remove_row(SECRETS, &user)));
+    app.hook("suspend", &app.body(41)).await.ok();
+    app.hook("terminate", &app.body(41)).await.ok();
+    assert_eq!(app.secret("theirs", "disabled").as_deref(), Some("false"));
+    assert!(app.router.is_online("theirs"));
+}

@@ -263,7 +263,8 @@ final class Page
         $cause = in_array($cause, ['quota', 'billing'], true) ? $cause : 'admin';
         $day = $traffic['next_cycle_date'] ?? null;
         // Paid for once: no renewal brings anything.
-        $isLast = array_key_exists('next_cycle_bytes', $traffic) && $traffic['next_cycle_bytes'] === null;
+        $isLast = ($traffic['metered'] ?? null) === true
+            && array_key_exists('next_cycle_bytes', $traffic) && $traffic['next_cycle_bytes'] === null;
         $ends = $this->lang->get("blocked_{$cause}_ends");
         if ($cause === 'quota' && is_string($day) && $day !== '') {
             $ends = $this->lang->get('blocked_quota_ends_on', $day);
