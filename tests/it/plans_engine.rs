@@ -723,13 +723,18 @@ async fn who_is_off_is_off_and_who_has_paid_is_on_though_the_router_refuses_the_
     app.router.fault_at(When::every(SET), Fault::Trap("failure: unknown queue type".into(), None));
     let other = app.plan_body(41, json!({"download_mbps": "7"}));
     assert_eq!(app.hook("change-package", &other).await.code(), "router-refused");
-    assert_eq!(app.hook("suspend", &app.body(41)).await.code(), "router-refused");
+    // What was asked for is made, so that WHMCS takes the service for suspended, and lets it in again when it is paid.
+    assert_eq!(app.hook("suspend", &app.body(41)).await.ok()["account"]["causes"], json!(["billing"]));
     let disabled = || app.router.world(|world| world.get("/ppp/secret", &user, "disabled")).unwrap();
     assert_eq!((disabled().as_str(), app.router.is_online(&user)), ("true", false), "suspended all the same");
-    assert_eq!(app.hook("unsuspend", &app.body(41)).await.code(), "router-refused");
+    assert_ne!(app.hook("unsuspend", &app.body(41)).await.ok()["account"]["pending"], 0);
     assert_eq!(disabled(), "false", "paid, and not kept out by a queue");
+    app.router.fault_at(When::every("/ppp/secret/set"), Fault::Trap("failure: not now".into(), None));
+    assert_eq!(app.hook("suspend", &app.body(41)).await.code(), "router-refused", "what is not made is not said to be");
+    app.hook("unsuspend", &app.body(41)).await.ok();
     app.router.clear_faults();
-    app.pass(Duration::minutes(1));
+    // What was refused so often is tried again later.
+    app.pass(Duration::hours(1));
     app.step().await;
     assert_eq!((app.max_limit(&user), &app.account(41).await["pending"]), ("2000000/7000000".into(), &json!(0)));
 }
