@@ -72,7 +72,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     if let Some(pool) = super::fair_use::sold_here(app, ask, &wish.settings, server.told.id).await? {
         wish.space = pool_space(&router, &pool, &ask.setting_path("plan")).await?;
     }
-    let Intended { account, last, was_metered } = loop {
+    let Intended { account, last } = loop {
         let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
         // None: others were faster with all of them.
         if let Some(intended) = intend(app, (&turn, &server), &wish, &free).await? {
@@ -87,7 +87,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         Err(error) => return Err(error.for_profile(&account.settings.profile)),
         Ok(counter) => counter,
     };
-    let made = crate::in_tx!(app.db, tx => made(app, &mut tx, (&turn, &server), (&counter, last, was_metered)).await)?;
+    let made = crate::in_tx!(app.db, tx => made(app, &mut tx, (&turn, &server), (&counter, last)).await)?;
     if made.begins {
         let mut uncharged = Uncharged::default();
         uncharged.add(Cause::Begin, Some(counter.volume.total()));
@@ -268,8 +268,6 @@ struct Intended {
     account: Account,
     /// The latest change that is in it.
     last: u64,
-    /// It lived and had a packet to live on before.
-    was_metered: bool,
 }
 
 /// Writes the intent: who, what, which name and address. The address is unique per router; `None` where others have
@@ -304,6 +302,10 @@ async fn intend(
         }
         counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
         account.set_settings(&app.seal, settings.clone());
+        if !begins && !was_metered {
+            // One that becomes metered has its packet to live on from the instant that it is, whatever becomes of the rest.
+            account.balance += first_grant(&mut tx, &account, now).await?;
+        }
         let (mut had, before) = (false, account.address);
         for address in free {
             if allotment::take(&mut tx, server.told.id, service_id, *address, now).await? {
@@ -329,7 +331,7 @@ async fn intend(
             pending::decide(&mut tx, (server.told.id, service_id), pending::Kind::Change, moved, now).await?;
         }
         let last = pending::last(&mut tx, service_id).await?;
-        Ok(Some(Intended { account, last, was_metered }))
+        Ok(Some(Intended { account, last }))
     })
 }
 
@@ -397,14 +399,14 @@ async fn made(
     app: &App,
     tx: &mut crate::db::Tx,
     (turn, server): (&Turn, &Server),
-    (counter, last, was_metered): (&Counter, u64, bool),
+    (counter, last): (&Counter, u64),
 ) -> Result<Made, Problem> {
     let (now, service_id) = (app.clock.now(), turn.service_id());
     let account = Account::find_locked(tx, service_id).await?;
     turn.holds(tx).await?;
     let mut account = account.ok_or_else(|| Problem::internal("an account just written is not there"))?;
-    // Made once more for a due date that staff has moved, it has had its packet; but one that becomes metered has not.
-    let has_packet = was_metered && ledger::has(tx, service_id, Kind::Packet).await?;
+    // Made once more for a due date that staff has moved, it has had its packet.
+    let has_packet = account.state == State::Made && ledger::has(tx, service_id, Kind::Packet).await?;
     account.state = State::Made;
     account.made_at = account.made_at.or(Some(now));
     // WHMCS told how it was before; Active is what it makes of our success. A suspended one that is re-applied stays so.

@@ -159,7 +159,11 @@ async fn who_becomes_metered_by_a_create_has_a_packet() {
     let free = json!({"settings": {"traffic_gb_monthly": ""}});
     app.hook("create", &app.body_with(41, &free)).await.ok();
     assert_eq!(app.secret(&user, "disabled").unwrap(), "false");
-    let metered = json!({"service": {"next_due_date": "2027-02-01"}});
+    // Given up half-way, and asked for again.
+    let metered = json!({"service": {"next_due_date": "2027-02-01"}, "settings": {"download_mbps": "20"}});
+    app.router.fault_at(When::every("/queue/simple/set"), Fault::Trap("failure: not now".into(), None));
+    assert_eq!(app.hook("create", &app.body_with(41, &metered)).await.status, 502);
+    app.router.clear_faults();
     app.hook("create", &app.body_with(41, &metered)).await.ok();
     assert_eq!(app.balance(41).await, i64::try_from(10 * GB).unwrap());
     assert_eq!(app.secret(&user, "disabled").unwrap(), "false");
