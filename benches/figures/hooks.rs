@@ -29,10 +29,13 @@ use turnpike::{
     usage::history::{self, Booking},
 };
 
-/// Accounts that are there already; those up to [`OLD`] have a month of days and a year of months behind them.
+/// Accounts that are there already; those up to [`OLD`] have a month of days and a year of months behind them, those up to
+/// [`YOUNG`] a single day.
 const ACCOUNTS: u32 = 1000;
 /// See [`ACCOUNTS`].
 const OLD: u32 = 250;
+/// See [`ACCOUNTS`].
+const YOUNG: u32 = 500;
 /// Requests of one measurement.
 const REQUESTS: u64 = 20_000;
 /// Creates of one measurement; each waits for the disk three times.
@@ -71,7 +74,10 @@ async fn on(database: Option<&str>, connections: &[usize]) {
     let bench = Bench { threads, app, router, address: service.address, caller };
     for connections in connections {
         bench.pages("a month of days, a year of months", *connections, |n| n % u64::from(OLD) + 1).await;
-        bench.pages("a new account", *connections, |n| n % u64::from(ACCOUNTS - OLD) + u64::from(OLD) + 1).await;
+        bench.pages("one day", *connections, |n| n % u64::from(YOUNG - OLD) + u64::from(OLD) + 1).await;
+        bench
+            .pages("an account never read", *connections, |n| n % u64::from(ACCOUNTS - YOUNG) + u64::from(YOUNG) + 1)
+            .await;
     }
     let create = bench.requests("create", CREATES, |n| 100_000 + n);
     Bench::told("create (made on the router)", &bench.measured(bench.address, 16, create).await, None);
@@ -171,12 +177,13 @@ fn per_second(count: u64, took: Duration) -> f64 {
     f64::from(u32::try_from(count).expect("few enough")) / took.as_secs_f64()
 }
 
-/// A month of days and the eleven months before it, a different amount each.
+/// A month of days and the eleven months before it, a different amount each; to the younger ones a single day.
 async fn histories(app: &App) {
     let today = app.today();
     let mut tx = app.db.begin().await.expect("the database answers");
-    for service_id in 1..=u64::from(OLD) {
+    for service_id in 1..=u64::from(YOUNG) {
         let days = (0..32).map(|back| today - Days::new(back)).chain((2..12).map(|back| today - Months::new(back)));
+        let days = days.take(if service_id > u64::from(OLD) { 1 } else { usize::MAX });
         let moved = |(n, day): (u64, chrono::NaiveDate)| {
             let raw =
                 Volume::new((n * 977_131_337 + service_id * 31_337) % 8_000_000_000, n * 77_131_337 % 900_000_000);

@@ -20,6 +20,8 @@ use super::server::{Inner, Sentence, lock};
 use super::values::Trap;
 use super::wire::{Replies, Request, put_length};
 
+/// How often a second a router with a pace of its own sends rows.
+const BATCHES_A_SECOND: u32 = 50;
 /// Attributes whose values stay out of the journal.
 const SECRETS: [&str; 6] = ["password", "ipsec-secret", "secret", "response", "preshared-key", "private-key"];
 
@@ -319,15 +321,37 @@ impl Link {
         };
         let complete = keep >= replies.bytes.len();
         replies.bytes.truncate(keep);
-        if !replies.bytes.is_empty() {
-            self.send(replies.bytes, complete).await;
-        }
+        self.say(replies, complete).await;
         self.received();
         match after {
             After::Open => {}
             After::Close => self.end(Out::Close).await,
             After::Reboot => self.end(Out::Reboot).await,
             After::Silence => self.fall_silent(),
+        }
+    }
+
+    /// Sends an answer, at the router's own pace where it has one: a batch of sentences after the time that they take.
+    async fn say(&self, replies: Replies, complete: bool) {
+        let Replies { mut bytes, ends, .. } = replies;
+        if let Some(rate) = self.inner.options.rows_per_second.filter(|rate| *rate > 0) {
+            let batch = (rate / BATCHES_A_SECOND).max(1);
+            let (mut until, mut sent) = (Instant::now(), 0);
+            for sentences in ends.chunks(usize::try_from(batch).unwrap_or(usize::MAX)) {
+                until += Duration::from_secs(1) * u32::try_from(sentences.len()).unwrap_or(batch) / rate;
+                tokio::time::sleep_until(until).await;
+                // A fault may have cut the last of them short.
+                let end = sentences.last().copied().unwrap_or(0).min(sent + bytes.len());
+                let rest = bytes.split_off(end - sent);
+                let last = complete && rest.is_empty();
+                if !bytes.is_empty() {
+                    self.send(std::mem::replace(&mut bytes, rest), last).await;
+                }
+                sent = end;
+            }
+        }
+        if !bytes.is_empty() {
+            self.send(bytes, complete).await;
         }
     }
 

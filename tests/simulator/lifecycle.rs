@@ -113,6 +113,23 @@ async fn a_slow_router_serves_so_many_commands_a_second_over_all_connections() {
 }
 
 #[tokio::test]
+async fn a_router_that_formats_slowly_sends_so_many_rows_a_second_and_all_of_them() {
+    let options = Options { rows_per_second: Some(1_000), ..Options::default() };
+    let simulator = Simulator::start(options).await.unwrap();
+    let mut peer = Peer::logged_in(&simulator).await;
+    for number in 0..199 {
+        peer.ask(&["/ppp/secret/add", &format!("=name=user{number}")]).await;
+    }
+    let begun = tokio::time::Instant::now();
+    let answer = peer.ask(&["/ppp/secret/print", "=.proplist=name"]).await;
+    // Two hundred sentences with the end, a millisecond each: never less, however fast the machine.
+    assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
+    let names: Vec<String> = (0..199).map(|number| format!("=name=user{number}")).collect();
+    let told: Vec<String> = answer.iter().filter(|it| it[0] == "!re").map(|it| it[1].clone()).collect();
+    assert_eq!((told, answer.last().unwrap()[0].as_str()), (names, "!done"));
+}
+
+#[tokio::test]
 async fn the_journal_tells_commands_and_keeps_secrets_out() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let mut peer = Peer::logged_in(&simulator).await;
