@@ -31,7 +31,7 @@ final class AddonTest extends BridgeTestCase
         Capsule::table('mod_turnpike_mails')->insert($mail);
         self::assertSame('success', turnpike_activate()['status']);
         turnpike_upgrade(['version' => '0.0.9']);
-        self::assertSame('success', turnpike_deactivate()['status']);
+        self::assertSame('success', Kernel::deactivate()['status']);
         self::assertSame(1, Capsule::table('mod_turnpike_mails')->count());
         $fields = ['edit_roles', 'plan_view_roles', 'plan_create_roles', 'plan_edit_roles', 'plan_delete_roles',
             'slowed_template', 'restored_template'];

@@ -183,6 +183,33 @@ final class FunctionsTest extends BridgeTestCase
         $this->assertNoSecretsIn($this->logs());
     }
 
+    public function testANewPasswordReachesTurnpikeAndIsStoredByWhmcs(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('change-password', ['account' => []]);
+        $told = [];
+        add_hook('AfterModuleChangePassword', 1, static function (array $vars) use (&$told): void {
+            $told = $vars;
+        });
+        $new = ['password' => Kernel::typed('neu&<"1')];
+        self::assertSame('success', Kernel::command('ChangePassword', 41, [], $new));
+        self::assertSame('neu&<"1', $peer->requests()[0]['body']['service']['password']);
+        self::assertSame('neu&<"1', decrypt($this->row(41)->password));
+        $expected = ['serviceid' => 41, 'oldpassword' => self::SERVICE_PASSWORD, 'newpassword' => 'neu&<"1'];
+        self::assertSame($expected, $told);
+    }
+
+    public function testWhatAHookOfTheOwnersPutsOverTheParametersIsSent(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('suspend', ['account' => []]);
+        add_hook('PreModuleSuspend', 1, static function (): array {
+            return ['suspendreason' => 'By the hook'];
+        });
+        self::assertSame('success', Kernel::command('SuspendAccount', 41, [], ['suspendreason' => 'Overdue']));
+        self::assertSame(['reason' => 'By the hook'], $peer->requests()[0]['body']['hook']);
+    }
+
     public function testSuspendSendsTheReasonAsTyped(): void
     {
         $peer = $this->peer();

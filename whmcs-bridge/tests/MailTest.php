@@ -7,6 +7,7 @@ namespace Turnpike\Tests;
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Addon\Turnpike\Templates;
 use WHMCS\Module\Server\Turnpike\Facts;
+use WHMCS\Module\Server\Turnpike\Figures;
 
 /**
  * The e-mail templates that come along, the fields that mails get, and what is stored for them.
@@ -327,6 +328,21 @@ final class MailTest extends BridgeTestCase
         self::assertFalse($this->fields(Templates::WELCOME, 45)['netflow_enabled']);
         self::assertSame([null], run_hook('PreModuleCreate', []));
         self::assertSame(2000, max(array_column(Limits::$set, 1)), 'a module command is held up no longer than that');
+    }
+
+    public function testTheWelcomeMailOfAProductFollowsItsCreateWithWhatWasMade(): void
+    {
+        $id = Capsule::table('tblemailtemplates')->where('name', Templates::WELCOME)->value('id');
+        Capsule::table('tblproducts')->where('id', 2)->update(['welcomeemail' => $id]);
+        $this->service(42, 'Pending');
+        $this->peer()->answer('create', ['service' => ['username' => '7-42', 'password' => 'GeHeim23',
+            'dedicated_address' => '10.8.0.2'], 'account' => ['balance_bytes' => Figures::GIGABYTE]]);
+        self::assertSame('success', Kernel::command('CreateAccount', 42));
+        self::assertSame([[Templates::WELCOME, 42]], array_map(static function (array $mail): array {
+            return [$mail['template'], $mail['service_id']];
+        }, Kernel::$mails));
+        $fields = Kernel::$mails[0]['variables'];
+        self::assertSame(['1.0000', self::PSK], [$fields['traffic_balance_gb'], $fields['vpn_l2tp_psk']]);
     }
 
     public function testTheBuiltInLettersMeanTheTemplatesThatCameAlong(): void

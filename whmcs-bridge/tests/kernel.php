@@ -63,6 +63,37 @@ namespace WHMCS\View\Menu {
     }
 }
 
+namespace WHMCS\Authentication {
+    use Turnpike\Tests\Kernel;
+
+    /** Who is at the client area, as the tests say. */
+    class CurrentUser
+    {
+        public function isMasqueradingAdmin(): bool
+        {
+            return Kernel::$viewer['masquerades'];
+        }
+
+        public function user(): ?object
+        {
+            return Kernel::$viewer['user'] === 0 ? null : (object) ['id' => Kernel::$viewer['user']];
+        }
+
+        public function client(): ?object
+        {
+            return new class {
+                /** @var int */
+                public $id = Kernel::CLIENT;
+
+                public function owner(): object
+                {
+                    return (object) ['id' => Kernel::OWNER];
+                }
+            };
+        }
+    }
+}
+
 namespace WHMCS\Service {
     class Status
     {
@@ -211,6 +242,7 @@ namespace {
     function logActivity(string $message, int $clientId = 0): void
     {
         Kernel::$activity[] = $message;
+        Kernel::$activityOf[] = $clientId;
     }
 
     /** WHMCS's own encryption differs; what holds for both: twice is not the same, and only decrypt() undoes it. */
@@ -251,12 +283,20 @@ namespace {
         if ($command === 'CreateInvoice') {
             return Kernel::invoice($values);
         }
+        if ($command === 'GetUserPermissions') {
+            return Kernel::permissions($values);
+        }
         if ($command !== 'SendEmail') {
             return ['result' => 'error', 'message' => "Command $command is not here"];
         }
         $name = $values['messagename'] ?? '';
-        if (!Capsule::table('tblemailtemplates')->where('type', 'product')->where('name', $name)->exists()) {
+        $template = Capsule::table('tblemailtemplates')->where('type', 'product')->where('name', $name)->first();
+        if ($template === null) {
             return ['result' => 'error', 'message' => 'Email Template not found'];
+        }
+        if ((int) $template->disabled === 1) {
+            // nothing is sent; what is answered is not documented, and this is the worst of it
+            return ['result' => 'success'];
         }
         $variables = $values['customvars'] ?? [];
         $variables = is_array($variables)
@@ -289,12 +329,18 @@ namespace Turnpike\Tests {
         public const KEY = 'the kernel of the tests, 32 bytes';
         public const MODULES = \TURNPIKE_TEST_MODULES;
 
+        /** The client account of the tests, and the user who owns it. */
+        public const CLIENT = 7;
+        public const OWNER = 70;
+
         /** @var array<string, array<int, callable[]>> */
         public static $hooks = [];
         /** @var array<int, array<string, string>> */
         public static $moduleLog = [];
         /** @var string[] */
         public static $activity = [];
+        /** @var int[] the client that each of these is filed under */
+        public static $activityOf = [];
         /** @var array<int, array<string, mixed>> */
         public static $mails = [];
         /** @var callable|null runs in the middle of SendEmail, which then fails */
@@ -308,6 +354,13 @@ namespace Turnpike\Tests {
         /** @var bool whether form values arrive entity-encoded, as they do in most versions */
         public static $encodes = true;
 
+        /**
+         * Who is at the client area (0: nobody), and what GetUserPermissions answers of one who is not the owner.
+         *
+         * @var array{user: int, masquerades: bool, answer: array<string, mixed>}
+         */
+        public static $viewer = [];
+
         /** @var bool whether this process has made the tables of the kernel in the database server */
         private static $isMade = false;
 
@@ -319,6 +372,8 @@ namespace Turnpike\Tests {
         public static function boot(string $file = ':memory:'): void
         {
             self::$hooks = self::$moduleLog = self::$activity = self::$mails = self::$notices = self::$queue = [];
+            self::$activityOf = [];
+            self::$viewer = ['user' => self::OWNER, 'masquerades' => false, 'answer' => []];
             self::$mailFails = self::$invoicing = null;
             self::$encodes = true;
             $_SESSION = $_POST = $_GET = [];
@@ -384,7 +439,7 @@ namespace Turnpike\Tests {
                 'tblhosting' => 'userid server packageid:int; domain username dedicatedip domainstatus billingcycle'
                     . ' suspendreason lastupdate nextduedate:string; password notes:text; diskusage disklimit bwusage'
                     . ' bwlimit:int',
-                'tblproducts' => "servergroup tax:int; name type servertype:string; $options:text",
+                'tblproducts' => "servergroup tax welcomeemail:int; name type servertype:string; $options:text",
                 'tblservers' => 'disabled port:int; name type hostname ipaddress username secure:string; password'
                     . ' accesshash assignedips:text',
                 'tbladdonmodules' => 'module setting:string; value:text',
@@ -400,6 +455,7 @@ namespace Turnpike\Tests {
             Capsule::schema()->dropIfExists('mod_turnpike_mails');
             Capsule::schema()->dropIfExists('mod_turnpike_facts');
             Capsule::schema()->dropIfExists('mod_turnpike_resets');
+            Capsule::schema()->dropIfExists('mod_turnpike_renewals');
             foreach ($tables as $name => $columns) {
                 // making a table takes a server long; what an earlier version of this file left there is made anew
                 if (self::$isMade && $url !== '' && Capsule::schema()->hasTable($name)) {
@@ -525,6 +581,28 @@ namespace Turnpike\Tests {
         }
 
         /**
+         * `GetUserPermissions`, of which only `result` and the errors are documented.
+         *
+         * @param array<string, mixed> $values
+         * @return array<string, mixed>
+         */
+        public static function permissions(array $values): array
+        {
+            if (($values['client_id'] ?? 0) !== self::CLIENT || ($values['user_id'] ?? 0) !== self::$viewer['user']) {
+                return ['result' => 'error', 'message' => 'User is not associated with client'];
+            }
+            return self::$viewer['answer'] + ['result' => 'success'];
+        }
+
+        /** The addon is deactivated: its function, then WHMCS deletes all of its settings. */
+        public static function deactivate(): array
+        {
+            $said = turnpike_deactivate();
+            Capsule::table('tbladdonmodules')->where('module', 'turnpike')->delete();
+            return $said;
+        }
+
+        /**
          * A module command as WHMCS runs it: Pre hook, function, then status and After hook, or queue and Failed hook.
          *
          * @param array<string, string> $settings
@@ -535,10 +613,11 @@ namespace Turnpike\Tests {
         {
             $params = self::params($serviceId, $settings, $more);
             $point = str_replace('Account', '', $name);
-            foreach (run_hook("PreModule$point", ['params' => $params]) as $more) {
-                if (is_array($more) && !empty($more['abortcmd'])) {
+            foreach (run_hook("PreModule$point", ['params' => $params]) as $returned) {
+                if (is_array($returned) && !empty($returned['abortcmd'])) {
                     return 'Function Aborted by Action Hook Code';
                 }
+                $params = is_array($returned) ? $returned + $params : $params;
             }
             $result = ('turnpike_' . $name)($params);
             if ($result !== 'success') {
@@ -546,13 +625,35 @@ namespace Turnpike\Tests {
                 run_hook("AfterModule{$point}Failed", ['params' => $params, 'failureResponseMessage' => $result]);
                 return $result;
             }
+            self::succeeded($name, $serviceId, $params);
+            return $result;
+        }
+
+        /**
+         * @param array<string, mixed> $params
+         */
+        private static function succeeded(string $name, int $serviceId, array $params): void
+        {
+            $service = Capsule::table('tblhosting')->where('id', $serviceId);
             $states = ['CreateAccount' => 'Active', 'UnsuspendAccount' => 'Active', 'SuspendAccount' => 'Suspended',
                 'TerminateAccount' => 'Terminated'];
             if (isset($states[$name])) {
-                Capsule::table('tblhosting')->where('id', $serviceId)->update(['domainstatus' => $states[$name]]);
+                $service->update(['domainstatus' => $states[$name]]);
             }
-            run_hook("AfterModule$point", ['params' => $params]);
-            return $result;
+            if ($name === 'ChangePassword') {
+                $old = (string) $service->value('password');
+                $new = html_entity_decode((string) $params['password'], ENT_QUOTES, 'UTF-8');
+                $service->update(['password' => encrypt($new)]);
+                run_hook('AfterModuleChangePassword', ['serviceid' => $serviceId, 'oldpassword' => decrypt($old),
+                    'newpassword' => $new]);
+                return;
+            }
+            run_hook('AfterModule' . str_replace('Account', '', $name), ['params' => $params]);
+            $product = Capsule::table('tblproducts')->where('id', $service->value('packageid'))->first();
+            $welcome = Capsule::table('tblemailtemplates')->where('id', $product->welcomeemail ?? 0)->value('name');
+            if ($name === 'CreateAccount' && $welcome !== null) {
+                localAPI('SendEmail', ['messagename' => $welcome, 'id' => $serviceId]);
+            }
         }
 
         /**

@@ -100,7 +100,8 @@ switch ($manner) {
         $sent = json_decode($body, true);
         $words = 'the router said: bad <b>password</b> ' . ($sent['service']['password'] ?? '') . ' / '
             . ($sent['server']['password'] ?? '') . ' / ' . urlencode((string) ($sent['server']['password'] ?? ''))
-            . ' / ' . htmlentities((string) ($sent['settings']['l2tp_psk'] ?? ''), ENT_QUOTES);
+            . ' / ' . htmlentities((string) ($sent['settings']['l2tp_psk'] ?? ''), ENT_QUOTES)
+            . ' / ' . ($sent['options']['l2tp_psk'] ?? '');
         return $send(502, $problem(502, 'router-refused', $words), 'application/problem+json', $key, $asked);
     case 'no-json':
         return $send(200, 'all is well', 'text/plain', $key, $asked);
