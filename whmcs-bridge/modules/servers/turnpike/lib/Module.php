@@ -303,6 +303,20 @@ final class Module
     }
 
     /**
+     * What was done although something went wrong beside it is a success to WHMCS, so the Activity Log is told.
+     *
+     * @return string the warning, or ''
+     */
+    public static function warned(string $what, int $serviceId, Answer $answer): string
+    {
+        $warning = Text::sentence($answer->get('warning'));
+        if ($warning !== '') {
+            self::note("$what of service $serviceId is done, but: $warning", Params::clientOf($serviceId));
+        }
+        return $warning;
+    }
+
+    /**
      * One hook that concerns a service, as WHMCS wants to be told of it: `success`, or one sentence for staff.
      *
      * @param mixed $params
@@ -338,6 +352,7 @@ final class Module
         $body = Params::body($params, $hook);
         self::needServer($body);
         $answer = self::sidecar()->hook($name, $body, Sidecar::LIFECYCLE_MS);
+        self::warned($name, (int) ($body['service']['id'] ?? 0), $answer);
         if ($after !== null) {
             $after($answer, $body);
         }

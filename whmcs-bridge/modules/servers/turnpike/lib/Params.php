@@ -132,11 +132,26 @@ final class Params
             'dedicated_address' => trim(Text::decode($row->dedicatedip ?? '')),
             'billing_cycle' => Text::decode($row->billingcycle ?? ''),
         ];
-        $due = substr((string) ($row->nextduedate ?? ''), 0, 10);
-        if (preg_match('/^[1-9]\d{3}-\d\d-\d\d$/', $due) === 1) {
-            $service['next_due_date'] = $due;
+        $due = self::dueDate($row);
+        return $service + ($due === '' ? [] : ['next_due_date' => $due]);
+    }
+
+    /** The date until which a service of WHMCS's is paid; '' where there is none. */
+    public static function dueDate(?\stdClass $service): string
+    {
+        $due = substr((string) ($service->nextduedate ?? ''), 0, 10);
+        return preg_match('/^[1-9]\d{3}-\d\d-\d\d$/', $due) === 1 ? $due : '';
+    }
+
+    /** Whose service it is, for the Activity Log; 0 where WHMCS does not say. */
+    public static function clientOf(int $serviceId): int
+    {
+        try {
+            return (int) Capsule::table('tblhosting')->where('id', $serviceId)->value('userid');
+        } catch (\Throwable $cause) {
+            ModuleLog::defect('clientOf', $cause, []);
+            return 0;
         }
-        return $service;
     }
 
     /**

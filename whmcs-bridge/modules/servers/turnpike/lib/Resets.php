@@ -23,9 +23,6 @@ final class Resets
     /** So many are asked for in one cron run. */
     private const AT_ONCE = 50;
 
-    /** Refusals that pass. */
-    private const PASSING = ['busy', 'clock-skew', 'nonce-reused', 'slow-down', 'no-such-hook'];
-
     /** Creates the table where it is missing. */
     public static function install(): void
     {
@@ -139,14 +136,14 @@ final class Resets
                 if ($error !== $cause) {
                     ModuleLog::defect('fup-reset', $cause, []);
                 }
-                if (!self::isFinal($error)) {
+                if (!$error->isFinal()) {
                     // behind the others, so that it never holds them up
                     Capsule::table(self::TABLE)->where('id', $row->id)->update(['at' => time()]);
                     if ($someoneWaits) {
                         Module::note("the reset that the customer of service $row->service_id has paid is done as soon"
                             . ' as Turnpike answers: ' . $error->forAdmin());
                     }
-                    if (self::isAway($error)) {
+                    if ($error->isAway()) {
                         return;
                     }
                     continue;
@@ -296,23 +293,9 @@ final class Resets
         if ($someoneWaits) {
             // not as a page: a router may need longer than this, which says nothing of Turnpike for everybody's pages
             Breaker::check();
-            Module::sidecar()->hook('fup-reset', $body, Sidecar::PAGE_MS);
-        } else {
-            Module::sidecar()->hook('fup-reset', $body, Sidecar::LIFECYCLE_MS);
         }
-    }
-
-    /** Whether it would be the same for every reset: Turnpike as a whole is away, not one service or its router. */
-    private static function isAway(SidecarError $error): bool
-    {
-        return $error->isVerified() ? $error->kind() === 'database-unavailable' : $error->kind() !== 'bridge-failed';
-    }
-
-    /** Whether Turnpike itself said no, and will again. */
-    private static function isFinal(SidecarError $error): bool
-    {
-        $status = $error->member('status');
-        return $error->isVerified() && is_int($status) && $status >= 400 && $status < 500
-            && !in_array($error->kind(), self::PASSING, true);
+        $limit = $someoneWaits ? Sidecar::PAGE_MS : Sidecar::LIFECYCLE_MS;
+        $answer = Module::sidecar()->hook('fup-reset', $body, $limit);
+        Module::warned('the paid reset', (int) $row->service_id, $answer);
     }
 }

@@ -9,6 +9,13 @@ namespace WHMCS\Module\Server\Turnpike;
  */
 final class SidecarError extends \RuntimeException
 {
+    /** Nobody knows what became of it: it was sent, and what came back says nothing. */
+    private const UNCERTAIN = ['timeout', 'connection-lost', 'answer-unsigned', 'answer-not-genuine',
+        'answer-too-large', 'answer-strange', 'internal'];
+
+    /** Refusals that pass. */
+    private const PASSING = ['busy', 'clock-skew', 'nonce-reused', 'slow-down', 'no-such-hook'];
+
     /** @var string what kind: one of ours (`not-paired`, `unreachable`, `timeout`, …) or a code of Turnpike's */
     private $kind;
 
@@ -75,6 +82,36 @@ final class SidecarError extends \RuntimeException
     public function isVerified(): bool
     {
         return $this->verified;
+    }
+
+    /** Whether what was asked may have been done all the same. */
+    public function isUncertain(): bool
+    {
+        return in_array($this->kind, self::UNCERTAIN, true);
+    }
+
+    /** Whether Turnpike itself said no, and will again. */
+    public function isFinal(): bool
+    {
+        $status = $this->member('status');
+        return $this->verified && is_int($status) && $status >= 400 && $status < 500
+            && !in_array($this->kind, self::PASSING, true);
+    }
+
+    /** Whether it would be the same for every service: Turnpike as a whole is away, not one account or its router. */
+    public function isAway(): bool
+    {
+        return $this->verified ? $this->kind === 'database-unavailable'
+            : !in_array($this->kind, ['bridge-failed', 'no-server'], true);
+    }
+
+    /** The same, with a sentence more for staff. */
+    public function with(string $more): self
+    {
+        $told = new self($this->kind, rtrim($this->getMessage(), '.') . ". $more", $this->reference);
+        [$told->customerDetail, $told->members, $told->verified]
+            = [$this->customerDetail, $this->members, $this->verified];
+        return $told;
     }
 
     /**
