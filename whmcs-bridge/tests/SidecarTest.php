@@ -189,6 +189,23 @@ final class SidecarTest extends BridgeTestCase
         self::assertSame([], Kernel::$queue, 'no command failed');
     }
 
+    public function testTwoRenewalsThatWerePaidWhileNobodyAnsweredAreGrantedBothAndTheLaterDateCounts(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $this->pairWithNobody();
+        foreach (['2027-01-01', '2027-02-01'] as $due) {
+            Capsule::table('tblhosting')->where('id', 42)->update(['nextduedate' => $due]);
+            self::assertStringContainsString('written down', Kernel::command('Renew', 42, self::SETTINGS));
+        }
+        Pairing::fromCode($this->turnpike->code())->store();
+        self::assertStringContainsString('1 GB on 2026-12-01', $this->page());
+        run_hook('AfterCronJob');
+        self::assertStringContainsString('>3 GB<', $this->page());
+        self::assertStringContainsString('1 GB on 2027-02-01', $this->page());
+        self::assertSame('success', Kernel::command('Renew', 42, self::SETTINGS), 'retried in the Module Queue');
+        self::assertStringContainsString('>3 GB<', $this->page());
+    }
+
     public function testStaffSeeAndSteerAnAccount(): void
     {
         self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));

@@ -12,6 +12,7 @@ use WHMCS\Module\Server\Turnpike\ModuleLog;
 use WHMCS\Module\Server\Turnpike\Month;
 use WHMCS\Module\Server\Turnpike\Pairing;
 use WHMCS\Module\Server\Turnpike\Params;
+use WHMCS\Module\Server\Turnpike\Renewals;
 use WHMCS\Module\Server\Turnpike\Resets;
 use WHMCS\Module\Server\Turnpike\Sidecar;
 use WHMCS\Module\Server\Turnpike\SidecarError;
@@ -31,7 +32,11 @@ final class Cron
         try {
             Outbox::install();
             Facts::install();
-            self::resets();
+            self::due('the paid resets', static function (): void {
+                Resets::install();
+                Resets::deliver(false);
+            });
+            self::due('the renewals that wait', [Renewals::class, 'deliver']);
             $told = Outbox::pending();
             $body = ['whmcs' => Params::whmcs(), 'hook' => $told];
             $answer = (new Sidecar(Pairing::stored()))->hook('cron', $body, Sidecar::USAGE_MS);
@@ -52,14 +57,13 @@ final class Cron
     }
 
     /** What fails here costs the run neither its usage nor its mails. */
-    private static function resets(): void
+    private static function due(string $what, callable $deliver): void
     {
         try {
-            Resets::install();
-            Resets::deliver(false);
+            $deliver();
         } catch (\Throwable $cause) {
             ModuleLog::defect('AfterCronJob', $cause, []);
-            Module::note('the paid resets could not be looked at (' . get_class($cause) . '); the next cron run does');
+            Module::note("$what could not be looked at (" . get_class($cause) . '); the next cron run does');
         }
     }
 

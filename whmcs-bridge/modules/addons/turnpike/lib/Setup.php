@@ -7,6 +7,7 @@ namespace WHMCS\Module\Addon\Turnpike;
 use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Module;
 use WHMCS\Module\Server\Turnpike\ModuleLog;
+use WHMCS\Module\Server\Turnpike\Renewals;
 use WHMCS\Module\Server\Turnpike\Resets;
 
 /**
@@ -24,14 +25,16 @@ final class Setup
             Outbox::install();
             Facts::install();
             Resets::install();
+            Renewals::install();
         } catch (\Throwable $cause) {
             ModuleLog::defect('activate', $cause, []);
-            Module::note('the tables mod_turnpike_mails, mod_turnpike_facts and mod_turnpike_resets could not be'
-                . ' created: ' . get_class($cause));
+            Module::note('the tables mod_turnpike_mails, mod_turnpike_facts, mod_turnpike_resets and'
+                . ' mod_turnpike_renewals could not be created: ' . get_class($cause));
             return [
                 'status' => 'error',
-                'description' => 'The tables mod_turnpike_mails, mod_turnpike_facts and mod_turnpike_resets could'
-                    . ' not be created. May the WHMCS database user create tables? Correct that and activate again.',
+                'description' => 'The tables mod_turnpike_mails, mod_turnpike_facts, mod_turnpike_resets and'
+                    . ' mod_turnpike_renewals could not be created. May the WHMCS database user create tables? Correct'
+                    . ' that and activate again.',
             ];
         }
         try {

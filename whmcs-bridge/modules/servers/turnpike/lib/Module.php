@@ -151,6 +151,7 @@ final class Module
         $result = self::command('terminate', $params);
         if ($result === 'success') {
             Facts::forget((int) $params['serviceid']);
+            Renewals::end((int) $params['serviceid']);
         }
         return $result;
     }
@@ -160,7 +161,7 @@ final class Module
      */
     public static function renew($params): string
     {
-        return self::command('renew', $params);
+        return Renewals::renew(self::given($params));
     }
 
     /**
