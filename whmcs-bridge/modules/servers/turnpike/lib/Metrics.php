@@ -53,10 +53,35 @@ final class Metrics implements ProviderInterface
      */
     public function usage(): array
     {
+        return $this->read(static function (array $body): Answer {
+            return Module::sidecar()->hook('metrics', $body, Sidecar::USAGE_MS);
+        });
+    }
+
+    /**
+     * Of one account, which somebody looks at: a page of WHMCS waits for it.
+     *
+     * @param mixed $tenant a user name
+     * @return array<string, MetricInterface>
+     */
+    public function tenantUsage($tenant): array
+    {
+        $usage = $this->read(static function (array $body): Answer {
+            return Module::sidecar()->page('metrics', $body);
+        });
+        return $usage[(string) $tenant] ?? [];
+    }
+
+    /**
+     * @param callable(array<string, mixed>): Answer $ask
+     * @return array<string, array<string, MetricInterface>>
+     */
+    private function read(callable $ask): array
+    {
         try {
             $body = Params::serverBody($this->params);
             Module::needServer($body);
-            $answer = Module::sidecar()->hook('metrics', $body, Sidecar::USAGE_MS);
+            $answer = $ask($body);
             $usage = [];
             foreach (Month::isOurs($answer) ? $answer->rows('accounts') : [] as $row) {
                 $down = $row['download_bytes'] ?? null;
@@ -71,15 +96,6 @@ final class Metrics implements ProviderInterface
             Module::note('usage metrics were not read: ' . $error->forAdmin());
             return [];
         }
-    }
-
-    /**
-     * @param mixed $tenant a user name
-     * @return array<string, MetricInterface>
-     */
-    public function tenantUsage($tenant): array
-    {
-        return $this->usage()[(string) $tenant] ?? [];
     }
 
     /**
