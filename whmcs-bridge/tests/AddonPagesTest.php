@@ -256,6 +256,37 @@ final class AddonPagesTest extends BridgeTestCase
         }
     }
 
+    public function testAFormWhoseAnswerWasLostIsSentAgainWithItsKey(): void
+    {
+        $peer = $this->peer('slow');
+        Limits::$shorten = 100;
+        $once = str_repeat('a', 32);
+        $sent = ['do' => 'add_traffic', 'gb' => '2', 'note' => 'a "b"', 'once' => $once];
+        $html = $this->send('account', $sent)['html'];
+        Limits::$shorten = 1;
+        self::assertStringContainsString('Sent again, it is done once at the most', $html);
+        $document = new \DOMDocument();
+        $document->loadHTML($html, LIBXML_NOERROR);
+        $form = $document->getElementsByTagName('form')->item(0);
+        self::assertStringStartsWith(self::LINK . '&page=account', $form->getAttribute('action'));
+        $_POST = [];
+        foreach ($form->getElementsByTagName('input') as $input) {
+            $_POST[$input->getAttribute('name')] = $input->getAttribute('value');
+        }
+        $_GET = ['module' => 'turnpike', 'page' => 'account'];
+        $_SERVER['REQUEST_METHOD'] = 'POST';
+        $this->peer();
+        $peer->answer('admin/account', self::drawn('booked'));
+        self::assertSame('booked', $this->page()['html']);
+        [$first, $second] = array_column($peer->requests(), 'body');
+        self::assertSame($once, $second['form']['once']);
+        self::assertSame($first['form'], $second['form']);
+        $this->pairWithNobody();
+        $secret = ['once' => $once, 'password' => 'flow-s3cret'];
+        self::assertStringNotContainsString('flow-s3cret', $this->send('netflow', $secret)['html']);
+        self::assertStringNotContainsString('<form', $this->send('account', ['do' => 'block'])['html']);
+    }
+
     public function testAPageInsideWhmcsIsShownByTheAddonsOutput(): void
     {
         $this->peer()->answer('admin/overview', self::drawn('<p>shown</p>'));

@@ -179,6 +179,146 @@ final class AdminTest extends BridgeTestCase
         self::assertStringContainsString('[key-reused ref-4711]', $fields['Turnpike']);
     }
 
+    public function testWhatIsNotCertainComesAgainWithItsKeyAmountAndNoteUntilItIsSettled(): void
+    {
+        Facts::learn([41 => ['bytes_per_gb' => Figures::GIGABYTE]]);
+        $form = static function (array $fields): array {
+            preg_match_all('/name="(turnpike_add_\w+)" value="([^"]*)"/', $fields['Add traffic'], $found);
+            return array_combine($found[1], array_map('html_entity_decode', $found[2]));
+        };
+        $peer = $this->peer();
+        $peer->answer('admin-tab', ['fields' => []]);
+        $this->fill(turnpike_AdminServicesTabFields(Kernel::params(41)), '2,5', 'the &quot;outage&quot;');
+        $this->peer('slow');
+        Limits::$shorten = 100;
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        Limits::$shorten = 1;
+        $asked = $this->added($peer)[0];
+        self::assertStringContainsString('not certain whether 2,5 GB were added to service 41', $this->logs());
+        $this->peer();
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(41));
+        self::assertStringContainsString('It is not certain whether the 2,5 GB were added.', $fields['Turnpike']);
+        $again = ['turnpike_add_gb' => '2,5', 'turnpike_add_note' => 'the "outage"',
+            'turnpike_add_key' => substr($asked['key'], strlen('whmcs-'))];
+        self::assertSame($again, $form($fields));
+        $other = $form(turnpike_AdminServicesTabFields(['serviceid' => 43] + Kernel::params(41)));
+        self::assertSame('', $other['turnpike_add_gb'], 'another service has its own form');
+        $this->pairWithNobody();
+        $_POST = $form($fields);
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        $this->peer();
+        self::assertSame($again, $form(turnpike_AdminServicesTabFields(Kernel::params(41))), 'nobody answered');
+        $peer->answer('add-traffic', ['account' => [], 'warning' => 'Profile <gold> is gone.']);
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        self::assertSame($asked, $this->added($peer)[1], 'Turnpike books it once');
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(41));
+        self::assertStringContainsString('2,5 GB were added. Profile ', $fields['Turnpike']);
+        self::assertSame(['', ''], array_values(array_slice($form($fields), 0, 2)));
+        self::assertNotSame($again['turnpike_add_key'], $form($fields)['turnpike_add_key'], 'settled');
+    }
+
+    public function testWhatIsNotCertainIsGivenUpByAnEmptyFormAndSettledByARefusal(): void
+    {
+        Facts::learn([41 => ['bytes_per_gb' => Figures::GIGABYTE]]);
+        $peer = $this->peer();
+        $peer->answer('admin-tab', ['fields' => []]);
+        foreach (['given up', 'refused'] as $how) {
+            $peer->refuse('add-traffic', 500, 'internal', 'A defect.');
+            $_SERVER['REQUEST_METHOD'] = 'GET';
+            $this->fill(turnpike_AdminServicesTabFields(Kernel::params(41)), '2', '');
+            turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+            $sent = $_POST;
+            $_POST = [];
+            turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+            $form = turnpike_AdminServicesTabFields(Kernel::params(41))['Add traffic'];
+            self::assertStringContainsString($sent['turnpike_add_key'], $form, 'a page without the form says nothing');
+            $_POST = $sent;
+            if ($how === 'given up') {
+                $_POST['turnpike_add_gb'] = '';
+            } else {
+                $peer->refuse('add-traffic', 409, 'key-reused', 'The key was used with another number of bytes.');
+            }
+            turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+            $form = turnpike_AdminServicesTabFields(Kernel::params(41))['Add traffic'];
+            self::assertStringNotContainsString($sent['turnpike_add_key'], $form);
+            self::assertStringContainsString('name="turnpike_add_gb" value=""', $form);
+        }
+    }
+
+    /**
+     * @dataProvider editRoles
+     */
+    public function testARoleThatMayOnlyLookChangesNothingOnTheServicesPage(string $roles, bool $may): void
+    {
+        Capsule::table('tbladminroles')->insert(['id' => 2, 'name' => 'Sales &amp; Support']);
+        Capsule::table('tbladmins')->where('id', 1)->update(['roleid' => 2]);
+        Capsule::table('tbladdonmodules')->insert([
+            'module' => 'turnpike', 'setting' => 'edit_roles', 'value' => $roles,
+        ]);
+        Facts::learn([41 => ['bytes_per_gb' => Figures::GIGABYTE]]);
+        $_SESSION['adminid'] = 1;
+        $peer = $this->peer();
+        $peer->answer('admin-tab', ['fields' => [['label' => 'Account', 'value' => '7-41']]]);
+        foreach (['disconnect', 'create', 'admin-block', 'admin-unblock', 'fup-reset', 'usage-update'] as $hook) {
+            $peer->answer($hook, ['services' => [], 'skipped' => [], 'service' => ['username' => 'kunde',
+                'password' => self::SERVICE_PASSWORD, 'dedicated_address' => '10.8.0.2']]);
+        }
+        $peer->answer('add-traffic', ['account' => []]);
+        $fields = turnpike_AdminServicesTabFields(Kernel::params(41));
+        self::assertSame('7-41', $fields['Account'], 'everybody looks');
+        self::assertSame($may, isset($fields['Add traffic']));
+        self::assertSame($may ? 6 : 0, count(turnpike_AdminCustomButtonArray()));
+        $this->fill(['Add traffic' => 'name="turnpike_add_key" value="' . str_repeat('a', 32) . '"'], '1', '');
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        $says = turnpike_AdminServicesTabFields(Kernel::params(41))['Turnpike'];
+        self::assertSame($may, strpos($says, 'Your role may not do this') === false);
+        foreach (['ResetConnection', 'CollectNow', 'Reapply', 'Block', 'Unblock', 'ResetDay'] as $button) {
+            $said = ('turnpike_' . $button)(Kernel::params(41));
+            self::assertSame($may, $said === 'success', $button);
+            self::assertSame(!$may, strpos($said, 'Your role may not do this') === 0);
+        }
+        self::assertSame($may ? 7 : 0, count(array_diff(array_column($peer->requests(), 'hook'), ['admin-tab'])));
+        unset($_SESSION['adminid']);
+        self::assertSame('success', turnpike_Block(Kernel::params(41)), 'WHMCS\'s API and cron have no role');
+    }
+
+    /**
+     * @return array<string, array{string, bool}>
+     */
+    public function editRoles(): array
+    {
+        return ['empty' => ['', true], 'by name' => ['sales &amp; support', true], 'by number' => ['2', true],
+            'others' => ['Full Administrator', false]];
+    }
+
+    public function testWhatWasDoneWithAWarningIsInTheActivityLogOnce(): void
+    {
+        $peer = $this->peer();
+        $commands = ['Renew' => 'renew', 'SuspendAccount' => 'suspend', 'UnsuspendAccount' => 'unsuspend',
+            'ChangePackage' => 'change-package', 'ResetDay' => 'fup-reset'];
+        foreach ($commands as $command => $hook) {
+            $peer->answer($hook, ['account' => [], 'warning' => "core-1 refuses <$hook>: no such profile"]);
+            Kernel::$activity = Kernel::$activityOf = [];
+            self::assertSame('success', Kernel::command($command, 41));
+            $says = "core-1 refuses \u{2039}$hook\u{203a}: no such profile";
+            self::assertSame(["Turnpike: $hook of service 41 is done, but: $says"], Kernel::$activity);
+            self::assertSame([7], Kernel::$activityOf);
+        }
+    }
+
+    public function testOneAccountsUsageWaitsNoLongerThanAPageDoes(): void
+    {
+        $silence = $this->pairWithSilence();
+        Limits::$shorten = 50;
+        $provider = turnpike_MetricProvider(Kernel::serverParams(3));
+        self::assertSame([], $provider->tenantUsage('7-41'));
+        self::assertSame([], $provider->tenantUsage('7-42'));
+        self::assertSame([Sidecar::PAGE_MS], array_column(Limits::$set, 1), 'and rests as pages do');
+        self::assertSame([], $provider->usage());
+        self::assertSame(Sidecar::USAGE_MS, Limits::$set[1][1], 'the cron asks whenever it runs');
+        fclose($silence);
+    }
+
     public function testTypedGigabytesBecomeExactBytes(): void
     {
         $gib = Figures::GIGABYTE;
@@ -311,6 +451,17 @@ final class AdminTest extends BridgeTestCase
         self::assertFalse($listed['success']);
         self::assertStringContainsString('[unreachable ', $listed['error']);
         self::assertFalse(turnpike_ListAccounts([])['success']);
+    }
+
+    /**
+     * @return array<int, array<string, mixed>> what was asked of add-traffic
+     */
+    private function added(Peer $peer): array
+    {
+        $bodies = array_column(array_filter($peer->requests(), static function (array $request): bool {
+            return $request['hook'] === 'add-traffic';
+        }), 'body');
+        return array_column($bodies, 'hook');
     }
 
     /**

@@ -32,6 +32,9 @@ $_ADDONLANG['pages'] = 'Back to the pages';
 $_ADDONLANG['connection'] = 'Connection';
 $_ADDONLANG['page_down'] = 'Turnpike cannot be shown now; customers, mails and WHMCS itself go on.';
 $_ADDONLANG['page_again'] = 'Try again';
+$_ADDONLANG['page_unsure'] = 'What was sent is kept here. Sent again, it is done once at the most; a new form'
+    . ' would be done besides.';
+$_ADDONLANG['page_send_again'] = 'Send again';
 $_ADDONLANG['page_expired'] = 'This form had expired, nothing was changed; please send it again.';
 $_ADDONLANG['page_done'] = 'Continue';
 $_ADDONLANG['not_allowed'] = 'Your role may not do this; the settings of the addon say which roles may.';

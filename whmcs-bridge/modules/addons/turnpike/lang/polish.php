@@ -33,6 +33,9 @@ $_ADDONLANG['pages'] = 'Wróć do stron';
 $_ADDONLANG['connection'] = 'Połączenie';
 $_ADDONLANG['page_down'] = 'Nie można teraz pokazać Turnpike; klienci, wiadomości i sam WHMCS działają dalej.';
 $_ADDONLANG['page_again'] = 'Spróbuj ponownie';
+$_ADDONLANG['page_unsure'] = 'To, co wysłano, jest tu zachowane. Wysłane ponownie zostanie wykonane najwyżej'
+    . ' raz; nowy formularz zostałby wykonany dodatkowo.';
+$_ADDONLANG['page_send_again'] = 'Wyślij ponownie';
 $_ADDONLANG['page_expired'] = 'Ten formularz stracił ważność, nic nie zostało zmienione; wyślij go ponownie.';
 $_ADDONLANG['page_done'] = 'Dalej';
 $_ADDONLANG['not_allowed'] = 'Twoja rola na to nie pozwala; ustawienia dodatku mówią, które role mogą to robić.';

@@ -93,7 +93,7 @@ final class Pages
         try {
             return $this->answered($this->ask(new Sidecar($pairing), $who, $name, $query));
         } catch (SidecarError $error) {
-            return ['html' => $this->trouble($error), 'location' => ''];
+            return ['html' => $this->trouble($error) . $this->again($error, $query), 'location' => ''];
         }
     }
 
@@ -171,6 +171,29 @@ final class Pages
             . '</a></p>';
     }
 
+    /**
+     * A form that may have been done although the answer was lost, to be sent again as it was: its key makes it count
+     * once, which a form of a new page would not. One with a password is not shown; what it saves is the same twice.
+     *
+     * @param array<string, string> $query
+     */
+    private function again(SidecarError $error, array $query): string
+    {
+        $isSent = ($_SERVER['REQUEST_METHOD'] ?? 'GET') === 'POST' && PairingPage::isOwnForm();
+        $form = $isSent ? self::typed($_POST, (string) file_get_contents('php://input')) : [];
+        if ($error->isFinal() || !isset($form['once']) || isset($form['password'])) {
+            return '';
+        }
+        $address = $this->link . '&' . http_build_query(array_diff_key($query, ['module' => '']), '', '&');
+        $fields = '';
+        foreach ($this->token() + $form as $name => $value) {
+            $fields .= '<input type="hidden" name="' . self::html((string) $name) . '" value="' . self::html($value)
+                . '">';
+        }
+        return '<form method="post" action="' . self::html($address) . '">' . $fields . '<p>' . $this->t('page_unsure')
+            . '</p><button type="submit" class="btn btn-primary">' . $this->t('page_send_again') . '</button></form>';
+    }
+
     private function back(): string
     {
         $link = '<a href="' . self::html($this->link) . '">&larr; ' . $this->t('pages') . '</a>';
@@ -190,9 +213,7 @@ final class Pages
             $id = (int) ($_SESSION['adminid'] ?? 0);
             $row = $id > 0 ? Capsule::table('tbladmins')->where('id', $id)->first() : null;
             $name = Text::decode($row->username ?? '');
-            $role = (int) ($row->roleid ?? 0);
-            $title = $role > 0 ? Capsule::table('tbladminroles')->where('id', $role)->value('name') : '';
-            $mine = $role > 0 ? [(string) $role, strtolower(trim(Text::decode($title)))] : [];
+            $mine = Rights::called((int) ($row->roleid ?? 0));
         } catch (\Throwable $cause) {
             ModuleLog::defect('Pages', $cause, []);
         }

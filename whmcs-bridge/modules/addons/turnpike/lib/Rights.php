@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace WHMCS\Module\Addon\Turnpike;
 
+use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\Text;
 
 /**
@@ -29,6 +30,25 @@ final class Rights
     {
         $this->settings = $settings;
         $this->mine = $mine;
+    }
+
+    /** Those of the administrator who is logged in, where WHMCS hands over no settings of the addon's. */
+    public static function ofAdmin(): self
+    {
+        $saved = Capsule::table('tbladdonmodules')->where('module', 'turnpike')->where('setting', 'edit_roles');
+        $role = Capsule::table('tbladmins')->where('id', (int) ($_SESSION['adminid'] ?? 0))->value('roleid');
+        return new self(['edit_roles' => (string) $saved->value('value')], self::called((int) $role));
+    }
+
+    /**
+     * What a role is called in the settings: its number, and its name in small letters.
+     *
+     * @return list<string>
+     */
+    public static function called(int $role): array
+    {
+        $title = $role > 0 ? Capsule::table('tbladminroles')->where('id', $role)->value('name') : '';
+        return $role > 0 ? [(string) $role, strtolower(trim(Text::decode($title)))] : [];
     }
 
     public function canEdit(): bool

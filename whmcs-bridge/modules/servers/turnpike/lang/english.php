@@ -163,6 +163,10 @@ return [
     'add_traffic_done' => '%s GB were added.',
     'add_traffic_wrong' => 'Nothing was added: %s is not an amount of GB.',
     'add_traffic_failed' => 'The %s GB may not have been added; look at the last entries before trying again.',
+    'add_traffic_unsure' => 'It is not certain whether the %s GB were added. The form holds them once more: saved'
+        . ' again, they are added once at the most; saved empty, they are given up.',
+    'role_refused' => 'Your role may not do this, and nothing was changed; the settings of the addon say which roles'
+        . ' may.',
     'merge_server_address' => 'VPN server address',
     'merge_vpn_protocols' => 'VPN protocols',
     'merge_vpn_l2tp_psk' => 'L2TP IPSec PSK key',

@@ -163,6 +163,10 @@ return [
     'add_traffic_done' => 'Dodano %s GB.',
     'add_traffic_wrong' => 'Nic nie dodano: %s nie jest ilością GB.',
     'add_traffic_failed' => '%s GB mogło nie zostać dodane; przed kolejną próbą sprawdź ostatnie wpisy.',
+    'add_traffic_unsure' => 'Nie wiadomo na pewno, czy %s GB zostało dodane. Formularz zawiera je jeszcze raz: zapisane'
+        . ' ponownie zostaną dodane najwyżej raz; zapisany pusty formularz oznacza rezygnację.',
+    'role_refused' => 'Twoja rola nie może tego zrobić i nic nie zostało zmienione; ustawienia dodatku mówią, które'
+        . ' role mogą.',
     'merge_server_address' => 'Adres serwera VPN',
     'merge_vpn_protocols' => 'Protokoły VPN',
     'merge_vpn_l2tp_psk' => 'Klucz PSK L2TP IPSec',

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace WHMCS\Module\Server\Turnpike;
 
 use WHMCS\Database\Capsule;
+use WHMCS\Module\Addon\Turnpike\Rights;
 
 /**
  * What staff see and do on a service's page: Turnpike's own words about the account, the buttons, and traffic to add.
@@ -38,7 +39,9 @@ final class AdminTab
                     $fields[self::html((string) $row['label'])] = nl2br(self::html((string) $row['value']), false);
                 }
             }
-            $fields[self::html($lang->get('add_traffic'))] = self::form($lang);
+            if (self::mayChange()) {
+                $fields[self::html($lang->get('add_traffic'))] = self::form($lang, $id);
+            }
             return $fields;
         } catch (\Throwable $cause) {
             $error = Module::error('AdminServicesTabFields', $cause, $params);
@@ -49,35 +52,90 @@ final class AdminTab
 
     /**
      * Adds traffic when the page was saved with an amount. WHMCS takes no answer here, so it is kept for the page that
-     * follows. The form's key makes a page that is saved twice add once.
+     * follows. The form's key makes a page that is saved twice add once; as long as nobody knows whether it was added,
+     * the form comes again with the same key, so that asking again is safe.
      *
      * @param mixed $params
      */
     public static function save($params): void
     {
-        $typed = is_string($_POST['turnpike_add_gb'] ?? null) ? trim($_POST['turnpike_add_gb']) : '';
+        $typed = self::posted('turnpike_add_gb');
+        $params = Module::given($params);
+        $id = (int) ($params['serviceid'] ?? 0);
         if ($typed === '' || ($_SERVER['REQUEST_METHOD'] ?? 'GET') !== 'POST') {
+            self::giveUp($id);
             return;
         }
-        $params = Module::given($params);
         $lang = Lang::ofAdmin();
-        $id = (int) ($params['serviceid'] ?? 0);
+        if (!self::mayChange()) {
+            self::keep($id, $lang->get('role_refused'));
+            return;
+        }
         try {
-            $key = is_string($_POST['turnpike_add_key'] ?? null) ? $_POST['turnpike_add_key'] : '';
+            $key = self::posted('turnpike_add_key');
             $bytes = Figures::fromGigabytes($typed, self::gigabyte($id, $params));
             if ($bytes === null || $bytes === 0 || preg_match('/^[0-9a-f]{32}$/', $key) !== 1) {
                 self::keep($id, $lang->get('add_traffic_wrong', $typed));
                 return;
             }
-            $note = is_string($_POST['turnpike_add_note'] ?? null) ? Text::decode($_POST['turnpike_add_note']) : '';
             $by = self::admin();
-            $note = trim(Text::sentence($note) . ($by === '' ? '' : " ($by)"));
-            $hook = ['bytes' => $bytes, 'key' => "whmcs-$key", 'note' => $note];
-            Module::run('add-traffic', $params, $hook);
-            self::keep($id, $lang->get('add_traffic_done', $typed));
+            $note = Text::sentence(Text::decode(self::posted('turnpike_add_note'))) . ($by === '' ? '' : " ($by)");
+            $hook = ['bytes' => $bytes, 'key' => "whmcs-$key", 'note' => trim($note)];
+            $answer = Module::run('add-traffic', $params, $hook);
+            unset($_SESSION['turnpike_adding'][$id]);
+            self::keep($id, $lang->get('add_traffic_done', $typed) . ' ' . Text::sentence($answer->get('warning')));
         } catch (\Throwable $cause) {
-            $error = Module::error('AdminServicesTabFieldsSave', $cause, $params);
+            self::failed($id, $typed, Module::error('AdminServicesTabFieldsSave', $cause, $params), $lang);
+        }
+    }
+
+    private static function failed(int $id, string $typed, SidecarError $error, Lang $lang): void
+    {
+        if ($error->isFinal()) {
+            unset($_SESSION['turnpike_adding'][$id]);
             self::keep($id, $lang->get('add_traffic_failed', $typed) . ' ' . $error->forAdmin());
+            return;
+        }
+        $key = self::posted('turnpike_add_key');
+        if (preg_match('/^[0-9a-f]{32}$/', $key) === 1) {
+            $others = is_array($_SESSION['turnpike_adding'] ?? null) ? $_SESSION['turnpike_adding'] : [];
+            $note = Text::decode(self::posted('turnpike_add_note'));
+            $open = [$id => ['key' => $key, 'gb' => $typed, 'note' => $note]] + $others;
+            $_SESSION['turnpike_adding'] = array_slice($open, 0, 20, true);
+        }
+        $what = "it is not certain whether $typed GB were added to service $id: ";
+        Module::note($what . $error->forAdmin(), Params::clientOf($id));
+        self::keep($id, $lang->get('add_traffic_unsure', $typed) . ' ' . $error->forAdmin());
+    }
+
+    /** A form that held once more what is open, and was sent without an amount: staff want it no more. */
+    private static function giveUp(int $id): void
+    {
+        $key = $_SESSION['turnpike_adding'][$id]['key'] ?? null;
+        if (is_string($_POST['turnpike_add_gb'] ?? null) && $key === self::posted('turnpike_add_key')) {
+            unset($_SESSION['turnpike_adding'][$id]);
+        }
+    }
+
+    private static function posted(string $name): string
+    {
+        return is_string($_POST[$name] ?? null) ? trim($_POST[$name]) : '';
+    }
+
+    /**
+     * Whether the role of the administrator who is logged in may change things. Where none is (WHMCS's API and cron),
+     * WHMCS has settled it by permissions of its own.
+     */
+    public static function mayChange(): bool
+    {
+        if ((int) ($_SESSION['adminid'] ?? 0) === 0) {
+            return true;
+        }
+        try {
+            return Rights::ofAdmin()->canEdit();
+        } catch (\Throwable $cause) {
+            ModuleLog::defect('Rights', $cause, []);
+            return false;
         }
     }
 
@@ -87,6 +145,9 @@ final class AdminTab
     public static function buttons(): array
     {
         $buttons = [];
+        if (!self::mayChange()) {
+            return $buttons;
+        }
         foreach (['ResetConnection', 'CollectNow', 'Reapply', 'Block', 'Unblock', 'ResetDay'] as $function) {
             $name = strtolower($function);
             $buttons[Lang::ofAdmin()->get("button_$name")] = $function;
@@ -127,15 +188,22 @@ final class AdminTab
         return Figures::gigabyte($answer->part('traffic')['bytes_per_gb'] ?? null);
     }
 
-    private static function form(Lang $lang): string
+    /** The form, blank or with what may have been added and may be asked for again. */
+    private static function form(Lang $lang, int $serviceId): string
     {
-        return '<input type="text" name="turnpike_add_gb" size="8" inputmode="decimal" autocomplete="off"'
-            . ' class="form-control input-100 input-inline" placeholder="GB" aria-label="'
-            . self::html($lang->get('add_traffic_gb')) . '"> <input type="text" name="turnpike_add_note" size="40"'
-            . ' maxlength="200" autocomplete="off" class="form-control input-300 input-inline" placeholder="'
-            . self::html($lang->get('add_traffic_note')) . '" aria-label="'
-            . self::html($lang->get('add_traffic_note')) . '"> <input type="hidden" name="turnpike_add_key" value="'
-            . bin2hex(random_bytes(16)) . '"><br><small>' . self::html($lang->get('add_traffic_help')) . '</small>';
+        $open = $_SESSION['turnpike_adding'][$serviceId] ?? [];
+        $key = $open['key'] ?? bin2hex(random_bytes(16));
+        $field = static function (string $name, string $text, string $value, string $more): string {
+            return '<input type="text" name="' . $name . '" value="' . self::html($value) . '" autocomplete="off"'
+                . " $more aria-label=\"" . self::html($text) . '">';
+        };
+        $note = $lang->get('add_traffic_note');
+        return $field('turnpike_add_gb', $lang->get('add_traffic_gb'), $open['gb'] ?? '', 'size="8" inputmode="decimal"'
+            . ' class="form-control input-100 input-inline" placeholder="GB"')
+            . ' ' . $field('turnpike_add_note', $note, $open['note'] ?? '', 'size="40" maxlength="200"'
+            . ' class="form-control input-300 input-inline" placeholder="' . self::html($note) . '"')
+            . ' <input type="hidden" name="turnpike_add_key" value="' . self::html($key) . '"><br><small>'
+            . self::html($lang->get('add_traffic_help')) . '</small>';
     }
 
     private static function keep(int $serviceId, string $sentence): void

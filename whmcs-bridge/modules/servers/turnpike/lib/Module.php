@@ -203,6 +203,9 @@ final class Module
         if (defined('CLIENTAREA')) {
             return Lang::ofClient(self::given($params))->get('staff_only');
         }
+        if (!AdminTab::mayChange()) {
+            return Lang::ofAdmin()->get('role_refused');
+        }
         if ($hook === 'usage-update') {
             return self::usageUpdate($params);
         }
