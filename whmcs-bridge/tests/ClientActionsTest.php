@@ -145,6 +145,37 @@ final class ClientActionsTest extends BridgeTestCase
         self::assertSame(self::SERVICE_PASSWORD, decrypt($this->row(41)->password));
     }
 
+    public function testAFailureIsNotSaidToBeDoneWhenThePageIsLoadedAgain(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('client-area', self::PAGE);
+        $peer->refuse('change-password', 503, 'router-unreachable', 'core-1 does not answer; look at it.');
+        $this->press('new_password');
+        foreach ([1, 2, 3] as $view) {
+            $page = turnpike_ClientArea(Kernel::params(41));
+            self::assertSame('danger', $page['templateVariables']['turnpike']['said']['level']);
+            $html = $this->render(4, $page);
+            self::assertStringContainsString('could not be changed right now and nothing was altered', $html);
+            self::assertStringContainsString('[router-unreachable ref-4711]', $html);
+            self::assertStringNotContainsString('done already', $html);
+            self::assertSame($view > 1, strpos($html, 'not acted upon a second time') !== false);
+        }
+        self::assertSame(1, array_count_values(array_column($peer->requests(), 'hook'))['change-password']);
+    }
+
+    public function testWhatCameOfAnActionWhoseRequestDiedIsNotGuessed(): void
+    {
+        $peer = $this->peer();
+        $peer->answer('client-area', self::PAGE);
+        $this->press('disconnect');
+        $used = ['form' => "disconnect $_POST[turnpike_once]", 'said' => null];
+        $_SESSION['turnpike_used'] = [41 => $used];
+        $html = $this->view();
+        self::assertStringContainsString('it is not known yet what came of it', $html);
+        self::assertStringNotContainsString('done already', $html);
+        self::assertNotContains('disconnect', array_column($peer->requests(), 'hook'));
+    }
+
     public function testWhenNobodyKnowsWhetherThePasswordWasChangedThePageSaysSo(): void
     {
         $peer = $this->peer();

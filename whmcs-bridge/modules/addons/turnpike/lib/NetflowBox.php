@@ -9,6 +9,8 @@ use WHMCS\Module\Server\Turnpike\Effects;
 use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Lang;
 use WHMCS\Module\Server\Turnpike\Page;
+use WHMCS\Module\Server\Turnpike\Params;
+use WHMCS\Module\Server\Turnpike\Permits;
 
 /**
  * Network Usage on the page of a service of another module, such as a server or a VPS, from what is stored. Services
@@ -30,6 +32,9 @@ final class NetflowBox
             return '';
         }
         $lang = Lang::ofClient([]);
+        if (!Permits::of(Params::clientOf($id))['secrets']) {
+            unset($shown['password']);
+        }
         $rows = '';
         foreach (['username', 'password', 'group', 'ip_address'] as $name) {
             if (is_string($shown[$name] ?? null) && $shown[$name] !== '') {

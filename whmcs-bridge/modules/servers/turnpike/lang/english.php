@@ -27,6 +27,9 @@ return [
     'password_changed' => 'The VPN has a new password. Enter it on your devices; it is shown below.',
     'password_in_doubt' => 'It is not certain whether the password was changed. The one that works is shown below as'
         . ' soon as it is known.',
+    'password_unsure' => 'It is not certain whether the password was changed. The page of the VPN shows the one that'
+        . ' works as soon as it is known; it may also be changed once more.',
+    'secrets_hidden' => 'Shown to users of this account who may view and change product passwords.',
     'disconnect' => 'Disconnect my session …',
     'disconnect_help' => 'Ends the connection, for example when a device hangs. Devices may connect again at once.',
     'disconnect_button' => 'Disconnect now',
@@ -34,6 +37,10 @@ return [
     'none_connected' => 'No device was connected.',
     'not_disconnected' => 'The connection could not be ended right now; please try again later.',
     'action_done_before' => 'This was done already; it was not done a second time.',
+    'action_failed_before' => 'This form was sent before and was not acted upon a second time. What came of it then:',
+    'action_unknown' => 'This form was sent before, and it is not known yet what came of it. It was not done a second'
+        . ' time; please open this page anew in a moment.',
+    'action_not_permitted' => 'You are not permitted to do this; the owner of the account can permit it.',
     'action_expired' => 'This form had expired and nothing was changed; please try again.',
     'bandwidth' => 'Bandwidth limit',
     'speed_download' => '%s download',

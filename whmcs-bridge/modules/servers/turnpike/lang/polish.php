@@ -27,6 +27,9 @@ return [
     'password_changed' => 'VPN ma nowe hasło. Wpisz je w swoich urządzeniach; jest pokazane poniżej.',
     'password_in_doubt' => 'Nie wiadomo na pewno, czy hasło zostało zmienione. Hasło, które działa, pojawi się poniżej,'
         . ' gdy tylko będzie znane.',
+    'password_unsure' => 'Nie wiadomo na pewno, czy hasło zostało zmienione. Strona VPN pokaże hasło, które działa, gdy'
+        . ' tylko będzie znane; można też zmienić je jeszcze raz.',
+    'secrets_hidden' => 'Widoczne dla użytkowników tego konta, którzy mogą oglądać i zmieniać hasła usług.',
     'disconnect' => 'Rozłącz moją sesję …',
     'disconnect_help' => 'Kończy połączenie, na przykład gdy urządzenie się zawiesi. Urządzenia mogą od razu połączyć'
         . ' się ponownie.',
@@ -35,6 +38,10 @@ return [
     'none_connected' => 'Żadne urządzenie nie było połączone.',
     'not_disconnected' => 'Nie udało się teraz zakończyć połączenia; spróbuj ponownie później.',
     'action_done_before' => 'To zostało już wykonane; nie wykonano tego drugi raz.',
+    'action_failed_before' => 'Ten formularz został już wysłany i nie wykonano go drugi raz. Wynik był wtedy taki:',
+    'action_unknown' => 'Ten formularz został już wysłany i nie wiadomo jeszcze, z jakim wynikiem. Nie wykonano go'
+        . ' drugi raz; za chwilę otwórz tę stronę na nowo.',
+    'action_not_permitted' => 'Nie masz do tego uprawnień; może je nadać właściciel konta.',
     'action_expired' => 'Ten formularz stracił ważność i nic nie zostało zmienione; spróbuj ponownie.',
     'bandwidth' => 'Limit prędkości',
     'speed_download' => 'pobieranie %s',

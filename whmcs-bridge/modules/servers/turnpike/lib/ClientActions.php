@@ -41,15 +41,46 @@ final class ClientActions
         $known = in_array($action, [self::DISCONNECT, self::NEW_PASSWORD, self::RESET_DAY], true);
         $state = $known ? self::take($id, $action, $_POST['turnpike_once'] ?? null) : 'unknown';
         if ($state === 'used') {
-            return ['level' => 'info', 'says' => $lang->get('action_done_before')];
+            return self::saidBefore($id, $lang);
         }
         if ($state !== 'good' || (function_exists('check_token') && check_token('WHMCS.default') === false)) {
             return ['level' => 'warning', 'says' => $lang->get('action_expired')];
+        }
+        $said = self::perform($action, $params, $lang);
+        $_SESSION['turnpike_used'][$id]['said'] = $said;
+        return $said;
+    }
+
+    /**
+     * @param array<mixed> $params
+     * @return array{level: string, says: string}
+     */
+    private static function perform(string $action, array &$params, Lang $lang): array
+    {
+        $may = Permits::of((int) ($params['userid'] ?? 0));
+        if (($action === self::NEW_PASSWORD && !$may['secrets']) || ($action === self::RESET_DAY && !$may['orders'])) {
+            return ['level' => 'warning', 'says' => $lang->get('action_not_permitted')];
         }
         if ($action === self::RESET_DAY) {
             return self::resetDay($params, $lang);
         }
         return $action === self::DISCONNECT ? self::disconnect($params, $lang) : self::newPassword($params, $lang);
+    }
+
+    /**
+     * A form that is sent again does nothing; what the first time came to is said again.
+     *
+     * @return array{level: string, says: string}
+     */
+    private static function saidBefore(int $serviceId, Lang $lang): array
+    {
+        $said = $_SESSION['turnpike_used'][$serviceId]['said'] ?? null;
+        if (!is_string($said['level'] ?? null) || !is_string($said['says'] ?? null)) {
+            return ['level' => 'warning', 'says' => $lang->get('action_unknown')];
+        }
+        $isDone = in_array($said['level'], ['success', 'info'], true);
+        $before = $lang->get($isDone ? 'action_done_before' : 'action_failed_before');
+        return ['level' => $isDone ? 'info' : $said['level'], 'says' => "$before $said[says]"];
     }
 
     /** The key for the next form of this service. */
@@ -82,7 +113,7 @@ final class ClientActions
     private static function take(int $serviceId, string $action, $sent): string
     {
         $key = $_SESSION['turnpike_once'][$serviceId] ?? null;
-        $used = $_SESSION['turnpike_used'][$serviceId] ?? null;
+        $used = $_SESSION['turnpike_used'][$serviceId]['form'] ?? null;
         if (!is_string($sent) || $sent === '') {
             return 'unknown';
         }
@@ -93,7 +124,8 @@ final class ClientActions
             return 'unknown';
         }
         unset($_SESSION['turnpike_once'][$serviceId]);
-        $_SESSION['turnpike_used'] = [$serviceId => "$action $key"];
+        // what it came to is not known before it is done, and never if the request dies
+        $_SESSION['turnpike_used'] = [$serviceId => ['form' => "$action $key", 'said' => null]];
         return 'good';
     }
 
@@ -130,8 +162,7 @@ final class ClientActions
             return ['level' => 'success', 'says' => $lang->get('password_changed')];
         } catch (\Throwable $cause) {
             // Changed on the router and not in WHMCS, it is known to nobody: to be changed again.
-            $isOpen = $isChanged
-                || in_array(SidecarError::from($cause)->kind(), ['timeout', 'connection-lost'], true);
+            $isOpen = $isChanged || SidecarError::from($cause)->isUncertain();
             return self::failed(
                 'change-password',
                 $cause,
@@ -173,7 +204,7 @@ final class ClientActions
                 $plan = $answer->part('plan');
                 $price = self::resetPrice($id, $plan);
                 if ($price === null) {
-                    return ['level' => 'info', 'says' => $lang->get('reset_not_offered')];
+                    return ['level' => 'warning', 'says' => $lang->get('reset_not_offered')];
                 }
                 $client = (int) Capsule::table('tblhosting')->where('id', $id)->value('userid');
                 $username = Text::decode($params['username'] ?? '');
@@ -195,7 +226,8 @@ final class ClientActions
     private static function failed(string $name, \Throwable $cause, array $params, string $sentence): array
     {
         $error = Module::error($name, $cause, $params);
-        Module::note("$name, asked by the customer of service {$params['serviceid']}: " . $error->forAdmin());
+        $id = (int) $params['serviceid'];
+        Module::note("$name, asked by the customer of service $id: " . $error->forAdmin(), Params::clientOf($id));
         return ['level' => 'danger', 'says' => $error->forClient($sentence)];
     }
 }

@@ -187,9 +187,14 @@ final class Module
             if (defined('ADMINAREA')) {
                 return $error->forAdmin();
             }
-            $service = is_array($params) ? (int) ($params['serviceid'] ?? 0) : 0;
-            self::note("the password of service $service was not changed: " . $error->forAdmin());
-            return $error->forClient(Lang::ofClient(is_array($params) ? $params : [])->get('password_unchanged'));
+            $params = self::given($params);
+            $service = (int) ($params['serviceid'] ?? 0);
+            $isOpen = $error->isUncertain();
+            $what = $isOpen ? "it is not certain whether the password of service $service was changed"
+                : "the password of service $service was not changed";
+            self::note("$what: " . $error->forAdmin(), Params::clientOf($service));
+            $lang = Lang::ofClient($params);
+            return $error->forClient($lang->get($isOpen ? 'password_unsure' : 'password_unchanged'));
         }
     }
 

@@ -23,6 +23,9 @@ final class Page
     /** @var array{level?: string, says?: string} */
     private $said;
 
+    /** @var array{secrets: bool, orders: bool} what the person who looks may see and do */
+    private $may;
+
     /**
      * @param array<mixed> $params
      * @param array{level?: string, says?: string} $said what became of the customer's action, shown above all else
@@ -32,6 +35,7 @@ final class Page
         $this->params = $params;
         $this->lang = $lang;
         $this->said = $said;
+        $this->may = Permits::of((int) ($params['userid'] ?? 0));
     }
 
     /** The service's status in WHMCS. */
@@ -75,9 +79,9 @@ final class Page
                 'instruction_url' => self::link($sold['instruction_url']),
                 'server_address' => $sold['server_address'],
                 'protocols' => $sold['protocols'],
-                'l2tp_psk' => $sold['l2tp_psk'],
+                'l2tp_psk' => $this->secret($sold['l2tp_psk']),
                 'username' => Text::decode($this->params['username'] ?? ''),
-                'password' => Text::decode($this->params['password'] ?? ''),
+                'password' => $this->secret(Text::decode($this->params['password'] ?? '')),
                 'bandwidth' => $this->bandwidth($facts),
             ],
             'connection' => ['status' => 'unknown', 'label' => $this->lang->get('status_unknown'), 'rows' => []],
@@ -114,9 +118,9 @@ final class Page
                 'instruction_url' => self::link($text('instruction_url')),
                 'server_address' => $text('server_address'),
                 'protocols' => implode(', ', $protocols),
-                'l2tp_psk' => $text('l2tp_psk'),
+                'l2tp_psk' => $this->secret($text('l2tp_psk')),
                 'username' => $text('username'),
-                'password' => $text('password'),
+                'password' => $this->secret($text('password')),
                 'bandwidth' => $this->bandwidth($information),
             ],
             'connection' => $this->connection($answer->part('connection')),
@@ -156,6 +160,7 @@ final class Page
                     'plan' => [],
                     'reset' => [],
                     'actions' => false,
+                    'secrets' => $this->may['secrets'],
                     'said' => $this->said,
                     'form' => [
                         'url' => $address,
@@ -168,6 +173,12 @@ final class Page
                 'turnpikeLang' => $this->lang->all(),
             ],
         ];
+    }
+
+    /** A secret, for those who may see it. */
+    private function secret(string $value): string
+    {
+        return $this->may['secrets'] ? $value : '';
     }
 
     /**
@@ -300,7 +311,7 @@ final class Page
                 'offer' => '',
             ];
         }
-        $price = ClientActions::resetPrice($id, $plan);
+        $price = $this->may['orders'] ? ClientActions::resetPrice($id, $plan) : null;
         return $price === null ? [] : [
             'says' => $this->lang->get('reset_help'),
             'url' => '',
@@ -320,7 +331,8 @@ final class Page
         }
         $rows = [];
         foreach (['username', 'password', 'group', 'ip_address'] as $name) {
-            if (is_string($netflow[$name] ?? null) && $netflow[$name] !== '') {
+            $isShown = $name !== 'password' || $this->may['secrets'];
+            if ($isShown && is_string($netflow[$name] ?? null) && $netflow[$name] !== '') {
                 $rows[] = [
                     'label' => $this->lang->get("netflow_$name"),
                     'value' => $netflow[$name],

@@ -111,6 +111,7 @@
                     <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikeUsername" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.username|escape}">{$turnpikeLang.copy|escape}</button>
                 </dd>
                 <dt>{$turnpikeLang.password|escape}</dt>
+                {if $turnpike.secrets}
                 <dd class="turnpike-secret">
                     <details class="turnpike-reveal">
                         <summary><span class="turnpike-mask" aria-hidden="true">&bull;&bull;&bull;&bull;&bull;&bull;&bull;&bull;</span> <span class="turnpike-show">{$turnpikeLang.show|escape}</span><span class="turnpike-hide">{$turnpikeLang.hide|escape}</span><span class="sr-only"> {$turnpikeLang.password|escape}</span></summary>
@@ -119,12 +120,15 @@
                     <input id="turnpikePasswordCopy" type="hidden" value="{$turnpike.information.password|escape}">
                     <button class="btn btn-default btn-sm copy-to-clipboard" type="button" data-clipboard-target="#turnpikePasswordCopy" aria-label="{$turnpikeLang.copy|escape}: {$turnpikeLang.password|escape}">{$turnpikeLang.copy|escape}</button>
                 </dd>
+                {else}
+                <dd class="text-muted">{$turnpikeLang.secrets_hidden|escape}</dd>
+                {/if}
                 {if $turnpike.information.bandwidth}
                 <dt>{$turnpikeLang.bandwidth|escape}</dt>
                 <dd>{$turnpike.information.bandwidth|escape}</dd>
                 {/if}
             </dl>
-            {if $turnpike.actions}
+            {if $turnpike.actions && $turnpike.secrets}
             <details class="turnpike-action">
                 <summary>{$turnpikeLang.new_password|escape}</summary>
                 <p>{$turnpikeLang.new_password_help|escape}</p>
