@@ -46,6 +46,15 @@ final class ClientAreaTest extends BridgeTestCase
         $this->assertNoSecretsIn($this->logs());
     }
 
+    public function testABlankOptionHidesNothingOnThePageWithoutTurnpike(): void
+    {
+        $this->pairWithNobody();
+        $blank = ['configoptions' => ['l2tp_psk' => ' ', 'instruction_url' => '', 'support_l2tp|L2TP' => '|No choice']];
+        $html = $this->render(4, turnpike_ClientArea(Kernel::params(41, self::SETTINGS, $blank)));
+        self::assertSame(self::PSK, $this->inputs($html)['turnpikePsk']);
+        self::assertStringContainsString('https://example.net/manual', $html);
+    }
+
     /**
      * @dataProvider smarties
      */

@@ -194,6 +194,41 @@ final class TroubleTest extends BridgeTestCase
         self::assertStringNotContainsString('127.0.0.1', Kernel::command('ChangePassword', 41));
     }
 
+    public function testACustomerIsNotToldThatNothingWasAlteredWhenNobodyKnows(): void
+    {
+        $this->peer('slow');
+        Limits::$shorten = 100;
+        $said = Kernel::command('ChangePassword', 41, [], ['password' => 'neu']);
+        self::assertStringStartsWith('It is not certain whether the password was changed.', $said);
+        self::assertStringContainsString('[timeout ', $said);
+        self::assertStringContainsString('not certain whether the password of service 41', implode(Kernel::$activity));
+        self::assertSame(self::SERVICE_PASSWORD, decrypt($this->row(41)->password), 'WHMCS keeps the old one');
+        Limits::$shorten = 1;
+        foreach (['internal', 'unsigned', 'other-secret', 'no-json'] as $manner) {
+            $this->peer($manner);
+            $said = Kernel::command('ChangePassword', 41);
+            self::assertStringStartsWith('It is not certain whether the password was changed.', $said, $manner);
+        }
+        $this->pairWithNobody();
+        self::assertStringContainsString('nothing was altered', Kernel::command('ChangePassword', 41), 'never sent');
+    }
+
+    public function testASecretThatIsSoldAsAnOptionIsNotInTheLogAndOtherOptionsAre(): void
+    {
+        $options = ['l2tp_psk|Key' => Kernel::typed(self::PSK), 'traffic_gb' => '200'];
+        $this->peer('echo');
+        Kernel::command('Renew', 41, [], ['configoptions' => $options]);
+        $log = print_r(Kernel::$moduleLog, true);
+        self::assertStringContainsString('"traffic_gb": "200"', $log);
+        self::assertStringContainsString('"hook": {}', $log);
+        self::assertStringContainsString('the router said', $log);
+        $this->assertNoSecretsIn($log);
+        $this->peer()->answer('suspend', ['account' => []]);
+        Kernel::command('SuspendAccount', 41, [], ['suspendreason' => 'Overdue']);
+        self::assertStringContainsString('"reason": "Overdue"', (string) end(Kernel::$moduleLog)['request']);
+        self::assertStringContainsString('"options": {}', (string) end(Kernel::$moduleLog)['request']);
+    }
+
     /**
      * @runInSeparateProcess
      * @preserveGlobalState disabled

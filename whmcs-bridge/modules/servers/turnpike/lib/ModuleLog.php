@@ -124,6 +124,7 @@ final class ModuleLog
     private function collect(array $data): void
     {
         foreach ($data as $name => $value) {
+            $value = $value instanceof \stdClass ? (array) $value : $value;
             if (is_array($value)) {
                 $this->collect($value);
             } elseif (self::isSecret((string) $name) && is_scalar($value)) {
@@ -134,7 +135,8 @@ final class ModuleLog
 
     private static function isSecret(string $name): bool
     {
-        return preg_match('/(password|secret|psk|token)$/i', $name) === 1;
+        // `has_password` and `clear_password` say yes or no, and a log without every `on` could not be read
+        return preg_match('/^(?!has_|clear_).*(password|secret|psk|token)$/is', $name) === 1;
     }
 
     /**
@@ -146,10 +148,10 @@ final class ModuleLog
         foreach ($data as $name => $value) {
             if (is_array($value)) {
                 $data[$name] = self::masked($value);
+            } elseif ($value instanceof \stdClass) {
+                $data[$name] = (object) self::masked((array) $value);
             } elseif (self::isSecret((string) $name) && is_scalar($value) && (string) $value !== '') {
                 $data[$name] = self::HIDDEN;
-            } elseif ($value instanceof \stdClass) {
-                $data[$name] = [];
             }
         }
         return $data;

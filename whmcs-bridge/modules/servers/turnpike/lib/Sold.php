@@ -17,7 +17,9 @@ final class Sold
      */
     public static function of(array $params): array
     {
-        $settings = Settings::options($params['configoptions'] ?? []) + Settings::values($params);
+        // as Turnpike reads them: an option that is blank says nothing
+        $options = array_filter(Settings::options($params['configoptions'] ?? []), 'strlen');
+        $settings = $options + Settings::values($params);
         $isOn = static function (string $name) use ($settings): bool {
             return in_array(strtolower(trim($settings[$name])), ['on', 'yes', 'true', '1'], true);
         };
