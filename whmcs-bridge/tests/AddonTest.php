@@ -38,6 +38,55 @@ final class AddonTest extends BridgeTestCase
         self::assertSame($fields, array_keys(turnpike_config()['fields']));
     }
 
+    public function testDeactivatingSaysWhatWhmcsForgetsAndActivatingAgainMakesGoodTheRest(): void
+    {
+        $peer = $this->peer();
+        turnpike_activate();
+        Capsule::table('mod_turnpike_mails')->insert(['mail_id' => '5', 'state' => 'delivered', 'error' => '',
+            'at' => 1]);
+        Capsule::table('tbladdonmodules')->insert([
+            'module' => 'turnpike', 'setting' => 'edit_roles', 'value' => 'Full Administrator',
+        ]);
+        $said = Kernel::deactivate()['description'];
+        foreach (['pairing', 'roles that may change things (empty means every role', 'turnpike pair'] as $told) {
+            self::assertStringContainsString($told, $said);
+        }
+        self::assertSame('success', turnpike_activate()['status']);
+        self::assertStringContainsString('not connected to Turnpike yet', $this->page());
+        $peer->answer('options', ['profiles' => [], 'plans' => [], 'warning' => null]);
+        self::assertStringContainsString('checked and saved', $this->paste($peer->code()));
+        $peer->answer('cron', $this->handedOut([]));
+        run_hook('AfterCronJob');
+        self::assertSame([5], $this->cronCalls($peer)[0]['body']['hook']['delivered'], 'what was kept goes on');
+    }
+
+    public function testADisabledTemplateIsSaidOnceAndItsMailsAreDoneWith(): void
+    {
+        Capsule::table('tblemailtemplates')->where('name', 'VPN traffic low')->update(['disabled' => 1]);
+        Capsule::table('tblemailtemplates')->insert([
+            'type' => 'product', 'name' => 'VPN traffic low', 'language' => 'polish', 'disabled' => 0,
+        ]);
+        $peer = $this->peer();
+        $peer->answer('netflow', ['records' => []]);
+        $mail = static function (int $id): array {
+            return ['id' => $id, 'template' => 'VPN traffic low', 'service_id' => 41, 'variables' => []];
+        };
+        $peer->answer('cron', $this->handedOut([$mail(6), $mail(7)]));
+        run_hook('AfterCronJob');
+        $peer->answer('cron', $this->handedOut([$mail(8)]));
+        run_hook('AfterCronJob');
+        self::assertSame([], Kernel::$mails);
+        self::assertCount(1, Kernel::$activity);
+        self::assertStringContainsString('template VPN traffic low is disabled in WHMCS', Kernel::$activity[0]);
+        self::assertStringContainsString('enable it under Email Templates', Kernel::$activity[0]);
+        $told = $this->cronCalls($peer)[1]['body']['hook'];
+        self::assertSame([[6, 7], []], [$told['delivered'], $told['failed']], 'and Turnpike does not try ten times');
+        Capsule::table('tblemailtemplates')->update(['disabled' => 0]);
+        $peer->answer('cron', $this->handedOut([$mail(9)]));
+        run_hook('AfterCronJob');
+        self::assertCount(1, Kernel::$mails);
+    }
+
     public function testAPastedCodeIsCheckedThenSavedAndThePageSaysHowTheyStand(): void
     {
         $peer = $this->peer();

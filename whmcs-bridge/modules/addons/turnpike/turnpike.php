@@ -89,10 +89,19 @@ function turnpike_activate()
     return Setup::activate('Turnpike is active. Open Addons, Turnpike and paste the code that `turnpike pair` prints.');
 }
 
-/** The pairing and the mails on their way stay: deactivating by mistake loses nothing that is kept here. */
+/**
+ * Our tables and the e-mail templates stay. WHMCS itself deletes the addon's settings, the pairing among them; an empty
+ * `edit_roles` means every role, so staff are told.
+ */
 function turnpike_deactivate()
 {
-    return ['status' => 'success', 'description' => 'Turnpike is off. The accounts on the routers were not touched.'];
+    return [
+        'status' => 'success',
+        'description' => 'Turnpike is off. The accounts on the routers were not touched, and mails, paid resets and'
+            . ' renewals that wait are kept. WHMCS has forgotten the pairing and the settings of the addon: after'
+            . ' activating it again, give your roles access, name the roles that may change things (empty means every'
+            . ' role with access) and the mail templates anew, and paste the code that `turnpike pair` prints.',
+    ];
 }
 
 function turnpike_upgrade($vars = [])

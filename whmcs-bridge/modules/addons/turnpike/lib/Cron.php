@@ -104,7 +104,7 @@ final class Cron
 
     /**
      * @param array<string, mixed> $mail
-     * @return string '' when WHMCS sent it, else why not
+     * @return string '' when WHMCS sent it or its template is disabled, else why not
      */
     private static function deliver(array $mail): string
     {
@@ -122,6 +122,10 @@ final class Cron
             return "WHMCS has no product e-mail template named $template; create it under Email Templates, or choose"
                 . " another one in the product's settings";
         }
+        if (Templates::isDisabled($template)) {
+            self::disabled($template, $service);
+            return '';
+        }
         $variables = array_filter(is_array($mail['variables'] ?? null) ? $mail['variables'] : [], 'is_scalar');
         $result = localAPI('SendEmail', [
             'messagename' => $template,
@@ -134,6 +138,26 @@ final class Cron
         $why = is_array($result) ? Text::sentence($result['message'] ?? '') : '';
         $why = $why === '' ? 'it gave no reason' : $why;
         return "WHMCS could not send the template $template for service $service: $why";
+    }
+
+    /**
+     * WHMCS sends nothing by a template that is disabled, and trying again changes nothing: the mail is done with, and
+     * one line a day says what to do.
+     */
+    private static function disabled(string $template, int $service): void
+    {
+        $said = json_decode((string) self::setting('disabled_templates')->value('value'), true);
+        $said = is_array($said) ? $said : [];
+        if ((int) ($said[$template] ?? 0) > time() - 86400) {
+            return;
+        }
+        Module::note("the e-mail template $template is disabled in WHMCS, so its mails are not sent (now one to"
+            . " service $service): enable it under Email Templates, or empty its field in the product's or the addon's"
+            . ' settings');
+        Capsule::table('tbladdonmodules')->updateOrInsert(
+            ['module' => 'turnpike', 'setting' => 'disabled_templates'],
+            ['value' => (string) json_encode([$template => time()] + $said)]
+        );
     }
 
     /**

@@ -55,6 +55,14 @@ final class Templates
         return $exists ? $template : (self::BUILT_IN[$template] ?? $template);
     }
 
+    /** Whether WHMCS sends nothing by a template: its translations go by the one that all languages have. */
+    public static function isDisabled(string $template): bool
+    {
+        $rows = Capsule::table('tblemailtemplates')->where('type', 'product')->where('name', $template)
+            ->orderBy('language')->get()->all();
+        return $rows !== [] && (int) ($rows[0]->disabled ?? 0) === 1;
+    }
+
     /**
      * @return array<string, array{subject: string, message: string}> by name
      */
