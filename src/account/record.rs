@@ -189,6 +189,11 @@ impl Account {
         self.settings.packet.is_some()
     }
 
+    /// Whether one is kept and nothing is left of it: that blocks by itself, whatever its plan says.
+    pub fn is_empty(&self) -> bool {
+        self.is_metered() && self.balance <= 0
+    }
+
     /// The PPP password.
     ///
     /// # Errors

@@ -91,6 +91,14 @@ impl Verdict {
     pub fn is_slowed(&self) -> bool {
         self.why != Why::Full
     }
+
+    /// Whether the customer goes faster by it: down, or up at the same speed down, or in bursts at the same speed.
+    pub fn is_faster(&self, than: &Self) -> bool {
+        // Unlimited, which is written 0, is more than any.
+        let one = |speed: Speed| [speed.down, speed.up].map(|it| it.0.wrapping_sub(1));
+        let all = |it: &Self| (one(it.speed), it.rate.burst.map(|burst| one(burst.limit)));
+        all(self) > all(than)
+    }
 }
 
 /// Decides. `full` is the speed sold to this account, `factor` what the bandwidth rules make of any speed now.

@@ -19,10 +19,16 @@ use crate::{
     catalogue::plans,
     db::Conn,
     page::OnPlan,
-    plan::{Plan, burst::Rate, rules::Rule, terms::Cdn},
+    plan::{
+        Plan,
+        burst::Rate,
+        fup::{self, Used},
+        rules::{Factor, Rule},
+        terms::Cdn,
+    },
     problem::Problem,
     routeros::CdnQueue,
-    units::Speed,
+    units::{Bytes, Speed},
     work::Ask,
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -45,6 +51,17 @@ pub struct Standing {
     pub next_day_at: Option<DateTime<Utc>>,
     /// When the cycle's do; `None` where nothing is due.
     pub next_cycle_on: Option<NaiveDate>,
+}
+
+impl Standing {
+    /// Whether it would go faster, or be free of its plan's block, if the day's counters began again now.
+    pub fn is_held_by_the_day(&self) -> bool {
+        let Self { plan, fair, full, .. } = self;
+        let factor = self.rule.as_ref().map_or(Factor::NONE, |rule| rule.factor);
+        let anew = Used { daily: Bytes::ZERO, online_seconds: 0, ..fair.used() };
+        let (now, then) = (fup::decide(plan, *full, &fair.used(), factor), fup::decide(plan, *full, &anew, factor));
+        !then.blocked && (now.blocked || then.is_faster(&now))
+    }
 }
 
 /// Where an account stands; `None` where it is on no plan.

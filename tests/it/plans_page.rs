@@ -73,6 +73,66 @@ async fn the_plan_says_its_speed_and_why_and_what_comes_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reset_of_the_day_is_offered_only_where_it_helps() {
+    let month = |more: Value| {
+        let mut all = json!({"monthly_quota": "0", "quota_action": "block"});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    for (what, more, offered) in [
+        ("the day's step", json!({}), true),
+        ("the day's quota", month(json!({"daily_quota": "5 GB"})), true),
+        ("the cycle's quota stays", month(json!({"monthly_quota": "5 GB"})), false),
+        ("both quotas", month(json!({"monthly_quota": "5 GB", "daily_quota": "5 GB"})), false),
+        (
+            "the cycle's step is slower",
+            json!({"monthly_fup1_threshold": "5 GB", "monthly_fup1_download_speed": "1M", "monthly_fup1_upload_speed": "1M"}),
+            false,
+        ),
+        (
+            "the cycle's step is as slow, and slower up",
+            json!({"monthly_fup1_threshold": "5 GB", "monthly_fup1_download_speed": "4M", "monthly_fup1_upload_speed": "64k"}),
+            false,
+        ),
+        (
+            "the cycle's step is faster",
+            json!({"monthly_fup1_threshold": "5 GB", "monthly_fup1_download_speed": "5M", "monthly_fup1_upload_speed": "1M"}),
+            true,
+        ),
+    ] {
+        let app = TestApp::new().await;
+        let made = sold(&app, &more).await;
+        app.dial(&made);
+        app.pass(Duration::hours(2));
+        assert!(app.router.carry("7-41", 6 * GB, 0));
+        app.collect().await;
+        let shown = page(&app).await;
+        assert_eq!((&shown["level"]["daily"], &shown["reset"]["offered"]), (&json!(1), &json!(offered)), "{what}");
+        for (off, on) in [("suspend", "unsuspend"), ("admin-block", "admin-unblock")] {
+            app.hook(off, &app.body(41)).await.ok();
+            assert_eq!(page(&app).await["reset"]["offered"], false, "{what}: {off}");
+            app.hook(on, &app.body(41)).await.ok();
+        }
+        assert_eq!(page(&app).await["reset"]["offered"], offered, "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_reset_is_offered_to_an_empty_balance() {
+    let app = TestApp::new().await;
+    app.plan(&gold(&json!({}))).await;
+    let over = json!({"settings": {"plan": "Gold", "download_mbps": "", "upload_mbps": "", "traffic_gb_monthly": "6"}});
+    let made = app.hook("create", &app.body_with(41, &over)).await.ok();
+    app.dial(&made);
+    app.pass(Duration::hours(2));
+    for (bytes, offered) in [(5 * GB, true), (GB, false)] {
+        assert!(app.router.carry("7-41", bytes, 0));
+        app.collect().await;
+        assert_eq!(page(&app).await["reset"]["offered"], offered);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_day_that_has_ended_is_not_shown_although_nobody_has_read_since() {
     let app = TestApp::new().await;
     let made = sold(&app, &json!({})).await;

@@ -26,14 +26,17 @@ pub(super) fn shown(app: &App, account: &Account, on: Option<&OnPlan>) -> Value 
     let Some(on) = on else { return Value::Null };
     let Some(standing) = fair_use::standing_on(app, account, on) else { return Value::Null };
     let mut shown = figures(&standing, app.clock.now(), app.config.zone);
+    let price = standing.plan.prices.reset_price;
+    // Nobody pays for what does not help: not where something else holds him as much, or keeps him off.
+    let is_off = account.causes.billing || account.causes.admin || account.is_empty();
+    let offered = price > Decimal::ZERO && !is_off && standing.is_held_by_the_day();
+    shown["reset"] = json!({"price": price.to_string(), "offered": offered});
     shown["as_of"] = json!(on.booked_at.map(instant));
     shown
 }
 
 fn figures(standing: &Standing, now: DateTime<Utc>, zone: Tz) -> Value {
     let Standing { plan, fair, full, .. } = standing;
-    let price = plan.prices.reset_price;
-    let day_holds = fair.daily_level > 0 || matches!(fair.full_quota, Some(Quota::Daily | Quota::Time));
     json!({
         "name": plan.shown_name(),
         "full": speed(*full),
@@ -55,7 +58,6 @@ fn figures(standing: &Standing, now: DateTime<Utc>, zone: Tz) -> Value {
             "daily_level": fair.cdn_daily_level, "monthly_level": fair.cdn_monthly_level, "download_kbps": it.down,
             "upload_kbps": it.up, "used_today_bytes": fair.cdn_daily, "used_cycle_bytes": fair.cdn_monthly,
         })),
-        "reset": {"price": price.to_string(), "offered": price > Decimal::ZERO && day_holds},
         "time_zone": zone.name(),
     })
 }
