@@ -222,6 +222,11 @@ impl Ask {
         }
     }
 
+    /// WHMCS's name of the service's billing cycle; empty where it was not said.
+    pub fn billing_cycle(&self) -> Result<String, Problem> {
+        self.part("service")?.text("billing_cycle")
+    }
+
     /// The name of the plan that the service is on, and where it stands.
     pub fn plan_name(&self) -> Result<Option<(String, String)>, Problem> {
         let (settings, options) = (self.part("settings")?.settings()?, self.part("options")?.settings()?);
@@ -232,14 +237,13 @@ impl Ask {
     pub fn settings(&self, gb: Gigabyte, plan: Option<(u64, &Plan)>) -> Result<Settings, Problem> {
         let settings = self.part("settings")?.settings()?;
         let options = self.part("options")?.settings()?;
-        let cycle = self.part("service")?.text("billing_cycle")?;
-        Settings::parse(&settings, &options, &cycle, gb, plan)
+        Settings::parse(&settings, &options, &self.billing_cycle()?, gb, plan)
     }
 
     /// The packet that `settings` and `options` sell, if they say any; nothing else of them is looked at.
     pub fn packet(&self, gb: Gigabyte) -> Result<Option<Option<Bytes>>, Problem> {
         let (settings, options) = (self.part("settings")?.settings()?, self.part("options")?.settings()?);
-        packet_alone(&settings, &options, &self.part("service")?.text("billing_cycle")?, gb)
+        packet_alone(&settings, &options, &self.billing_cycle()?, gb)
     }
 
     /// The product's field of that name, if it is given.

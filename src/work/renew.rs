@@ -23,6 +23,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     };
     // Whoever has paid is not refused for a plan that was renamed, nor for any other setting that is not needed here.
     let packet = ask.packet(app.config.traffic.gb)?;
+    let cycle = ask.billing_cycle()?;
     let turn = Turn::of(app, service_id, until).await?;
     let account = super::find_living(app, service_id).await?;
     let server = super::server_of(app, ask, &account).await?;
@@ -31,6 +32,10 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         let mut account = super::living(&mut tx, &turn, now).await?;
         super::learn_client(&mut tx, &mut account, |sold| ask.learn_client(sold), now).await?;
         account.sold.next_due_date = Some(due);
+        if !cycle.is_empty() {
+            // A service that was paid once may be renewed by now: no cycle of the plan's own runs beside the renewals.
+            account.sold.billing_cycle.clone_from(&cycle);
+        }
         if let Some(packet) = packet {
             // The packet that is sold now is the one that the renewal brings; the rest waits for change-package.
             account.settings.packet = packet;

@@ -1,8 +1,12 @@
 //! Add-traffic, renew and change-package: what they do to the balance, once (contract §6).
 
-use crate::world::{GB, TestApp};
+use crate::{
+    plans_engine::with,
+    world::{GB, TestApp},
+};
 use chrono::Duration;
 use serde_json::{Value, json};
+use turnpike::work::fair_use::{Change, intervene};
 
 fn traffic(app: &TestApp, bytes: Value, key: Value) -> Value {
     app.body_with(41, &json!({"hook": {"bytes": bytes, "key": key, "note": "order 7\nby phone"}}))
@@ -241,4 +245,31 @@ async fn a_package_may_become_unmetered_and_metered_again() {
         assert_eq!((&account["balance_bytes"], &account["enabled"]), (&json!(10 * GB), &json!(true)));
     }
     assert!(app.router.is_online("7-42"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_was_paid_once_and_is_renewed_goes_by_its_renewals() {
+    let app = TestApp::new().await;
+    app.plan(&with(json!({}))).await;
+    let mut body = app.plan_body(41, json!({"traffic_gb_monthly": "100", "traffic_gb_one_time": "100"}));
+    (body["service"]["billing_cycle"], body["service"]["next_due_date"]) = (json!("One Time"), json!("0000-00-00"));
+    let made = app.hook("create", &body).await.ok();
+    app.dial(&made);
+    app.step().await;
+    assert_eq!(app.account(41).await["next_cycle_bytes"], Value::Null);
+    (body["service"]["billing_cycle"], body["service"]["next_due_date"]) = (json!("Monthly"), json!("2026-12-25"));
+    app.clock.set("2026-11-25T12:00:00Z".parse().unwrap());
+    let renewed = app.hook("renew", &body).await.ok();
+    assert_eq!(renewed["account"]["next_cycle_bytes"], 100 * GB);
+    let began = app.fair(41).await.cycle_began_at;
+    intervene(&app.app, 41, &Change::Bonus(7), "staff/1", "").await.unwrap();
+    // The day on which the plan's own cycle would have begun again.
+    app.clock.set("2026-12-21T12:00:00Z".parse().unwrap());
+    app.step().await;
+    assert_eq!((app.fair(41).await.cycle_began_at, app.fair(41).await.bonus.0), (began, 7));
+    // What is not said is not unlearned.
+    (body["service"]["billing_cycle"], body["service"]["next_due_date"]) = (json!(""), json!("2027-01-25"));
+    body["settings"] = json!({});
+    app.hook("renew", &body).await.ok();
+    assert_eq!(app.account(41).await["next_cycle_bytes"], 100 * GB);
 }
