@@ -21,7 +21,7 @@ pub enum Shown {
     Off,
     /// Suspended by WHMCS.
     Billing,
-    /// With a used-up balance.
+    /// With a used-up balance, or a full quota of the plan.
     Quota,
     /// Blocked by staff.
     Admin,
@@ -326,7 +326,7 @@ pub struct Tally {
     pub enabled: u64,
     /// Of those: suspended by WHMCS.
     pub billing: u64,
-    /// Of those: with a used-up balance.
+    /// Of those: with a used-up balance, or a full quota of the plan.
     pub quota: u64,
     /// Of those: blocked by staff.
     pub admin: u64,

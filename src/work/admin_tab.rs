@@ -1,7 +1,7 @@
 //! Admin-tab: what staff see on the service's tab, from what is stored: why it is off, the balance and its last entries,
 //! what waits for the router.
 
-use super::{Ask, view};
+use super::{Ask, fair_use, plans::words, view};
 use crate::{
     account::{Account, pending},
     app::App,
@@ -27,6 +27,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
     let month = history::in_month(&mut conn, service_id, &view::this_month(app)).await?;
     let baseline = counters::baseline(&mut conn, service_id).await?;
     let waiting = pending::count(&mut conn, service_id).await?;
+    let standing = fair_use::standing(app, &mut conn, &account).await?;
     let entries = ledger::latest(&mut conn, service_id, ENTRIES).await?;
     let gb = app.config.traffic.gb;
     let shown = |bytes: i64| format!("{} GB", gb.display(bytes, 4));
@@ -45,7 +46,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
             field("Router last read", &read),
             field("Router trouble", &server.and_then(|it| it.failed).map_or_else(String::new, |(at, why)| format!("{} {why}", super::instant(at)))),
             field("State", if account.causes.is_enabled() { "enabled" } else { "off" }),
-            field("Why it is off", &why(&account)),
+            field("Why it is off", &why(&account, words::used_up(app, &account, standing.as_ref()))),
             field("Balance", &balance),
             field("This month", &format!("{} down, {} up", shown(month.down.signed()), shown(month.up.signed()))),
             field("Waiting for the router", &waiting.to_string()),
@@ -58,7 +59,7 @@ fn field(label: &str, value: &str) -> Value {
     json!({"label": label, "value": value})
 }
 
-fn why(account: &Account) -> String {
+fn why(account: &Account, used_up: Vec<words::UsedUp>) -> String {
     let causes = &account.causes;
     let told =
         |what: &str, reason: &str| if reason.is_empty() { what.to_owned() } else { format!("{what} ({reason})") };
@@ -67,7 +68,7 @@ fn why(account: &Account) -> String {
         lines.push(told("suspended by WHMCS", &causes.billing_reason));
     }
     if causes.quota {
-        lines.push("balance used up; a renewal or a top-up frees it at once".to_owned());
+        lines.extend(used_up.into_iter().map(|it| format!("{} (lifted by {})", it.what, it.frees)));
     }
     if causes.admin {
         lines.push(told("blocked by staff", &causes.admin_reason));

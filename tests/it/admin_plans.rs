@@ -2,7 +2,8 @@
 
 use crate::{
     admin_pages::{ask, text_of},
-    world::TestApp,
+    plans_engine::with,
+    world::{GB, TestApp},
 };
 use chrono::Duration;
 use serde_json::{Value, json};
@@ -21,6 +22,15 @@ fn filled_with(name: &str, more: Value) -> Value {
     let mut form = filled(name);
     form.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     form
+}
+
+impl TestApp {
+    /// Why the account is off, on the service's tab.
+    pub async fn why_off(&self, service_id: u64) -> String {
+        let tab = self.hook("admin-tab", &self.body(service_id)).await.ok();
+        let fields = tab["fields"].as_array().unwrap();
+        fields.iter().find(|it| it["label"] == "Why it is off").unwrap()["value"].as_str().unwrap().to_owned()
+    }
 }
 
 /// The page asked for by somebody with these rights.
@@ -342,5 +352,35 @@ async fn an_accounts_page_shows_its_plan_and_staff_intervene_there() {
         (json!({"do": "reset-daily"}), 400),
     ] {
         assert_eq!(app.press("accounts", &query, &form).await["status"], status, "{form}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_are_told_which_quota_keeps_an_unmetered_account_off() {
+    for (plan, what) in [
+        (with(json!({"daily_quota": "2 GB", "quota_action": "block"})), "The daily quota is used up"),
+        (with(json!({"time_quota": 60, "quota_action": "block"})), "The day’s time online is used up"),
+    ] {
+        let app = TestApp::new().await;
+        app.plan(&plan).await;
+        let user = app.create_on_plan(41, json!({})).await;
+        app.step().await;
+        app.pass(Duration::hours(1));
+        app.receive(&user, 2 * GB).await;
+        assert_eq!(app.account(41).await["causes"], json!(["quota"]));
+        let why = app.why_off(41).await;
+        assert_eq!(
+            why,
+            format!("{what} (lifted by the day’s new beginning at 2026-11-21 00:05 UTC, or a reset of the day)")
+        );
+        let page = app.admin("accounts", &json!({"service": "41"})).await;
+        assert!(page.contains(what) && page.contains("Lifted by the day’s new beginning"), "{page}");
+        assert!(!page.contains("Balance used up"), "{page}");
+        let list = app.admin("accounts", &json!({})).await;
+        assert!(list.contains("plan’s quota used up") && !list.contains("balance used up"), "{list}");
+        assert!(app.admin("overview", &json!({})).await.contains("Balance or quota used up"));
+        // It is over, and nobody has read since.
+        app.pass(Duration::hours(13));
+        assert_eq!(app.why_off(41).await, "Used up until now (lifted by the next reading)");
     }
 }

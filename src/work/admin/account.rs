@@ -1,6 +1,6 @@
 //! One account: why it is off, its books, what waits for its router, a look at what is there; and what staff can do.
 
-use super::{Done, Flash, Name, Page, Request, draw, fair_use, figures, no_such_button, overview, verbs};
+use super::{Done, Flash, Name, Page, Request, draw, fair_use as of_plan, figures, no_such_button, overview, verbs};
 use crate::{
     account::{Account, State, roll},
     app::App,
@@ -8,7 +8,12 @@ use crate::{
     router::Server,
     routeros::{self, Rates},
     usage::{chart, counters, history, ledger},
-    work::{netflow, view},
+    work::{
+        fair_use::{self, Standing},
+        netflow,
+        plans::words,
+        view,
+    },
 };
 use chrono::Days;
 use serde_json::{Value, json};
@@ -28,8 +33,10 @@ pub(super) async fn show(app: &App, request: &Request, id: u64, said: Option<Fla
         Some(server) if request.query.has("look") => look(app, server, &account).await?,
         _ => Value::Null,
     };
+    let standing = fair_use::standing(app, &mut app.db.read().await?, &account).await?;
     let mut own = facts(app, &account, server.as_ref());
-    let more = books(app, &account).await?;
+    own["causes"] = causes(app, &account, standing.as_ref());
+    let more = books(app, &account, standing.as_ref()).await?;
     if let (Value::Object(own), Value::Object(more)) = (&mut own, more) {
         own.extend(more);
         own.insert("looked".to_owned(), looked);
@@ -46,12 +53,6 @@ fn facts(app: &App, account: &Account, server: Option<&Server>) -> Value {
         "state": match account.state { State::New => "new", State::Made => "made", State::Gone => "gone" },
         "status": sold.status,
         "enabled": causes.is_enabled(),
-        "causes": [
-            {"holds": causes.billing, "what": "Suspended by WHMCS", "why": causes.billing_reason, "frees": "WHMCS’s Unsuspend", "since": null},
-            {"holds": causes.quota, "what": "Balance used up", "why": "", "frees": "a renewal or more traffic",
-             "since": figures::maybe_at(app, causes.quota_at)},
-            {"holds": causes.admin, "what": "Blocked by staff", "why": causes.admin_reason, "frees": "Unblock", "since": null},
-        ],
         "blocked": causes.admin,
         "client": {"id": sold.client_id, "name": sold.client_name, "email": sold.email},
         "product_id": sold.product_id,
@@ -72,8 +73,26 @@ fn facts(app: &App, account: &Account, server: Option<&Server>) -> Value {
     })
 }
 
+/// Why it is off: each cause that holds, and what lifts it.
+fn causes(app: &App, account: &Account, standing: Option<&Standing>) -> Value {
+    let (causes, mut all) = (&account.causes, Vec::new());
+    let one = |what: &str, why: &str, frees: &str| json!({"what": what, "why": why, "frees": frees, "since": null});
+    if causes.billing {
+        all.push(one("Suspended by WHMCS", &causes.billing_reason, "WHMCS’s Unsuspend"));
+    }
+    if causes.quota {
+        let since = figures::maybe_at(app, causes.quota_at);
+        let used_up = words::used_up(app, account, standing);
+        all.extend(used_up.iter().map(|it| json!({"what": it.what, "why": "", "frees": it.frees, "since": since})));
+    }
+    if causes.admin {
+        all.push(one("Blocked by staff", &causes.admin_reason, "Unblock"));
+    }
+    all.into()
+}
+
 /// What is booked, and what waits.
-async fn books(app: &App, account: &Account) -> Result<Value, Problem> {
+async fn books(app: &App, account: &Account, standing: Option<&Standing>) -> Result<Value, Problem> {
     let (id, today) = (account.service_id, app.today());
     let mut conn = app.db.read().await?;
     let month = history::in_month(&mut conn, id, &view::this_month(app)).await?;
@@ -82,7 +101,6 @@ async fn books(app: &App, account: &Account) -> Result<Value, Problem> {
     let baseline = counters::baseline(&mut conn, id).await?;
     let entries = ledger::latest(&mut conn, id, ENTRIES).await?;
     let waiting = roll::waiting(&mut conn, Some(id), CHANGES).await?;
-    let plan = fair_use::view(app, &mut conn, account).await?;
     drop(conn);
     let netflow = netflow::get(app, id).await.ok();
     let entry = |it: &ledger::Entry| {
@@ -92,7 +110,7 @@ async fn books(app: &App, account: &Account) -> Result<Value, Problem> {
         })
     };
     Ok(json!({
-        "plan": plan,
+        "plan": standing.map(|it| of_plan::view(app, account, it)),
         "month": figures::volume(app, month),
         "month_name": view::this_month(app),
         "days_svg": chart::days_svg(&days, today, app.config.traffic.gb, &chart::Words::ENGLISH),
@@ -137,7 +155,7 @@ async fn look(app: &App, server: &Server, account: &Account) -> Result<Value, Pr
 
 /// Each way in which the router's objects are not as they should be.
 async fn drift(app: &App, account: &Account, found: &routeros::Found) -> Result<Vec<String>, Problem> {
-    let wanted = crate::work::wanted(app, account, crate::work::fair_use::queues_of(app, account).await?)?;
+    let wanted = crate::work::wanted(app, account, fair_use::queues_of(app, account).await?)?;
     let mut drift = Vec::new();
     let mut differ = |what: &str, is: &str, should: &str| {
         if is != should {
@@ -185,7 +203,7 @@ pub(super) async fn press(app: &App, request: &Request, what: &str) -> Result<Do
         "add" => verbs::add_traffic(app, request, id).await?,
         "apply" => verbs::apply(app, id, true).await?,
         "retry" => verbs::apply(app, id, false).await?,
-        other => fair_use::press(app, request, id, other).await?.ok_or_else(no_such_button)?,
+        other => of_plan::press(app, request, id, other).await?.ok_or_else(no_such_button)?,
     };
     Ok(Done::well(here, text))
 }

@@ -76,7 +76,7 @@ fn words(shown: Shown) -> &'static str {
         Shown::Enabled => "Enabled",
         Shown::Off => "Off, whatever the cause",
         Shown::Billing => "Suspended by WHMCS",
-        Shown::Quota => "Balance used up",
+        Shown::Quota => "Balance or quota used up",
         Shown::Admin => "Blocked by staff",
         Shown::Waiting => "Waiting for the router",
         Shown::New => "Not made yet",

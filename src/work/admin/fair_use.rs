@@ -4,7 +4,6 @@ use super::{Request, figures};
 use crate::{
     account::{Account, fair_use::Override},
     app::App,
-    db::Conn,
     plan::{
         form::{self, bytes_text, speed_text},
         fup,
@@ -20,16 +19,15 @@ use crate::{
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde_json::{Map, Value, json};
 
-/// Where the account stands on its plan; null where it is on none.
-pub(super) async fn view(app: &App, conn: &mut Conn, account: &Account) -> Result<Value, Problem> {
-    let Some(standing) = fair_use::standing(app, conn, account).await? else { return Ok(Value::Null) };
-    let Standing { plan, fair, full, blocked, rule, next_day_at, next_cycle_on } = &standing;
+/// Where the account stands on its plan.
+pub(super) fn view(app: &App, account: &Account, standing: &Standing) -> Value {
+    let Standing { plan, fair, full, blocked, rule, next_day_at, next_cycle_on } = standing;
     let used = fair.used();
     let gb = |bytes: Bytes| figures::gb(app, bytes.signed());
     let of = |most: Bytes| (most.0 > 0).then(|| gb(most));
     let staff = &fair.staff;
     let own = |kbps: Option<Kbps>| kbps.map(speed_text).unwrap_or_default();
-    Ok(json!({
+    json!({
         "id": account.settings.plan,
         "name": plan.name,
         "blocked": blocked,
@@ -55,7 +53,7 @@ pub(super) async fn view(app: &App, conn: &mut Conn, account: &Account) -> Resul
             "any": *staff != Override::default(),
         },
         "price": staff.price.clone().unwrap_or_else(|| plan.prices.price.to_string()),
-    }))
+    })
 }
 
 fn next(app: &App, tiers: &[Tier], used: Bytes) -> Option<String> {
