@@ -199,24 +199,32 @@ impl FairUse {
         }
     }
 
-    /// What the customer is to be told now, noted as told: that it goes slower, or slower still, and later that it does no
-    /// more. Of a level once; that it goes slower still no more than once a local day.
-    pub fn tell(&mut self, today: NaiveDate) -> Option<Told> {
+    /// What the customer is to be told now: that it goes slower, or slower still, and later that it does no more. Of a level
+    /// once; that it goes slower still no more than once a local day. It is news until it is noted as told.
+    pub fn news(&mut self, today: NaiveDate) -> Option<Told> {
         let slowed_before = matches!(self.told, Some((Told::Slowed, _)));
         let slowed_today = self.told == Some((Told::Slowed, today));
         let depth = self.depth();
-        let news = match depth {
-            0 if slowed_before => Told::Restored,
-            0 => return None,
-            _ if !slowed_before || (depth > self.told_level && !slowed_today) => Told::Slowed,
+        match depth {
+            0 if slowed_before => Some(Told::Restored),
+            0 => None,
+            _ if !slowed_before || (depth > self.told_level && !slowed_today) => Some(Told::Slowed),
             _ => {
                 // A level that was left is news again when it comes back.
                 self.told_level = self.told_level.min(depth);
-                return None;
+                None
             }
-        };
-        (self.told, self.told_level) = (Some((news, today)), depth);
-        Some(news)
+        }
+    }
+
+    /// A letter that says so is in the outbox, or none is wanted.
+    pub fn was_told(&mut self, news: Told, today: NaiveDate) {
+        (self.told, self.told_level) = (Some((news, today)), self.depth());
+    }
+
+    /// Nothing was told yet: it begins on a plan, anew or for the first time, and what was told before is not of this one.
+    pub fn begin_telling(&mut self) {
+        (self.told, self.told_level) = (None, 0);
     }
 
     fn from_row(row: &Row) -> Result<Self> {
@@ -341,6 +349,16 @@ pub async fn plans_of(conn: &mut Conn, server_id: u64) -> Result<Vec<u64>> {
 /// Forgets one of an account that never came to be.
 pub async fn forget(conn: &mut Conn, service_id: u64) -> Result<()> {
     conn.execute(sql!("DELETE FROM fair_use WHERE service_id = ?"), params![service_id]).await.map(|_| ())
+}
+
+/// A service has ended: what was told to its customer, and what staff settled for him, is not the next one's. What was used
+/// stays: who comes back within a cycle goes on in it.
+pub async fn end(conn: &mut Conn, service_id: u64) -> Result<()> {
+    let sql = sql!(
+        "UPDATE fair_use SET told = NULL, told_day = NULL, told_level = 0, staff_down_kbps = NULL, staff_up_kbps = NULL, \
+         staff_price = NULL WHERE service_id = ?"
+    );
+    conn.execute(sql, params![service_id]).await.map(|_| ())
 }
 
 /// Those of a router's accounts. Their accounts are to be locked first.
@@ -492,7 +510,12 @@ mod tests {
         ] {
             fair.daily_level = level;
             fair.why = if level == 0 { Why::Full } else { Why::Daily(level) };
-            assert_eq!(fair.tell(day), told, "{day} {level}");
+            let news = fair.news(day);
+            assert_eq!(news, told, "{day} {level}");
+            assert_eq!(fair.news(day), told, "news until it is told: {day} {level}");
+            if let Some(news) = news {
+                fair.was_told(news, day);
+            }
         }
         fair.why = Why::Quota(Quota::Daily);
         assert_eq!(fair.depth(), u8::MAX, "below every tier");

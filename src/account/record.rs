@@ -128,6 +128,8 @@ pub struct Account {
     pub balance: i64,
     /// Whether the next fall below the threshold brings a letter.
     pub threshold_armed: bool,
+    /// Whether the letter of the block that holds named the plan's quota, and not the balance.
+    pub told_of_plan: bool,
     /// How many letters it has come to.
     pub letters: u64,
     /// Whether it was online when last seen, and when that was.
@@ -135,6 +137,9 @@ pub struct Account {
     /// When it was first known to be on the router.
     pub made_at: Option<DateTime<Utc>>,
 }
+
+/// In `standing.cause_quota`, where 0 is no and anything else yes: it holds, and the letter of it named the plan's quota.
+const TOLD_OF_PLAN: u8 = 2;
 
 /// Associated data of a sealed column: the row's identity (law 9).
 fn context(service_id: u64, what: &str) -> String {
@@ -157,6 +162,7 @@ impl Account {
             causes: Causes::default(),
             balance: 0,
             threshold_armed: true,
+            told_of_plan: false,
             letters: 0,
             online: None,
             made_at: None,
@@ -461,7 +467,8 @@ impl Account {
              cause_quota = excluded.cause_quota, quota_at = excluded.quota_at, letters = excluded.letters"
         );
         let since = self.causes.quota.then_some(self.causes.quota_at.unwrap_or(now));
-        let values = params![self.service_id, self.threshold_armed, self.causes.quota, since, self.letters];
+        let quota = if self.causes.quota && self.told_of_plan { TOLD_OF_PLAN } else { self.causes.quota.into() };
+        let values = params![self.service_id, self.threshold_armed, quota, since, self.letters];
         conn.execute(sql, values).await.map(|_| ())
     }
 
@@ -493,6 +500,7 @@ impl Account {
             },
             balance,
             threshold_armed: row.get("threshold_armed")?,
+            told_of_plan: row.get::<u8>("cause_quota")? == TOLD_OF_PLAN,
             letters: row.get("letters")?,
             online: online.zip(online_at),
             made_at: row.get("made_at")?,

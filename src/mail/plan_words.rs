@@ -25,6 +25,8 @@ pub struct PlanFacts<'a> {
     pub why: Why,
     /// The quota that blocks the account, if one does.
     pub blocked_by: Option<Quota>,
+    /// The quota that would, beside an empty balance that does.
+    pub full_too: Option<Quota>,
     /// Counted since the daily reset.
     pub used_today: Bytes,
     /// Counted since the renewal.
@@ -50,8 +52,11 @@ pub struct PlanWords {
     pub current_upload_speed: String,
     /// `full`, `daily`, `monthly`, `quota_daily`, `quota_monthly` or `quota_time`.
     pub speed_reason: String,
-    /// The quota that blocks the account: `daily`, `monthly`, `time`; empty where none does.
+    /// The quota that blocks the account: `daily`, `monthly`, `time`; empty where none does, or the balance does.
     pub blocking_quota: String,
+    /// The quota that is full beside an empty balance, and would block by itself; empty in letters of before this was told.
+    #[serde(default)]
+    pub full_quota_too: String,
     /// The tier of a `daily` or `monthly` reason, 1 to 6; else empty.
     pub fup_level: String,
     /// Counted since the daily reset, GB.
@@ -71,7 +76,7 @@ impl PlanWords {
             Why::Full | Why::Daily(_) | Why::Monthly(_) => None,
         };
         // A block stands above any speed.
-        let why = facts.blocked_by.or(quota).map_or(facts.why, Why::Quota);
+        let why = facts.blocked_by.or(facts.full_too).or(quota).map_or(facts.why, Why::Quota);
         let reason = match why {
             Why::Full => "full",
             Why::Daily(_) => "daily",
@@ -94,13 +99,8 @@ impl PlanWords {
             current_download_speed: speed(facts.current.down),
             current_upload_speed: speed(facts.current.up),
             speed_reason: reason.to_owned(),
-            blocking_quota: match facts.blocked_by {
-                Some(Quota::Daily) => "daily",
-                Some(Quota::Monthly) => "monthly",
-                Some(Quota::Time) => "time",
-                None => "",
-            }
-            .to_owned(),
+            blocking_quota: quota_word(facts.blocked_by),
+            full_quota_too: quota_word(facts.full_too),
             fup_level: match why {
                 Why::Daily(level) | Why::Monthly(level) => level.to_string(),
                 Why::Full | Why::Quota(_) => String::new(),
@@ -121,6 +121,7 @@ impl PlanWords {
             ("current_upload_speed", &self.current_upload_speed),
             ("speed_reason", &self.speed_reason),
             ("blocking_quota", &self.blocking_quota),
+            ("full_quota_too", &self.full_quota_too),
             ("fup_level", &self.fup_level),
             ("used_today_gb", &self.used_today_gb),
             ("used_cycle_gb", &self.used_cycle_gb),
@@ -142,12 +143,23 @@ impl PlanWords {
             current_upload_speed: "1 Mbit/s".into(),
             speed_reason: "daily".into(),
             blocking_quota: String::new(),
+            full_quota_too: String::new(),
             fup_level: "2".into(),
             used_today_gb: "20.5".into(),
             used_cycle_gb: "87.25".into(),
             resets_at: "2026-11-21 00:05".into(),
         }
     }
+}
+
+fn quota_word(quota: Option<Quota>) -> String {
+    let word = match quota {
+        Some(Quota::Daily) => "daily",
+        Some(Quota::Monthly) => "monthly",
+        Some(Quota::Time) => "time",
+        None => "",
+    };
+    word.to_owned()
 }
 
 /// `10 Mbit/s`, `512 kbit/s`, or nothing where there is no limit.
@@ -178,6 +190,7 @@ mod tests {
             current: Speed::new(1_500, 512),
             why,
             blocked_by,
+            full_too: None,
             used_today: Bytes(22_011_707_392),
             used_cycle: Bytes(0),
             next_day_at: "2026-11-21T00:05:00".parse().ok(),
@@ -200,6 +213,14 @@ mod tests {
             assert_eq!(words.resets_at, resets, "{why:?}");
             assert_eq!(words.blocking_quota.is_empty(), blocked_by.is_none(), "{why:?}");
         }
+    }
+
+    #[test]
+    fn a_quota_beside_an_empty_balance_blocks_not_by_itself_and_says_when_it_ends() {
+        let both = PlanFacts { full_too: Some(Quota::Daily), ..facts(Why::Monthly(1), None) };
+        let words = PlanWords::new(&both, Gigabyte::Binary);
+        assert_eq!((words.blocking_quota.as_str(), words.full_quota_too.as_str()), ("", "daily"));
+        assert_eq!((words.speed_reason.as_str(), words.resets_at.as_str()), ("quota_daily", "2026-11-21 00:05"));
     }
 
     #[test]

@@ -52,9 +52,12 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         }
         account.save(&mut tx, now).await?;
         let mut held = Held::of_one(app, &mut tx, &account, now).await?;
-        // Counters stay from plan to plan; of one that comes back to plans, only within the cycle that it left in.
-        if let Some(due) = account.sold.next_due_date.filter(|_| !was_on_plan) {
-            held.renewed(&mut tx, service_id, due).await?;
+        if !was_on_plan {
+            held.begin_telling(service_id);
+            // Counters stay from plan to plan; of one that comes back to plans, only within the cycle that it left in.
+            if let Some(due) = account.sold.next_due_date {
+                held.renewed(&mut tx, service_id, due).await?;
+            }
         }
         settle::settle_held(app, &mut tx, &server, (&mut account, &mut held), now).await?;
         if before != routers_part(&account) {

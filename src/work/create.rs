@@ -345,9 +345,12 @@ async fn on_plan(
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<(), Problem> {
     let mut held = Held::of_one(app, tx, account, now).await?;
-    if let Some(due) = account.sold.next_due_date.filter(|_| !goes_on) {
-        // One that was here before has used nothing of another cycle.
-        held.renewed(tx, account.service_id, due).await?;
+    if !goes_on {
+        held.begin_telling(account.service_id);
+        if let Some(due) = account.sold.next_due_date {
+            // One that was here before has used nothing of another cycle.
+            held.renewed(tx, account.service_id, due).await?;
+        }
     }
     held.decide_speed(account);
     held.save(tx).await
@@ -426,7 +429,7 @@ async fn made(
     // A packet below the threshold is how it was sold, not a crossing: no letter for it here.
     let mut held = Held::of_one(app, tx, &account, now).await?;
     held.decide_speed(&account);
-    let spent = (account.is_metered() && account.balance <= 0) || held.is_full(&account);
+    let spent = account.is_empty() || held.is_full(&account);
     if spent != account.causes.quota {
         settle::settle_held(app, tx, server, (&mut account, &mut held), now).await?;
     }

@@ -18,7 +18,7 @@ use crate::{
     },
     problem::Problem,
     router::Server,
-    usage::{counters, standing::Standing},
+    usage::{counters, days, standing::Standing},
 };
 use chrono::{DateTime, Utc};
 
@@ -38,7 +38,8 @@ impl Plan {
 
     /// Whether something follows from it that has not been written down.
     pub(super) fn is_news(&self, account: &Account) -> bool {
-        self.news.is_some() || books(account, Some(self)).is_used_up() != account.causes.quota
+        let verdict = verdict::decide(books(account, Some(self)));
+        self.news.is_some() || verdict.quota != account.causes.quota || verdict.letter == Some(Letter::Suspension)
     }
 }
 
@@ -50,11 +51,13 @@ fn books(account: &Account, plan: Option<&Plan>) -> Books {
         threshold: account.settings.threshold,
         armed: account.threshold_armed,
         quota: account.causes.quota,
+        told_of_plan: account.told_of_plan,
         plan_full: plan.is_some_and(|plan| plan.full),
+        off: account.causes.billing || account.causes.admin,
     }
 }
 
-/// Whether something follows from an account's books that has not been written down; of one that is on no plan.
+/// Whether something may follow from an account's books that has not been written down; of one that is on no plan.
 pub(super) fn is_news(standing: &Standing) -> bool {
     let verdict = verdict::decide(Books {
         metered: standing.metered,
@@ -62,7 +65,10 @@ pub(super) fn is_news(standing: &Standing) -> bool {
         threshold: standing.threshold,
         armed: standing.armed,
         quota: standing.quota,
+        told_of_plan: false,
         plan_full: false,
+        // Not known here: whoever is off is found to be so when all of the account is read.
+        off: false,
     });
     verdict.letter.is_some() || (verdict.armed, verdict.quota) != (standing.armed, standing.quota)
 }
@@ -108,31 +114,38 @@ pub(super) async fn conclude(
     app: &App,
     tx: &mut Conn,
     server: &Server,
-    (account, held): (&mut Account, &Held),
+    (account, held): (&mut Account, &mut Held),
     plan: Option<Plan>,
     now: DateTime<Utc>,
 ) -> Result<bool, Problem> {
     let was_enabled = account.causes.is_enabled();
-    let before = (account.threshold_armed, account.causes.quota);
+    let stood = |it: &Account| (it.threshold_armed, it.causes.quota, it.told_of_plan, it.letters);
+    let before = stood(account);
     let verdict = verdict::decide(books(account, plan.as_ref()));
-    account.threshold_armed = verdict.armed;
-    account.causes.quota = verdict.quota;
-    if verdict.quota && !before.1 {
+    if verdict.quota && !account.causes.quota {
         account.causes.quota_at = Some(now);
     }
-    let balance_letter = verdict.letter.map(|letter| match letter {
-        Letter::Threshold => Purpose::Threshold,
-        Letter::Suspension => Purpose::Suspension,
-    });
-    let plan_letter = plan.and_then(|plan| plan.news).map(|news| match news {
-        Told::Slowed => Purpose::Slowed,
-        Told::Restored => Purpose::Restored,
-    });
-    let letters = account.letters;
-    for purpose in balance_letter.into_iter().chain(plan_letter) {
+    account.threshold_armed = verdict.armed;
+    account.causes.quota = verdict.quota;
+    account.told_of_plan = verdict.told_of_plan;
+    if let Some(letter) = verdict.letter {
+        let purpose = match letter {
+            Letter::Threshold => Purpose::Threshold,
+            Letter::Suspension => Purpose::Suspension,
+        };
         write(app, tx, server, (account, held), purpose, now).await?;
     }
-    if letters != account.letters || before != (verdict.armed, verdict.quota) {
+    if let Some(news) = plan.and_then(|plan| plan.news) {
+        let purpose = match news {
+            Told::Slowed => Purpose::Slowed,
+            Told::Restored => Purpose::Restored,
+        };
+        // One of the same day stands in its way: he has not been told, and is on another day, if it still holds then.
+        if write(app, tx, server, (account, held), purpose, now).await? {
+            held.was_told(account.service_id, news);
+        }
+    }
+    if stood(account) != before {
         account.save_standing(tx, now).await?;
     }
     switch(tx, account, was_enabled, now).await
@@ -149,7 +162,8 @@ pub async fn switch(tx: &mut Conn, account: &Account, was_enabled: bool, now: Da
     Ok(true)
 }
 
-/// Puts a letter into the outbox; a product without a template for it wants none.
+/// Puts a letter into the outbox; a product without a template for it wants none. False where one of the same key was put in
+/// before.
 async fn write(
     app: &App,
     tx: &mut Conn,
@@ -157,7 +171,7 @@ async fn write(
     (account, held): (&mut Account, &Held),
     purpose: Purpose,
     now: DateTime<Utc>,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     let terms = &account.settings;
     let template = match purpose {
         Purpose::Slowed => &terms.slowed_template,
@@ -165,8 +179,8 @@ async fn write(
         Purpose::Threshold => &terms.threshold_template,
         Purpose::Suspension => &terms.suspension_template,
     };
-    let Some(template) = template.clone() else { return Ok(()) };
-    account.letters += 1;
+    let Some(template) = template.clone() else { return Ok(true) };
+    let number = account.letters + 1;
     let facts = Facts {
         service_id: account.service_id,
         username: &account.username,
@@ -181,8 +195,8 @@ async fn write(
     };
     // Of a speed, once a day; of a balance, once for each crossing.
     let once = match purpose {
-        Purpose::Slowed | Purpose::Restored => app.today().to_string(),
-        Purpose::Threshold | Purpose::Suspension => account.letters.to_string(),
+        Purpose::Slowed | Purpose::Restored => days::local_day(now, app.config.zone).to_string(),
+        Purpose::Threshold | Purpose::Suspension => number.to_string(),
     };
     let new = NewLetter {
         service_id: account.service_id,
@@ -193,7 +207,11 @@ async fn write(
         variables: &Variables::new(&facts, app.config.traffic.gb),
         dedupe_key: &format!("{}/{}/{once}", account.service_id, purpose.as_str()),
     };
-    outbox::queue(tx, new, now).await?;
+    let queued = outbox::queue(tx, new, now).await?;
+    // A day's key is tried again as long as its day lasts; one with a number never.
+    if queued || matches!(purpose, Purpose::Threshold | Purpose::Suspension) {
+        account.letters = number;
+    }
     app.letters_queued.notify_one();
-    Ok(())
+    Ok(queued)
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     account::{
-        Account, State, allotment,
+        Account, State, allotment, fair_use,
         pending::{self, Kind},
     },
     app::App,
@@ -176,5 +176,6 @@ pub(super) async fn end(tx: &mut Conn, service_id: u64, now: DateTime<Utc>) -> R
     page::close_one(tx, service_id, now).await?;
     counters::forget(tx, service_id).await?;
     cdn::forget(tx, service_id).await?;
+    fair_use::end(tx, service_id).await?;
     Ok(())
 }

@@ -57,6 +57,7 @@ mod outage;
 mod plans_api;
 mod plans_cdn;
 mod plans_engine;
+mod plans_letters;
 mod plans_page;
 mod rebuild;
 mod rotate_key;

@@ -32,6 +32,7 @@ fn on_plan(why: Why, blocked_by: Option<Quota>) -> Facts<'static> {
         current,
         why,
         blocked_by,
+        full_too: None,
         used_today: Bytes(20 * BYTES + BYTES / 2),
         used_cycle: Bytes(87 * BYTES),
         next_day_at: "2026-11-21T00:05:00".parse().ok(),
@@ -74,6 +75,8 @@ fn the_built_in_letters_read_as_they_were_approved() {
     let bare =
         Facts { client_name: "", next_due_date: None, server_address: "", packet: Bytes::ZERO, ..ordinary.clone() };
     let once = Facts { has_next_packet: false, next_due_date: None, ..ordinary.clone() };
+    let plan = PlanFacts { full_too: Some(Quota::Daily), ..on_plan(Why::Daily(2), None).plan.unwrap() };
+    let both = Facts { plan: Some(plan), ..spent.clone() };
     for (shape, purpose, facts) in [
         ("threshold", Purpose::Threshold, &ordinary),
         ("threshold_with_nothing_but_the_balance", Purpose::Threshold, &bare),
@@ -83,6 +86,7 @@ fn the_built_in_letters_read_as_they_were_approved() {
         ("suspension_that_a_renewal_does_not_lift", Purpose::Suspension, &deep),
         ("suspension_with_nothing_but_the_balance", Purpose::Suspension, &Facts { balance_bytes: 0, ..bare.clone() }),
         ("suspension_by_a_days_quota", Purpose::Suspension, &on_plan(Why::Daily(2), Some(Quota::Daily))),
+        ("suspension_by_the_balance_and_a_days_quota", Purpose::Suspension, &both),
         ("slowed_for_the_day", Purpose::Slowed, &on_plan(Why::Daily(2), None)),
         ("slowed_for_the_cycle", Purpose::Slowed, &on_plan(Why::Monthly(1), None)),
         ("slowed_with_nothing_known", Purpose::Slowed, &bare),

@@ -163,15 +163,28 @@ impl Held {
         }
     }
 
-    /// Decides upon an account; what its customer is to be told of it. Nobody is told of speeds who is off for another
-    /// reason, and nobody who is blocked: that has a letter of its own.
+    /// Decides upon an account; what its customer is to be told of it, and is to be noted as told (see [`Held::was_told`]).
+    /// Nobody is told of speeds who is off for another reason, and nobody who is blocked: that has a letter of its own.
     pub(in crate::work) fn decide(&mut self, account: &Account) -> Option<Told> {
         let terms = self.terms.as_ref()?;
         let fair = &mut self.all.get_mut(&account.service_id)?.fair;
         terms.decide(account, fair);
-        let used_up = account.is_metered() && account.balance <= 0;
-        let off = account.causes.billing || account.causes.admin || used_up || terms.is_full(account, fair);
-        if off { None } else { fair.tell(terms.today()) }
+        let off = account.causes.billing || account.causes.admin || account.is_empty() || terms.is_full(account, fair);
+        if off { None } else { fair.news(terms.today()) }
+    }
+
+    /// The account's customer has a letter that says so.
+    pub(in crate::work) fn was_told(&mut self, service_id: u64, news: Told) {
+        if let (Some(terms), Some(one)) = (&self.terms, self.all.get_mut(&service_id)) {
+            one.fair.was_told(news, terms.today());
+        }
+    }
+
+    /// The account comes to its plan from none: what was told before is not of this one.
+    pub(in crate::work) fn begin_telling(&mut self, service_id: u64) {
+        if let Some(fair) = self.get_mut(service_id) {
+            fair.begin_telling();
+        }
     }
 
     /// Whether a full quota blocks the account.
@@ -185,12 +198,15 @@ impl Held {
         let (terms, fair) = self.terms.as_ref().zip(self.get(account.service_id))?;
         let (_, plan) = terms.plan(account)?;
         let local = |at: DateTime<Utc>| at.with_timezone(&self.zone).naive_local();
+        let full = fair.full_quota.filter(|_| terms.is_full(account, fair));
         Some(PlanFacts {
             name: plan.shown_name(),
             full: fair.full_speed(account.settings.speed),
             current: fair.rate.speed,
             why: fair.why,
-            blocked_by: fair.full_quota.filter(|_| terms.is_full(account, fair)),
+            // It ends by itself, and an empty balance does not: where both hold, that is what is told first.
+            blocked_by: full.filter(|_| !account.is_empty()),
+            full_too: full.filter(|_| account.is_empty()),
             used_today: fair.daily.total(),
             used_cycle: fair.monthly.total(),
             next_day_at: terms.next_day_at().map(local),
