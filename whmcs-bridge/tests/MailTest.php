@@ -69,7 +69,8 @@ final class MailTest extends BridgeTestCase
             'netflow_enabled' => true, 'netflow_url' => 'https://flow.example.net/', 'netflow_username' => 'ada',
             'netflow_password' => 'f<w', 'netflow_group' => 'g', 'netflow_ip_address' => '192.0.2.1'];
         $ofPlans = ['plan_name', 'current_download_speed', 'current_upload_speed', 'full_download_speed',
-            'full_upload_speed', 'speed_reason', 'blocking_quota', 'used_today_gb', 'used_cycle_gb', 'resets_at'];
+            'full_upload_speed', 'speed_reason', 'blocking_quota', 'full_quota_too', 'used_today_gb',
+            'used_cycle_gb', 'resets_at'];
         $fields += array_fill_keys($ofPlans, '');
         $texts = require Kernel::MODULES . "/addons/turnpike/mails/$language.php";
         self::assertSame(self::NAMES, array_keys($texts));
@@ -104,6 +105,10 @@ final class MailTest extends BridgeTestCase
             self::assertStringContainsString('2026-11-21 00:05', $spent);
             self::assertStringNotContainsString('4.2000', $spent, 'no balance where a quota is what is full');
         }
+        $given = ['full_quota_too' => 'daily'] + $fields;
+        $spent = $this->renderMail($smarty, $texts[Templates::SUSPENSION]['message'], $given);
+        self::assertStringContainsString('4.2000', $spent, 'the balance, and that it is not all');
+        self::assertStringContainsString('2026-11-21 00:05', $spent);
         $welcome = $this->renderMail($smarty, $texts[Templates::WELCOME]['message'], $fields);
         foreach (['vpn1.example.net', 'k&lt;y', '7-41', 'p&lt;w', 'f&lt;w', 'https://flow.example.net/'] as $shown) {
             self::assertStringContainsString($shown, $welcome);

@@ -76,6 +76,25 @@ final class PlanTest extends BridgeTestCase
         self::assertStringNotContainsString('as soon as traffic is added', $html);
     }
 
+    public function testAnEmptyBalanceIsNamedBeforeAFullQuota(): void
+    {
+        $plan = ['why' => ['code' => 'full', 'level' => null, 'quota' => 'daily', 'blocked' => true]] + self::plan();
+        foreach ([[0, true], [1, false]] as [$balance, $isEmpty]) {
+            $traffic = ['metered' => true, 'balance_bytes' => $balance, 'next_cycle_bytes' => self::GB,
+                'next_cycle_date' => '2030-12-01', 'blocked_by' => 'quota'];
+            $page = ['state' => 'blocked', 'information' => ['username' => 'x'],
+                'connection' => ['status' => 'offline'], 'traffic' => $traffic, 'plan' => $plan];
+            $this->peer()->answer('client-area', $page);
+            $html = $this->render(4, turnpike_ClientArea(Kernel::params(41)));
+            $says = ['traffic balance is used up', 'renewal on 2030-12-01', 'A quota of your plan is used up too'];
+            foreach ($says as $said) {
+                self::assertSame($isEmpty, strpos($html, $said) !== false, $said);
+            }
+            self::assertSame(!$isEmpty, strpos($html, 'paused because the traffic of today') !== false);
+            self::assertStringContainsString('The day is counted from zero again on 2030-11-21', $html);
+        }
+    }
+
     /**
      * @dataProvider reasons
      */

@@ -26,8 +26,8 @@ final class Mails
 
     /** Only with those of a service on a plan; empty with all others, so that one template serves both. */
     private const PLAN = ['plan_name', 'current_download_speed', 'current_upload_speed', 'full_download_speed',
-        'full_upload_speed', 'speed_reason', 'fup_level', 'blocking_quota', 'used_today_gb', 'used_cycle_gb',
-        'resets_at'];
+        'full_upload_speed', 'speed_reason', 'fup_level', 'blocking_quota', 'full_quota_too', 'used_today_gb',
+        'used_cycle_gb', 'resets_at'];
 
     /**
      * `EmailPreSend`: what to add to a mail. What the mail brings along itself stays as it is.

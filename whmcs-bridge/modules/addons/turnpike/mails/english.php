@@ -67,7 +67,9 @@ paused.</p>
 Packet: {$traffic_billingcycle_gb|escape} GB per billing cycle{if $next_due_date}<br>
 Next packet: {$next_due_date|escape}{/if}</p>
 <p>It comes back by itself as soon as a packet covers what was used, or as soon as you buy more traffic. Username and
-password stay the same.</p>{/if}
+password stay the same.</p>
+{if $full_quota_too}<p>The quota of your plan is used up too: it does not come back before that is counted from zero
+again{if $resets_at} ({$resets_at|escape}){/if}.</p>{/if}{/if}
 <p>{$signature}</p>
 
 HTML

@@ -67,7 +67,9 @@ został wyczerpany, dlatego VPN jest wstrzymany.</p>
 Pakiet: {$traffic_billingcycle_gb|escape} GB na okres rozliczeniowy{if $next_due_date}<br>
 Następny pakiet: {$next_due_date|escape}{/if}</p>
 <p>VPN wróci sam, gdy pakiet pokryje zużyty transfer albo gdy dokupisz transfer. Nazwa użytkownika i hasło pozostają
-bez zmian.</p>{/if}
+bez zmian.</p>
+{if $full_quota_too}<p>Wyczerpany jest też limit planu: VPN nie wróci, zanim nie będzie on liczony od
+zera{if $resets_at} ({$resets_at|escape}){/if}.</p>{/if}{/if}
 <p>{$signature}</p>
 
 HTML

@@ -67,6 +67,8 @@ return [
     'blocked_quota_ends' => 'It comes back with the next renewal or as soon as traffic is added.',
     'blocked_quota_ends_on' => 'It comes back with the renewal on %s or as soon as traffic is added.',
     'blocked_quota_ends_bought' => 'It comes back as soon as traffic is added.',
+    'blocked_quota_and_plan' => 'A quota of your plan is used up too: the VPN comes back at the earliest when that is'
+        . ' counted from zero again. %s',
     'blocked_billing' => 'The VPN is blocked because of a payment that is due.',
     'blocked_billing_ends' => 'It comes back as soon as the payment has arrived.',
     'blocked_billing_link' => 'Open invoices',
@@ -193,6 +195,7 @@ return [
     'merge_speed_reason' => 'Why: full, daily, monthly, quota_daily, quota_monthly, quota_time',
     'merge_fup_level' => 'Step of the plan, 1 to 6',
     'merge_blocking_quota' => 'Full quota that blocks: daily, monthly, time',
+    'merge_full_quota_too' => 'Full quota beside a balance that is used up: daily, monthly, time',
     'merge_used_today_gb' => 'Used today, GB',
     'merge_used_cycle_gb' => 'Used this cycle, GB',
     'merge_resets_at' => 'When it is counted from zero again',

@@ -68,6 +68,8 @@ return [
     'blocked_quota_ends' => 'Zostanie odblokowany przy następnym odnowieniu albo gdy tylko dodany zostanie transfer.',
     'blocked_quota_ends_on' => 'Zostanie odblokowany przy odnowieniu dnia %s albo gdy tylko dodany zostanie transfer.',
     'blocked_quota_ends_bought' => 'Zostanie odblokowany, gdy tylko dodany zostanie transfer.',
+    'blocked_quota_and_plan' => 'Wyczerpany jest też limit planu: VPN wróci najwcześniej, gdy będzie on liczony od'
+        . ' zera. %s',
     'blocked_billing' => 'VPN jest zablokowany z powodu zaległej płatności.',
     'blocked_billing_ends' => 'Zostanie odblokowany, gdy tylko płatność dotrze.',
     'blocked_billing_link' => 'Otwórz faktury',
@@ -193,6 +195,7 @@ return [
     'merge_speed_reason' => 'Powód: full, daily, monthly, quota_daily, quota_monthly, quota_time',
     'merge_fup_level' => 'Próg planu, 1 do 6',
     'merge_blocking_quota' => 'Wyczerpany limit, który blokuje: daily, monthly, time',
+    'merge_full_quota_too' => 'Wyczerpany limit obok wyczerpanego transferu: daily, monthly, time',
     'merge_used_today_gb' => 'Zużyto dzisiaj, GB',
     'merge_used_cycle_gb' => 'Zużyto w tym okresie, GB',
     'merge_resets_at' => 'Kiedy będzie liczone od zera',

@@ -268,7 +268,10 @@ final class Page
             return [];
         }
         $cause = $traffic['blocked_by'] ?? '';
-        if ($cause === 'quota' && $byPlan !== []) {
+        // an empty balance stays when the plan's quota begins again, so it is named before it
+        $isEmpty = ($traffic['metered'] ?? null) === true
+            && is_int($traffic['balance_bytes'] ?? null) && $traffic['balance_bytes'] <= 0;
+        if ($cause === 'quota' && $byPlan !== [] && !$isEmpty) {
             return $byPlan;
         }
         $cause = in_array($cause, ['quota', 'billing'], true) ? $cause : 'admin';
@@ -281,6 +284,9 @@ final class Page
             $ends = $this->lang->get('blocked_quota_ends_on', $day);
         } elseif ($cause === 'quota' && $isLast) {
             $ends = $this->lang->get('blocked_quota_ends_bought');
+        }
+        if ($cause === 'quota' && $byPlan !== []) {
+            $ends .= ' ' . $this->lang->get('blocked_quota_and_plan', $byPlan['ends']);
         }
         $links = ['billing' => 'clientarea.php?action=invoices', 'admin' => 'submitticket.php', 'quota' => ''];
         return [
