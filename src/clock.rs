@@ -88,6 +88,13 @@ struct Seen {
     moved: Duration,
 }
 
+impl Seen {
+    fn leap(&self, now: (DateTime<Utc>, Duration)) -> Option<Duration> {
+        let leap = (now.0 - self.last.0) - (now.1 - self.last.1);
+        Some(leap).filter(|leap| leap.abs() >= LEAP)
+    }
+}
+
 impl Watch {
     /// Begins to watch.
     pub fn new(clock: Clock) -> Self {
@@ -99,24 +106,30 @@ impl Watch {
     pub fn look(&self) -> Option<Duration> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (self.clock.now(), self.clock.ran());
-        let leap = (now.0 - seen.last.0) - (now.1 - seen.last.1);
+        let leap = seen.leap(now);
         seen.last = now;
-        (leap.abs() >= LEAP).then(|| {
-            seen.leapt += leap;
+        leap.inspect(|leap| {
+            seen.leapt += *leap;
             seen.moved += leap.abs();
-            leap
         })
     }
 
-    /// How far the clock was set since the watch began, forward and back alike.
+    /// How far the clock was set since the watch began, forward and back alike; also where nobody has looked yet.
     pub fn moved(&self) -> Duration {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).moved
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.moved + self.unseen(&seen).abs()
     }
 
-    /// When the watch began, by the clock as it went then; and how far the clock was set since, in all.
+    /// When the watch began, by the clock as it went then; and how far the clock was set since, in all; also where nobody has
+    /// looked yet.
     pub fn since(&self) -> (DateTime<Utc>, Duration) {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        (seen.began, seen.leapt)
+        (seen.began, seen.leapt + self.unseen(&seen))
+    }
+
+    /// The leap that the next look will find: whoever asks may be sooner than the job that looks.
+    fn unseen(&self, seen: &Seen) -> Duration {
+        seen.leap((self.clock.now(), self.clock.ran())).unwrap_or_else(Duration::zero)
     }
 }
 
@@ -138,7 +151,9 @@ mod tests {
         assert_eq!(watch.look(), Some(Duration::hours(-3)));
         assert_eq!(watch.look(), None, "seen once");
         clock.set(clock.now() + Duration::days(365));
-        assert_eq!(watch.look(), Some(Duration::days(365)));
+        assert_eq!(watch.since().1, Duration::days(365) - Duration::hours(3), "before anybody looked");
+        assert_eq!(watch.moved(), Duration::days(365) + Duration::hours(3));
+        assert_eq!(watch.look(), Some(Duration::days(365)), "and it is still to be seen");
         assert_eq!(watch.since().1, Duration::days(365) - Duration::hours(3));
         assert_eq!(watch.moved(), Duration::days(365) + Duration::hours(3));
         let system = Watch::new(Clock::System);

@@ -71,3 +71,35 @@ async fn put(app: &App, name: &str, day: NaiveDate) -> std::result::Result<(), P
     );
     Ok(app.db.execute(sql, params![name, day.to_string()]).await.map(|_| ())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{Chance, Clock},
+        config::Config,
+    };
+    use chrono::DateTime;
+
+    /// Jobs run side by side: this one may be sooner than the one that looks at the clock.
+    #[tokio::test]
+    async fn a_leap_that_nobody_has_looked_at_yet_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "database.url = \"sqlite:{}/test.db\"\nseal.master_key = \"{}\"\nmail.transport = \"off\"\n\
+             bridge.key = [{{ id = \"whmcs\", secret = \"{}\" }}]\n",
+            folder.path().display(),
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+            "c2VjcmV0LW9mLXRoZS1icmlkZ2Utc2VjcmV0LW9mLXRoZS1icmlkZ2U",
+        );
+        let (config, clock) = (Config::from_text(&text, folder.path()).unwrap(), Clock::fixed(DateTime::UNIX_EPOCH));
+        let app = App::build(config, clock.clone(), Chance::System, tokio::runtime::Handle::current()).await.unwrap();
+        run(&app).await.unwrap();
+        let first = app.today();
+        clock.set(clock.now() + Duration::days(365));
+        run(&app).await.unwrap();
+        let mut conn = app.db.read().await.unwrap();
+        assert_eq!(fact(&mut conn, LAST).await.unwrap(), Some(first), "a year has not been seen to pass");
+        assert_eq!(fact(&mut conn, HELD).await.unwrap(), Some(app.today()));
+    }
+}
