@@ -300,7 +300,8 @@ async fn intend(
         if let Some(password) = password(app, wish, no_password || (begins && account.made_at.is_some())) {
             account.set_password(&app.seal, &password);
         }
-        counters::had_speed(&mut tx, service_id, account.settings.speed).await?;
+        let held_to = super::fair_use::rate(&mut tx, &account).await?.fastest();
+        counters::had_speed(&mut tx, service_id, held_to.faster(account.settings.speed)).await?;
         account.set_settings(&app.seal, settings.clone());
         if !begins && !was_metered {
             // One that becomes metered has its packet to live on from the instant that it is, whatever becomes of the rest.

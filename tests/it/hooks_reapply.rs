@@ -1,12 +1,13 @@
 //! Create once more for a service that lives (WHMCS's "Re-apply"), what WHMCS says of its client since, and what is booked
 //! although the router refuses its part.
 
-use crate::world::{GB, TestApp};
+use crate::world::{GB, MB, TestApp};
 use chrono::Duration;
 use serde_json::{Value, json};
 use turnpike::{
-    account::Account,
+    account::{Account, fair_use::Override},
     simulator::{Fault, When},
+    units::Kbps,
     work::fair_use,
 };
 
@@ -167,4 +168,24 @@ async fn who_becomes_metered_by_a_create_has_a_packet() {
     app.hook("create", &app.body_with(41, &metered)).await.ok();
     assert_eq!(app.balance(41).await, i64::try_from(10 * GB).unwrap());
     assert_eq!(app.secret(&user, "disabled").unwrap(), "false");
+}
+
+/// Staff let a subscriber go faster than sold; the product's plan goes. Until then his line was the faster one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_moved_at_the_speed_before_is_not_put_aside() {
+    let app = TestApp::with("collect.sanity_factor = 1.2\n").await;
+    app.plan(&crate::plans_engine::with(json!({}))).await;
+    let user = app.create_on_plan(41, json!({})).await;
+    let faster = fair_use::Change::Override(Override { down: Some(Kbps(100_000)), ..Override::default() });
+    fair_use::intervene(&app.app, 41, &faster, "staff/1", "").await.unwrap();
+    app.pass(Duration::minutes(1));
+    app.step().await;
+    assert!(app.router.carry(&user, 600 * MB, 0));
+    app.pass(Duration::minutes(1));
+    app.hook("create", &app.body(41)).await.ok();
+    assert_eq!(app.queue(&user, "max-limit").as_deref(), Some("5000000/10000000"));
+    app.step().await;
+    assert_eq!(app.metric("turnpike_stored{kind=\"quarantine_waiting\"}").await, 0);
+    let moved = crate::books_check::booked(&app.app, 41).await.total();
+    assert_eq!(moved, 600 * MB);
 }
