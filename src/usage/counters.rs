@@ -32,8 +32,19 @@ pub struct Baseline {
     pub line: Option<Speed>,
     /// Since when its queue has not been on the router.
     pub missing_since: Option<DateTime<Utc>>,
+    /// The terms changed since: what was moved before is not charged by what came after.
+    pub cut: Option<Cut>,
     /// Which of its router's readings wrote it; 0: none did, and no later one keeps it current.
     pub reading: u64,
+}
+
+/// An instant at which what pays for traffic changed: what was left over went, or an unmetered account became metered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Of what was moved before it so much is charged nothing: what was left over would have paid for it.
+    pub free: Bytes,
 }
 
 /// A reset decided, outcome not known.
@@ -48,7 +59,17 @@ pub struct Intent {
 impl Baseline {
     /// A reading booked now, of which nothing else is known.
     pub fn new(counter: Counter, booked_at: DateTime<Utc>) -> Self {
-        Self { counter, booked_at, uptime_seconds: None, line: None, missing_since: None, reading: 0 }
+        Self { counter, booked_at, uptime_seconds: None, line: None, missing_since: None, cut: None, reading: 0 }
+    }
+
+    /// Where the terms changed within the interval from `from` to `now`; `None`: nothing of it lies before that. Where a clock
+    /// was set since the counter was booked the change cannot be placed, and all lies before it: the smaller figure.
+    pub fn cut_within(&self, from: DateTime<Utc>, now: DateTime<Utc>) -> Option<Cut> {
+        let cut = self.cut?;
+        if from != self.booked_at || cut.at > now {
+            return Some(Cut { at: now, ..cut });
+        }
+        Some(cut).filter(|cut| cut.at > from)
     }
 
     /// Whether a run of resets that was decided with the last reading is of this counter too.
@@ -65,6 +86,7 @@ impl Baseline {
         let mut uptime_seconds = cells.take()?;
         let line: (Option<u32>, Option<u32>) = (cells.take()?, cells.take()?);
         let missing_since = cells.take()?;
+        let cut: (Option<DateTime<Utc>>, Option<u64>) = (cells.take()?, cells.take()?);
         let reading: u64 = cells.take()?;
         let zeroed: u64 = cells.take()?;
         let seen_at: Option<DateTime<Utc>> = cells.take()?;
@@ -79,7 +101,8 @@ impl Baseline {
         }
         let counter = Counter { ros_id, volume, packets };
         let line = line.0.zip(line.1).map(|(down, up)| Speed { down: Kbps(down), up: Kbps(up) });
-        Ok((Some(Self { counter, booked_at, uptime_seconds, line, missing_since, reading }), zeroed))
+        let cut = cut.0.zip(cut.1).map(|(at, free)| Cut { at, free: Bytes(free) });
+        Ok((Some(Self { counter, booked_at, uptime_seconds, line, missing_since, cut, reading }), zeroed))
     }
 
     /// Takes the figures of a seated account: a reading wrote them, and the router's row keeps them current.
@@ -91,11 +114,12 @@ impl Baseline {
     }
 
     /// What is written of it: `ros_id`, `counter`, `booked_at`, `uptime_seconds`, `line_down_kbps`, `line_up_kbps`,
-    /// `missing_since`, `reading`.
+    /// `missing_since`, `cut_at`, `cut_bytes`, `reading`.
     pub(super) fn values(&self) -> Vec<Value> {
         let line = (self.line.map(|line| line.down.0), self.line.map(|line| line.up.0));
         let mut values = params![&self.counter.ros_id, cell(&self.counter), self.booked_at, self.uptime_seconds];
-        values.extend(params![line.0, line.1, self.missing_since, self.reading]);
+        let cut = (self.cut.map(|cut| cut.at), self.cut.map(|cut| cut.free.signed()));
+        values.extend(params![line.0, line.1, self.missing_since, cut.0, cut.1, self.reading]);
         values
     }
 }
@@ -130,7 +154,7 @@ fn counter(row: &Row) -> Result<Counter> {
 pub async fn baseline(conn: &mut Conn, service_id: u64) -> Result<Option<Baseline>> {
     let sql = sql!(
         "SELECT s.ros_id, s.counter, s.booked_at, s.uptime_seconds, \
-         s.line_down_kbps, s.line_up_kbps, s.missing_since, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, \
+         s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, \
          CASE WHEN s.seated = 1 THEN (SELECT h.figures FROM sheet h \
          WHERE h.server_id = a.server_id AND h.first_id <= s.service_id ORDER BY h.first_id DESC LIMIT 1) END \
          FROM standing s JOIN account a ON a.service_id = s.service_id JOIN server v ON v.id = a.server_id \
@@ -168,11 +192,12 @@ pub async fn store(conn: &mut Conn, baselines: &[(u64, Baseline)]) -> Result<()>
     sheet::take_out(conn, &baselines.iter().map(|(id, _)| *id).collect::<Vec<_>>()).await?;
     let sql = sql!(
         "INSERT INTO standing (service_id, ros_id, counter, booked_at, uptime_seconds, line_down_kbps, line_up_kbps, \
-         missing_since, reading, balance_bytes, threshold_armed, cause_quota, letters) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1, 0, 0) ON CONFLICT (service_id) DO UPDATE SET \
+         missing_since, cut_at, cut_bytes, reading, balance_bytes, threshold_armed, cause_quota, letters) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1, 0, 0) ON CONFLICT (service_id) DO UPDATE SET \
          ros_id = excluded.ros_id, counter = excluded.counter, booked_at = excluded.booked_at, \
          uptime_seconds = excluded.uptime_seconds, line_down_kbps = excluded.line_down_kbps, \
-         line_up_kbps = excluded.line_up_kbps, missing_since = excluded.missing_since, reading = excluded.reading"
+         line_up_kbps = excluded.line_up_kbps, missing_since = excluded.missing_since, cut_at = excluded.cut_at, \
+         cut_bytes = excluded.cut_bytes, reading = excluded.reading"
     );
     let row = |(service_id, it): &(u64, Baseline)| {
         let mut values = params![*service_id];
@@ -216,12 +241,23 @@ pub async fn had_speed(conn: &mut Conn, service_id: u64, speed: Speed) -> Result
     conn.execute(sql, params![line.down.0, line.up.0, service_id]).await.map(|_| ())
 }
 
+/// From this instant on something else pays for the service's traffic: so much of what its next reading finds moved before is
+/// charged nothing. Of several changes between two readings the last is the instant, and what they spare adds up: never more
+/// is charged for it.
+pub async fn cut(conn: &mut Conn, service_id: u64, free: Bytes, now: DateTime<Utc>) -> Result<()> {
+    sheet::take_out(conn, &[service_id]).await?;
+    let Some(baseline) = baseline(conn, service_id).await? else { return Ok(()) };
+    let free = baseline.cut.map_or(free, |before| before.free + free);
+    let sql = sql!("UPDATE standing SET cut_at = ?, cut_bytes = ? WHERE service_id = ?");
+    conn.execute(sql, params![now, free.signed(), service_id]).await.map(|_| ())
+}
+
 /// Forgets a service's counter and any reset of it. Its open day is closed by the caller, before.
 pub async fn forget(conn: &mut Conn, service_id: u64) -> Result<()> {
     sheet::take_out(conn, &[service_id]).await?;
     let sql = sql!(
         "UPDATE standing SET ros_id = NULL, booked_at = NULL, uptime_seconds = NULL, line_down_kbps = NULL, \
-         line_up_kbps = NULL, missing_since = NULL, reading = 0 WHERE service_id = ?"
+         line_up_kbps = NULL, missing_since = NULL, cut_at = NULL, cut_bytes = NULL, reading = 0 WHERE service_id = ?"
     );
     conn.execute(sql, params![service_id]).await?;
     close_intent(conn, service_id).await

@@ -33,20 +33,21 @@ impl By {
     }
 }
 
-/// Puts a delta aside.
+/// Puts a delta aside; `payable` is the most that the balance is to pay for it.
 pub async fn put(
     conn: &mut Conn,
     (service_id, server_id): (u64, u64),
     (from, to): (DateTime<Utc>, DateTime<Utc>),
-    (volume, by): (Volume, By),
+    (volume, by, payable): (Volume, By, Bytes),
     why: &str,
 ) -> Result<()> {
     let sql = sql!(
         "INSERT INTO quarantine (service_id, server_id, from_at, to_at, down_bytes, up_bytes, why, state, decided_at, \
-         counted_by) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', NULL, ?)"
+         counted_by, payable_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, 'waiting', NULL, ?, ?)"
     );
-    let (down, up) = (volume.down.0, volume.up.0);
-    conn.execute(sql, params![service_id, server_id, from, to, down, up, why, by.as_str()]).await.map(|_| ())
+    let mut values = params![service_id, server_id, from, to, volume.down.0, volume.up.0, why, by.as_str()];
+    values.push(payable.signed().into());
+    conn.execute(sql, values).await.map(|_| ())
 }
 
 /// What waits for a person.
@@ -101,6 +102,8 @@ pub struct Doubt {
     pub volume: Volume,
     /// Which queue counted it.
     pub by: By,
+    /// The most that the balance pays for it: what it would have paid as things stood when it was put aside.
+    pub payable: Bytes,
     /// Why it cannot be true.
     pub why: String,
     /// `waiting`, `accepted` or `dropped`.
@@ -119,6 +122,7 @@ impl Doubt {
             to: row.get("to_at")?,
             volume: Volume { down: Bytes(row.get("down_bytes")?), up: Bytes(row.get("up_bytes")?) },
             by: By::parse(&row.get::<String>("counted_by")?)?,
+            payable: Bytes(row.get("payable_bytes")?),
             why: row.get("why")?,
             state: row.get("state")?,
             decided_at: row.get("decided_at")?,

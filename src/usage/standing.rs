@@ -82,9 +82,9 @@ impl Standing {
     ) -> Result<(Vec<Self>, Sheets)> {
         let in_order = sql!(
             "SELECT a.service_id, a.username, a.comment_prefix, a.plan_id, a.down_kbps, a.up_kbps, a.packet_bytes, \
-             a.threshold_bytes, a.collect_with, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, s.counter, \
-             s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.reading, v.zeroed, \
-             v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
+             a.threshold_bytes, a.collect_with, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
+             s.counter, s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, \
+             s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
              FROM account a /*! FORCE INDEX (PRIMARY) */ JOIN standing s ON s.service_id = a.service_id \
              JOIN server v ON v.id = a.server_id \
              WHERE a.server_id = ? AND a.state = 'made' AND a.service_id >= ? AND a.service_id <= ? \
@@ -92,9 +92,9 @@ impl Standing {
         );
         let by_router = sql!(
             "SELECT a.service_id, a.username, a.comment_prefix, a.plan_id, a.down_kbps, a.up_kbps, a.packet_bytes, \
-             a.threshold_bytes, a.collect_with, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, s.counter, \
-             s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.reading, v.zeroed, \
-             v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
+             a.threshold_bytes, a.collect_with, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
+             s.counter, s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, \
+             s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
              FROM account a /*! FORCE INDEX (account_slice) */ JOIN standing s ON s.service_id = a.service_id JOIN server v ON v.id = a.server_id \
              WHERE a.server_id = ? AND a.state = 'made' AND a.service_id >= ? ORDER BY a.service_id LIMIT ? /*! FOR UPDATE */"
         );
@@ -121,9 +121,9 @@ impl Standing {
     ) -> Result<Option<Self>> {
         let sql = sql!(
             "SELECT a.service_id, a.username, a.comment_prefix, a.plan_id, a.down_kbps, a.up_kbps, a.packet_bytes, \
-             a.threshold_bytes, a.collect_with, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, s.counter, \
-             s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.reading, v.zeroed, \
-             v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
+             a.threshold_bytes, a.collect_with, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
+             s.counter, s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, \
+             s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
              FROM account a JOIN standing s ON s.service_id = a.service_id JOIN server v ON v.id = a.server_id \
              WHERE a.service_id = ? AND a.state = 'made' /*! FOR UPDATE */"
         );
@@ -269,7 +269,8 @@ impl Together {
 
 /// Whether a reading wrote it and there is nothing to say of it but its figures.
 fn is_plain(baseline: &Baseline) -> bool {
-    baseline.reading > 0 && baseline.line.is_none() && baseline.missing_since.is_none()
+    let Baseline { line, missing_since, cut, reading, .. } = baseline;
+    *reading > 0 && line.is_none() && missing_since.is_none() && cut.is_none()
 }
 
 /// Writes counters, open days and balances of those that have changed, by service id, on sheets or in their rows. Each has a
@@ -300,18 +301,20 @@ async fn store_seats(conn: &mut Conn, (server_id, sheets): (u64, &mut Sheets), c
 async fn take_seats(conn: &mut Conn, changed: &[&Standing]) -> Result<()> {
     let sql = sql!(
         "INSERT INTO standing (service_id, seated, balance_bytes, threshold_armed, cause_quota, letters, ros_id, counter, \
-         booked_at, uptime_seconds, line_down_kbps, line_up_kbps, missing_since, reading, day, page) \
-         VALUES (?, 1, 0, 1, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \
+         booked_at, uptime_seconds, line_down_kbps, line_up_kbps, missing_since, cut_at, cut_bytes, reading, day, page) \
+         VALUES (?, 1, 0, 1, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \
          seated = excluded.seated, balance_bytes = excluded.balance_bytes, ros_id = excluded.ros_id, \
          counter = excluded.counter, booked_at = excluded.booked_at, uptime_seconds = excluded.uptime_seconds, \
          line_down_kbps = excluded.line_down_kbps, line_up_kbps = excluded.line_up_kbps, \
-         missing_since = excluded.missing_since, reading = excluded.reading, day = excluded.day, page = excluded.page"
+         missing_since = excluded.missing_since, cut_at = excluded.cut_at, cut_bytes = excluded.cut_bytes, \
+         reading = excluded.reading, day = excluded.day, page = excluded.page"
     );
     let row = |it: &&Standing| {
         let Baseline { counter, booked_at, uptime_seconds, reading, .. } = it.baseline.as_ref()?;
         let none = Value::Null;
         let mut values = params![it.service_id, &counter.ros_id, none.clone(), *booked_at, *uptime_seconds];
-        values.extend([none.clone(), none.clone(), none.clone(), Value::from(*reading), none.clone(), none]);
+        values.extend(std::iter::repeat_n(none.clone(), 5));
+        values.extend([Value::from(*reading), none.clone(), none]);
         Some(values)
     };
     conn.batches(sql, Box::new(changed.iter().filter_map(row))).await
@@ -337,16 +340,17 @@ async fn store_figures(conn: &mut Conn, changed: &[&Standing]) -> Result<()> {
 async fn store_all(conn: &mut Conn, changed: &[&Standing]) -> Result<()> {
     let sql = sql!(
         "INSERT INTO standing (service_id, balance_bytes, threshold_armed, cause_quota, letters, ros_id, counter, booked_at, \
-         uptime_seconds, line_down_kbps, line_up_kbps, missing_since, reading, day, page) \
-         VALUES (?, ?, 1, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \
+         uptime_seconds, line_down_kbps, line_up_kbps, missing_since, cut_at, cut_bytes, reading, day, page) \
+         VALUES (?, ?, 1, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (service_id) DO UPDATE SET \
          balance_bytes = balance_bytes + excluded.balance_bytes, ros_id = excluded.ros_id, counter = excluded.counter, \
          booked_at = excluded.booked_at, uptime_seconds = excluded.uptime_seconds, \
          line_down_kbps = excluded.line_down_kbps, line_up_kbps = excluded.line_up_kbps, \
-         missing_since = excluded.missing_since, reading = excluded.reading, day = excluded.day, page = excluded.page"
+         missing_since = excluded.missing_since, cut_at = excluded.cut_at, cut_bytes = excluded.cut_bytes, \
+         reading = excluded.reading, day = excluded.day, page = excluded.page"
     );
     let row = |it: &&Standing| {
         let baseline = it.baseline.as_ref()?;
-        let mut values = Vec::with_capacity(12);
+        let mut values = Vec::with_capacity(14);
         values.extend(params![it.service_id, it.charged.saturating_neg()]);
         values.extend(baseline.values());
         values.extend(params![it.page.map(|page| page.day), page::cell(it.page.as_ref())]);

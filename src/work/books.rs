@@ -16,6 +16,7 @@ use crate::{
     sheet::Sheets,
     units::{Bytes, Speed, Volume},
     usage::{
+        counters::Cut,
         days,
         history::Moved as Traffic,
         page::{self, Page},
@@ -40,6 +41,33 @@ pub struct Moved {
     pub from: DateTime<Utc>,
     /// From a doubtful reading: booked, but nothing is decided from it.
     pub doubtful: bool,
+    /// What pays for it changed within the interval.
+    pub cut: Option<Cut>,
+}
+
+/// A part of it, moved in an interval of its own.
+struct Part {
+    volume: Volume,
+    interval: (DateTime<Utc>, DateTime<Utc>),
+    /// So much of it is charged nothing.
+    free: Bytes,
+}
+
+impl Moved {
+    /// What was moved before the terms changed, and after; mostly the whole.
+    fn parts(&self, app: &App, now: DateTime<Utc>) -> impl Iterator<Item = Part> + use<> {
+        let before = |cut: Cut| {
+            let pieces = days::pieces(self.volume, self.from, now, &[cut.at], app.config.zone);
+            let before = pieces.iter().filter(|piece| cut.at >= now || piece.at < cut.at);
+            let volume = before.fold(Volume::ZERO, |sum, piece| sum + piece.volume);
+            Part { volume, interval: (self.from, cut.at), free: cut.free }
+        };
+        let before = self.cut.map(before);
+        let rest = before.as_ref().map_or(self.volume, |before| self.volume.saturating_sub(before.volume));
+        let from = before.as_ref().map_or(self.from, |before| before.interval.1);
+        let after = Part { volume: rest, interval: (from, now), free: Bytes::ZERO };
+        before.into_iter().chain([after]).filter(|part| !part.volume.is_zero())
+    }
 }
 
 /// Open books, held against others until the transaction ends: some of a router's accounts in hand, and the usage under
@@ -186,32 +214,52 @@ impl Books {
     }
 
     /// Each day's share of an interval's traffic.
-    fn shares(&mut self, app: &App, it: &Moved, now: DateTime<Utc>) -> Vec<(NaiveDate, Traffic)> {
-        if let Some(at) = self.place(self.all[it.account].service_id) {
-            let shares = self.held.share(&self.planned[at], it.volume, (it.from, now));
+    fn shares(&mut self, app: &App, account: usize, it: &Part) -> Vec<(NaiveDate, Traffic)> {
+        let (from, now) = it.interval;
+        if let Some(at) = self.place(self.all[account].service_id) {
+            let shares = self.held.share(&self.planned[at], it.volume, it.interval);
             return shares.into_iter().map(|(day, raw, counted)| (day, Traffic { raw, counted })).collect();
         }
-        if let Some((from, to, day)) = self.within
-            && (from, to) == (it.from, now)
+        if let Some((since, until, day)) = self.within
+            && (since, until) == it.interval
         {
             return vec![(day, Traffic { raw: it.volume, counted: it.volume })];
         }
-        let shares = days::split(it.volume, it.from, now, app.config.zone);
+        let shares = days::split(it.volume, from, now, app.config.zone);
         if let [(day, _)] = shares[..] {
-            self.within = Some((it.from, now, day));
+            self.within = Some((from, now, day));
         }
         shares.into_iter().map(|(day, raw)| (day, Traffic { raw, counted: raw })).collect()
     }
 
     /// Books one account's traffic; days that it ends go to `closed`.
     fn enter(&mut self, app: &App, it: &Moved, now: DateTime<Utc>, closed: &mut Vec<(u64, Page)>) {
-        for (day, traffic) in self.shares(app, it, now) {
-            let standing = self.change(it.account);
-            let charged = if standing.metered { traffic.counted.total() } else { Bytes::ZERO };
-            standing.charge(charged);
-            let ended = Page::add(&mut standing.page, day, traffic, charged);
-            closed.extend(ended.map(|page| (standing.service_id, page)));
+        for mut part in it.parts(app, now) {
+            for (day, traffic) in self.shares(app, it.account, &part) {
+                let standing = self.change(it.account);
+                let counted = if standing.metered { traffic.counted.total() } else { Bytes::ZERO };
+                let charged = counted.saturating_sub(part.free);
+                part.free = part.free.saturating_sub(counted);
+                standing.charge(charged);
+                let ended = Page::add(&mut standing.page, day, traffic, charged);
+                closed.extend(ended.map(|page| (standing.service_id, page)));
+            }
         }
+    }
+
+    /// What the balance would pay for traffic that is put aside, as things stand.
+    pub(super) fn payable(&self, app: &App, it: &Moved, now: DateTime<Utc>) -> Bytes {
+        let standing = &self.all[it.account];
+        if !standing.metered {
+            return Bytes::ZERO;
+        }
+        let planned = self.place(standing.service_id).map(|at| &self.planned[at]);
+        let counted = |part: &Part| match planned {
+            Some(account) => self.held.counted(account, part.volume, part.interval).total(),
+            None => part.volume.total(),
+        };
+        let paid = it.parts(app, now).map(|part| counted(&part).saturating_sub(part.free));
+        paid.fold(Bytes::ZERO, std::ops::Add::add)
     }
 }
 

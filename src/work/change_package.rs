@@ -10,6 +10,7 @@ use crate::{
     },
     app::App,
     problem::{Code, Problem},
+    units::Bytes,
     usage::counters,
 };
 use serde_json::{Value, json};
@@ -45,6 +46,10 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         // The mark stays what it was made with; with another it would not be ours.
         let comment_prefix = account.settings.comment_prefix.clone();
         account.set_settings(&app.seal, Settings { comment_prefix, ..settings.clone() });
+        if account.is_metered() && !was_metered {
+            // What was moved until now and is not read yet was sold without a balance.
+            counters::cut(&mut tx, service_id, Bytes(u64::MAX), now).await?;
+        }
         // A service that becomes metered has its cycle's packet to live on; one that was metered keeps what it has, and
         // so does one that came with a balance.
         if !import::stands_for_cycle(&mut tx, &account, now).await? && !was_metered {

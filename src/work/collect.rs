@@ -19,12 +19,13 @@ use chrono::{DateTime, Utc};
 use std::{collections::HashMap, time::Duration};
 use tokio::{sync::SemaphorePermit, time::Instant};
 
+mod aside;
 mod cdn;
 mod reset;
 mod sample;
 mod speeds;
 
-pub(super) use sample::{cannot_be, put_aside};
+pub(super) use aside::{cannot_be, put as put_aside};
 
 /// What is wanted of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,6 +20,7 @@ use crate::{
     problem::{Code, Problem},
     router::Server,
     routeros::{self, Mark, Refusal, Router},
+    units::Bytes,
     usage::{
         counters,
         ledger::{self, Kind},
@@ -304,6 +305,9 @@ async fn intend(
         counters::had_speed(&mut tx, service_id, held_to.faster(account.settings.speed)).await?;
         account.set_settings(&app.seal, settings.clone());
         if !begins && !was_metered {
+            if account.is_metered() {
+                counters::cut(&mut tx, service_id, Bytes(u64::MAX), now).await?;
+            }
             // One that becomes metered has its packet to live on from the instant that it is, whatever becomes of the rest.
             account.balance += first_grant(&mut tx, &account, now).await?;
         }

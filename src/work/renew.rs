@@ -8,7 +8,11 @@ use crate::{
     account::Account,
     app::App,
     problem::Problem,
-    usage::ledger::{self, Kind},
+    units::Bytes,
+    usage::{
+        counters,
+        ledger::{self, Kind},
+    },
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -36,9 +40,13 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
             // A service that was paid once may be renewed by now: no cycle of the plan's own runs beside the renewals.
             account.sold.billing_cycle.clone_from(&cycle);
         }
+        let was_metered = account.is_metered();
         if let Some(packet) = packet {
             // The packet that is sold now is the one that the renewal brings; the rest waits for change-package.
             account.settings.packet = packet;
+        }
+        if account.is_metered() && !was_metered {
+            counters::cut(&mut tx, service_id, Bytes(u64::MAX), now).await?;
         }
         if !app.config.traffic.carry_over {
             expire(&mut tx, &mut account, now).await?;
@@ -62,6 +70,8 @@ async fn expire(tx: &mut crate::db::Tx, account: &mut Account, now: DateTime<Utc
     }
     let note = format!("unused before the cycle until {due}");
     if ledger::enter(tx, account.service_id, (Kind::Expiry, &due), -account.balance, &note, now).await? {
+        // What was moved until now and is not read yet would have been paid for by it.
+        counters::cut(tx, account.service_id, Bytes(account.balance.unsigned_abs()), now).await?;
         account.balance = 0;
     }
     Ok(())

@@ -149,16 +149,15 @@ async fn book(
         }
         delta.volume
     };
-    let moved = if let Some(why) = collect::cannot_be(app, volume, speed, now - baseline.booked_at) {
-        let (whose, interval) = ((id, server.told.id), (baseline.booked_at, now));
-        collect::put_aside(tx, whose, interval, (volume, &why), &mut last.uncharged).await?;
-        last.put_aside = true;
-        Volume::ZERO
-    } else {
-        volume
-    };
+    let (from, cut) = (baseline.booked_at, baseline.cut_within(baseline.booked_at, now));
     // The account is about to go: it is booked, but no letter and no block follow from it.
-    let moved = Moved { account: 0, volume: moved, from: baseline.booked_at, doubtful: true };
+    let mut moved = Moved { account: 0, volume, from, doubtful: true, cut };
+    if let Some(why) = collect::cannot_be(app, volume, speed, now - from) {
+        let what = (&moved, server.told.id, now);
+        collect::put_aside(app, tx, &books, what, &why, &mut last.uncharged).await?;
+        last.put_aside = true;
+        moved.volume = Volume::ZERO;
+    }
     last.bytes = books::book(app, tx, server, &mut books, &[moved], now).await?;
     books.change(0).rebase(Baseline::new(seen.clone(), now));
     books.save(tx, server.told.id).await?;

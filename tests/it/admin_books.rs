@@ -6,6 +6,7 @@ use crate::{
 };
 use chrono::Duration;
 use serde_json::json;
+use turnpike::simulator::{Fault, When};
 
 /// A service whose counter moved more than its line can in a minute.
 async fn with_a_doubt(metered: bool) -> (TestApp, String) {
@@ -74,6 +75,16 @@ async fn doubted_traffic_of_an_unmetered_account_is_counted_and_not_charged() {
     app.pressed("quarantine", &json!([]), &json!({"do": "accept", "doubt": "1"})).await;
     assert!(app.ledger(41).await.is_empty());
     assert_eq!(app.client_area(41).await["statistics"]["months"][0]["upload_bytes"], GB);
+}
+
+#[tokio::test]
+async fn doubted_traffic_is_booked_although_the_router_refuses_its_part() {
+    let (app, _) = with_a_doubt(true).await;
+    app.router.fault_at(When::every("/ppp/secret/set"), Fault::Trap("failure: busy".to_owned(), None));
+    let form = json!({"do": "accept", "doubt": "1"});
+    let (_, said) = app.pressed("quarantine", &json!([]), &form).await;
+    assert!(said.starts_with("12 GB booked for service 41. The router refuses its part"), "{said}");
+    assert_eq!(app.balance(41).await, -i64::try_from(2 * GB).unwrap());
 }
 
 #[tokio::test]

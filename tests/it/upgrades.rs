@@ -7,10 +7,11 @@ use crate::{
 use turnpike::{db::Sql, sql};
 
 /// What makes of a schema the one before its last file.
-const BEFORE_THE_LAST: [Sql; 3] = [
-    sql!("ALTER TABLE standing DROP COLUMN held"),
-    sql!("ALTER TABLE plan DROP COLUMN held"),
-    sql!("DELETE FROM schema_step WHERE file = '0012_cluster'"),
+const BEFORE_THE_LAST: [Sql; 4] = [
+    sql!("ALTER TABLE standing DROP COLUMN cut_at"),
+    sql!("ALTER TABLE standing DROP COLUMN cut_bytes"),
+    sql!("ALTER TABLE quarantine DROP COLUMN payable_bytes"),
+    sql!("DELETE FROM schema_step WHERE file = '0014_terms'"),
 ];
 
 const COMMANDS: [&[&str]; 7] = [
@@ -51,7 +52,7 @@ async fn a_command_beside_the_service_before_the_upgrade_leaves_the_schema_to_it
         assert_eq!(steps(&app).await, before, "{command:?}");
     }
     let migrated = run(&app, &["migrate"]).await;
-    assert!(migrated.status.success() && out(&migrated).contains("2 of"), "{}{}", out(&migrated), err(&migrated));
+    assert!(migrated.status.success() && out(&migrated).contains("3 of"), "{}{}", out(&migrated), err(&migrated));
     let doctor = run(&app, &["doctor", "--json"]).await;
     assert!(out(&doctor).contains("plain-text"), "{}", err(&doctor));
 }

@@ -1,13 +1,13 @@
 //! Traffic that cannot be true: staff accept it, and it is booked and decided upon; or drop it, and nobody pays for it.
 
-use super::{Done, Flash, Name, Page, Request, draw, figures, no_such_button};
+use super::{Done, Flash, Name, Page, Request, draw, figures, no_such_button, verbs};
 use crate::{
     account::{Account, State},
     app::App,
     db::Tx,
     problem::{Code, Problem},
     router::Server,
-    units::Volume,
+    units::{Bytes, Volume},
     usage::{
         days,
         history::{self, Booking},
@@ -42,7 +42,8 @@ fn row(app: &App, it: &Doubt, account: Option<&Account>) -> Value {
     json!({
         "id": it.id, "service_id": it.service_id, "why": it.why, "state": it.state,
         "username": account.map(|it| &it.username),
-        "metered": account.is_some_and(Account::is_metered),
+        "payable": Some(it.payable).filter(|it| account.is_some_and(Account::is_metered) && *it != Bytes::ZERO)
+            .map(|it| figures::gb(app, it.signed())),
         "cdn": it.by == By::Cdn,
         "speed": account.map(|it| figures::speed(it.settings.speed)),
         "volume": figures::volume(app, it.volume),
@@ -79,14 +80,16 @@ pub(super) async fn press(app: &App, request: &Request, what: &str) -> Result<Do
     if !decided {
         return Ok(Done::already("quarantine", "That was decided before; nothing was changed."));
     }
-    if let (Verdict::Accepted, Some(server)) = (verdict, &server) {
-        apply::or_later(&turn, server, until).await?;
-    }
+    let refused = match (verdict, &server) {
+        (Verdict::Accepted, Some(server)) => apply::or_said(&turn, server, until).await?,
+        _ => None,
+    };
+    let refused = refused.map_or_else(String::new, |why| verbs::refused(&why));
     let amount = figures::gb(app, doubt.volume.total().signed());
     Ok(Done::well(
         "quarantine",
         match verdict {
-            Verdict::Accepted => format!("{amount} booked for service {}.", doubt.service_id),
+            Verdict::Accepted => format!("{amount} booked for service {}.{refused}", doubt.service_id),
             Verdict::Dropped => format!("{amount} of service {} dropped: nobody pays for it.", doubt.service_id),
         },
     ))
@@ -116,8 +119,11 @@ async fn book(
     };
     let booking = |&(day, raw, counted): &(_, _, _)| Booking { service_id: id, day, raw, counted };
     history::add(tx, &shares.iter().map(booking).collect::<Vec<_>>()).await?;
-    let bytes = -shares.iter().fold(Volume::ZERO, |sum, (.., counted)| sum + *counted).total().signed();
+    // Never more than it would have cost when it was put aside: the package may be another one by now.
+    let counted = shares.iter().fold(Volume::ZERO, |sum, (.., counted)| sum + *counted).total();
+    let bytes = -counted.min(doubt.payable).signed();
     if account.is_metered()
+        && bytes != 0
         && doubt.by == By::Own
         && ledger::enter(tx, id, (Kind::Correction, &format!("quarantine/{}", doubt.id)), bytes, note, now).await?
     {

@@ -99,10 +99,15 @@ fn text<'a>(answer: &'a Value, name: &str) -> &'a str {
     answer["account"][name].as_str().unwrap_or_default()
 }
 
+/// What the router said, as a sentence to follow another.
+pub(super) fn refused(why: &str) -> String {
+    format!(" The router refuses its part, which is tried again by itself: {why}")
+}
+
 /// What is left to be done of what was answered, as a sentence to follow another.
 pub(super) fn waits(answer: &Value) -> String {
     match answer["warning"].as_str() {
-        Some(why) => format!(" The router refuses its part, which is tried again by itself: {why}"),
+        Some(why) => refused(why),
         None if answer["account"]["pending"] == 0 => String::new(),
         None => " The router is away: its part is made when it returns.".to_owned(),
     }

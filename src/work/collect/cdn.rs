@@ -19,7 +19,7 @@ use crate::{
     plan::{burst::Rate, terms::Cdn},
     problem::Problem,
     routeros::{Reading, cdn_queue_name},
-    units::{Speed, Volume},
+    units::{Bytes, Speed, Volume},
     usage::{
         cdn::{self, Baseline},
         days,
@@ -119,7 +119,7 @@ impl<'a> CdnQueues<'a> {
                     tracing::warn!(service.id = service_id, bytes, %why, "CDN traffic put into quarantine");
                     let since = sample.since(before.booked_at, Some(before.uptime_seconds));
                     let (whose, interval) = ((*service_id, server_id), (since, sample.now));
-                    quarantine::put(tx, whose, interval, (volume, By::Cdn), &why).await?;
+                    quarantine::put(tx, whose, interval, (volume, By::Cdn, Bytes::ZERO), &why).await?;
                     next.push((*service_id, sample.cdn_baseline(counter)));
                     continue;
                 }

@@ -5,8 +5,9 @@
 //! makes at once, judges it.
 
 use super::{
-    Tally, counter_of, proves,
-    sample::{cannot_be, fastest, put_aside},
+    Tally,
+    aside::{self, cannot_be, fastest},
+    counter_of, proves,
 };
 use crate::{
     app::App,
@@ -186,12 +187,14 @@ impl Came {
                 let Ok(place) = between.binary_search_by_key(&id, |(id, _)| *id) else { continue };
                 let (volume, shown) = between[place].1;
                 let line = fastest(account, books.decided(id), shown);
+                let cut = account.baseline.as_ref().and_then(|it| it.cut_within(from, self.now));
+                let it = Moved { account: at, volume, from, doubtful: false, cut };
                 if let Some(why) = cannot_be(app, volume, line, self.now - from) {
                     tally.quarantined += 1;
-                    let whose = (id, server.told.id);
-                    put_aside(tx, whose, (from, self.now), (volume, &why), &mut tally.uncharged).await?;
+                    let what = (&it, server.told.id, self.now);
+                    aside::put(app, tx, &books, what, &why, &mut tally.uncharged).await?;
                 } else {
-                    moved.push(Moved { account: at, volume, from, doubtful: false });
+                    moved.push(it);
                 }
             }
             tally.bytes += books::book(app, tx, server, &mut books, &moved, self.now).await?;

@@ -4,11 +4,11 @@
 //! An interval begins where the reading before it began and ends where this one ended, so that nothing seems faster than
 //! it was.
 
-use super::{Scope, Skipped, Tally, cdn::CdnQueues, counter_of, line_rate, proves};
+use super::{Scope, Skipped, Tally, aside, aside::fastest, cdn::CdnQueues, counter_of, line_rate, proves};
 use crate::{
     account::{Account, pending},
     app::App,
-    db::{Conn, Tx},
+    db::Tx,
     plan::burst::Rate,
     problem::{Code, Problem},
     router::{Run, Seen, Server, lease::Lease, marking},
@@ -17,14 +17,13 @@ use crate::{
     usage::{
         counters::{self, Baseline, Intent},
         doubts,
-        quarantine::{self, By},
         reading::{self, AfterReset, Counter, Reboot},
         standing::Standing,
     },
     work::{
         books::{self, Books, Moved},
         fair_use::Held,
-        uncharged::{Cause, Uncharged},
+        uncharged::Cause,
     },
 };
 use chrono::{DateTime, Duration, Utc};
@@ -58,9 +57,6 @@ pub(super) struct Booked {
     pub(super) to_set: Vec<(String, Rate)>,
     pub(super) tally: Tally,
 }
-
-/// A router whose uptime grew by so much more than time passed is another one.
-const ANOTHER: Duration = Duration::days(1);
 
 /// What is known of a router's counters besides their baselines.
 pub(super) struct Past {
@@ -186,7 +182,7 @@ impl Sample<'_> {
         past: &Past,
         tally: &mut Tally,
     ) -> Result<Option<Moved>, Problem> {
-        let Books { all, planned, held, .. } = books;
+        let Books { all, planned, held, .. } = &mut *books;
         let account = &all[at];
         // Without a baseline it starts here, and the smaller figure is none (law 2).
         let Some(baseline) = &account.baseline else {
@@ -196,13 +192,16 @@ impl Sample<'_> {
         let sold = planned.binary_search_by_key(&account.service_id, |it| it.service_id).ok().map(|at| &planned[at]);
         let shown = reading.shape.as_ref().map(|shape| shape.fastest());
         let line = fastest(account, sold.and_then(|sold| held.fastest(sold)), shown);
-        let delta = self.moved(app, tx, account, (counter, line), (baseline, past), tally).await?;
-        let interval = (baseline.booked_at, self.began);
-        if let Some(sold) = sold {
-            held.was_online(sold, self.online(sold, baseline), interval);
-        }
+        let (Delta { volume, doubtful }, why) = self.moved(app, account, (counter, line), (baseline, past), tally);
         let from = self.since(baseline.booked_at, baseline.uptime_seconds);
-        Ok(delta.map(|Delta { volume, doubtful }| Moved { account: at, volume, from, doubtful }))
+        let moved = Moved { account: at, volume, from, doubtful, cut: baseline.cut_within(from, self.now) };
+        if let Some(sold) = sold {
+            held.was_online(sold, self.online(sold, baseline), (baseline.booked_at, self.began));
+        }
+        let Some(why) = why else { return Ok(Some(moved)) };
+        tally.quarantined += 1;
+        aside::put(app, tx, books, (&moved, past.server_id, self.now), &why, &mut tally.uncharged).await?;
+        Ok(None)
     }
 
     /// As the router's row remembers this reading.
@@ -305,50 +304,38 @@ impl Sample<'_> {
         let account = &books.all[at];
         let before = account.baseline.as_ref();
         let line = before.and_then(|it| it.line).filter(|_| past.changing.contains(&account.service_id));
-        let current =
-            |it: &Baseline| it.reading > 0 && it.missing_since.is_none() && it.counter == counter && it.line == line;
+        // What was moved before a change that came while this was being read is partly still to be read.
+        let cut = before.and_then(|it| it.cut).filter(|cut| self.began < cut.at && cut.at <= self.now);
+        let current = |it: &Baseline| {
+            it.reading > 0 && it.missing_since.is_none() && it.counter == counter && (it.line, it.cut) == (line, cut)
+        };
         if before.is_some_and(current) {
             return;
         }
         let uptime_seconds = Some(self.uptime_seconds);
-        let baseline = Baseline { uptime_seconds, line, reading: past.reading, ..Baseline::new(counter, self.began) };
+        let fresh = Baseline::new(counter, self.began);
+        let baseline = Baseline { uptime_seconds, line, cut, reading: past.reading, ..fresh };
         books.change(at).rebase(baseline);
     }
 
-    /// What one counter moved since it was booked; `None` where it is put aside.
-    async fn moved(
+    /// What one counter moved since it was booked; and why that is to be put aside, if it is.
+    fn moved(
         &self,
         app: &App,
-        tx: &mut Tx,
         account: &Standing,
         (counter, line): (&Counter, Speed),
         (baseline, past): (&Baseline, &Past),
         tally: &mut Tally,
-    ) -> Result<Option<Delta>, Problem> {
+    ) -> (Delta, Option<String>) {
         let intent = past.intent(account, baseline);
         let delta = self.judge(account, (counter, line), baseline, intent, tally);
+        if delta.volume.is_zero() {
+            return (delta, None);
+        }
         let elapsed = self.elapsed(baseline.booked_at, baseline.uptime_seconds);
-        let another = || self.is_anothers(app, baseline).filter(|_| !delta.volume.is_zero());
-        let Some(why) = cannot_be(app, delta.volume, line, elapsed).or_else(another) else {
-            return Ok(Some(delta));
-        };
-        tally.quarantined += 1;
-        let whose = (account.service_id, past.server_id);
-        let from = self.since(baseline.booked_at, baseline.uptime_seconds);
-        put_aside(tx, whose, (from, self.now), (delta.volume, &why), &mut tally.uncharged).await?;
-        Ok(None)
-    }
-
-    /// Why the counter is taken for another router's than the one that it was booked of: one that ran for days longer than
-    /// have passed is the one before, that this one stood in for. What it shows was booked before, up to its last reset. A
-    /// clock that was set while we watched is none.
-    fn is_anothers(&self, app: &App, baseline: &Baseline) -> Option<String> {
-        let before = baseline.uptime_seconds.filter(|before| *before <= self.uptime_seconds)?;
-        let its = i64::try_from(self.uptime_seconds - before).unwrap_or(i64::MAX);
-        let ours = (self.began - baseline.booked_at).num_seconds();
-        let longer = its.saturating_sub(ours) >= ANOTHER.num_seconds();
-        let why = || format!("the router ran {its} s in {ours} s: it is another one than at the last reading");
-        (longer && app.config.collect.sanity_factor.is_some() && app.clock_watch.moved() < ANOTHER).then(why)
+        let why = aside::cannot_be(app, delta.volume, line, elapsed)
+            .or_else(|| self.is_anothers(app, (baseline.uptime_seconds, baseline.booked_at)));
+        (delta, why)
     }
 
     fn judge(
@@ -454,33 +441,6 @@ fn differing<'a>(
         let (reading, rate) = ((*reading)?, held.rate(account.service_id)?);
         reading.shape.as_ref().filter(|shape| !shape.runs_at(rate)).map(|_| (reading.id().to_owned(), rate))
     })
-}
-
-/// Why a line cannot have moved that much in that time.
-pub(in crate::work) fn cannot_be(app: &App, volume: Volume, line: Speed, elapsed: Duration) -> Option<String> {
-    let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
-    let fits = reading::plausible(volume, line, elapsed, factor);
-    (!fits).then(|| format!("more than {factor} times what the line can move in {} s", elapsed.num_seconds()))
-}
-
-/// Puts aside what cannot be, for a person to decide upon: it is not charged until then.
-pub(in crate::work) async fn put_aside(
-    conn: &mut Conn,
-    whose: (u64, u64),
-    interval: (DateTime<Utc>, DateTime<Utc>),
-    (volume, why): (Volume, &str),
-    uncharged: &mut Uncharged,
-) -> Result<(), Problem> {
-    uncharged.add(Cause::Quarantine, Some(volume.total()));
-    tracing::warn!(service.id = whose.0, bytes = volume.total().0, %why, "delta put into quarantine");
-    Ok(quarantine::put(conn, whose, interval, (volume, By::Own), why).await?)
-}
-
-/// The fastest that may have held since the counter was read last: what was sold, what was decided, what waits for the
-/// router, and what the router itself shows.
-pub(super) fn fastest(account: &Standing, decided: Option<Speed>, shown: Option<Speed>) -> Speed {
-    let waits = account.baseline.as_ref().and_then(|it| it.line);
-    [waits, decided, shown].into_iter().flatten().fold(account.speed, Speed::faster)
 }
 
 fn no_queue(account: &Standing, server: &Server) -> Skipped {

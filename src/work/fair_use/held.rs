@@ -120,6 +120,22 @@ impl Held {
         }
     }
 
+    /// What of an interval's traffic would be counted.
+    pub(in crate::work) fn counted(
+        &self,
+        account: &Account,
+        volume: Volume,
+        interval: (DateTime<Utc>, DateTime<Utc>),
+    ) -> Volume {
+        match (&self.terms, self.get(account.service_id)) {
+            (Some(terms), Some(fair)) => {
+                let shares = terms.share(account, &mut fair.clone(), volume, interval);
+                shares.into_iter().fold(Volume::ZERO, |sum, (_, _, counted)| sum + counted)
+            }
+            _ => volume,
+        }
+    }
+
     /// The account has been online for so many seconds at `to`: what of it was after `from` and after the day began counts.
     pub(in crate::work) fn was_online(
         &mut self,

@@ -1,0 +1,10 @@
+-- Terms that change between two readings: what was moved before is not charged by what came after.
+
+-- A renewal took away what was left, or an unmetered account became metered, at that instant: of what its next reading finds
+-- moved before it, so many bytes are charged nothing. NULL: no such change since it was read last.
+ALTER TABLE standing ADD COLUMN cut_at BIGINT;
+
+ALTER TABLE standing ADD COLUMN cut_bytes BIGINT;
+
+-- The most that a balance pays for it if it is accepted: what it would have paid when it was put aside.
+ALTER TABLE quarantine ADD COLUMN payable_bytes BIGINT NOT NULL DEFAULT 0;

@@ -1,0 +1,69 @@
+//! What a counter cannot have moved for its account, and why: put aside for a person, and not charged until then.
+
+use super::sample::Sample;
+use crate::{
+    app::App,
+    db::Conn,
+    problem::Problem,
+    units::{Speed, Volume},
+    usage::{
+        quarantine::{self, By},
+        reading,
+        standing::Standing,
+    },
+    work::{
+        books::{Books, Moved},
+        uncharged::{Cause, Uncharged},
+    },
+};
+use chrono::{DateTime, Duration, Utc};
+
+/// A router whose uptime tells of so much more than time passed is another one.
+const ANOTHER: Duration = Duration::days(1);
+
+impl Sample<'_> {
+    /// Why a counter is taken for another router's than the one that it was booked of: one that ran for days longer than have
+    /// passed is the one before, that this one stood in for. What it shows was booked before, up to its last reset. A clock that
+    /// was set while we watched is none.
+    pub(super) fn is_anothers(&self, app: &App, (uptime, at): (Option<u64>, DateTime<Utc>)) -> Option<String> {
+        let before = uptime.filter(|before| *before <= self.uptime_seconds)?;
+        if app.config.collect.sanity_factor.is_none() || app.clock_watch.moved() >= ANOTHER {
+            return None;
+        }
+        let ours = (self.began - at).num_seconds();
+        let its = i64::try_from(self.uptime_seconds - before).unwrap_or(i64::MAX);
+        let longer = its.saturating_sub(ours) >= ANOTHER.num_seconds();
+        longer.then(|| format!("the router ran {its} s in {ours} s: it is another one than at the last reading"))
+    }
+}
+
+/// Why a line cannot have moved that much in that time.
+pub(in crate::work) fn cannot_be(app: &App, volume: Volume, line: Speed, elapsed: Duration) -> Option<String> {
+    let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
+    let fits = reading::plausible(volume, line, elapsed, factor);
+    (!fits).then(|| format!("more than {factor} times what the line can move in {} s", elapsed.num_seconds()))
+}
+
+/// Puts aside what cannot be, for a person to decide upon: it is not charged until then.
+pub(in crate::work) async fn put(
+    app: &App,
+    conn: &mut Conn,
+    books: &Books,
+    (moved, server_id, now): (&Moved, u64, DateTime<Utc>),
+    why: &str,
+    uncharged: &mut Uncharged,
+) -> Result<(), Problem> {
+    let (service_id, volume) = (books.all[moved.account].service_id, moved.volume);
+    uncharged.add(Cause::Quarantine, Some(volume.total()));
+    tracing::warn!(service.id = service_id, bytes = volume.total().0, %why, "delta put into quarantine");
+    let (whose, interval) = ((service_id, server_id), (moved.from, now));
+    let payable = books.payable(app, moved, now);
+    Ok(quarantine::put(conn, whose, interval, (volume, By::Own, payable), why).await?)
+}
+
+/// The fastest that may have held since the counter was read last: what was sold, what was decided, what waits for the
+/// router, and what the router itself shows.
+pub(super) fn fastest(account: &Standing, decided: Option<Speed>, shown: Option<Speed>) -> Speed {
+    let waits = account.baseline.as_ref().and_then(|it| it.line);
+    [waits, decided, shown].into_iter().flatten().fold(account.speed, Speed::faster)
+}
