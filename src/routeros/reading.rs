@@ -6,11 +6,11 @@
 use super::{
     Mark,
     queues::{Shape, shape},
-    value::{pair, text, truth},
+    value::{pair, single, text, truth},
     wire::Row,
 };
 use crate::units::Volume;
-use std::borrow::Cow;
+use std::{borrow::Cow, net::Ipv4Addr};
 
 /// The properties of a [`Reading`].
 pub(super) const READING: &str = ".id,name,comment,bytes,packets,disabled,dynamic,target";
@@ -66,6 +66,11 @@ impl Reading {
     /// What it counts, as RouterOS prints it.
     pub fn target(&self) -> &str {
         self.text(2)
+    }
+
+    /// Whether it counts this address and nothing else, however that is spelt.
+    pub fn is_for(&self, address: Ipv4Addr) -> bool {
+        single(self.target()) == Some(address)
     }
 
     /// The packet marks that it takes, where that was asked for; empty: all packets.

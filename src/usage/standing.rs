@@ -16,7 +16,7 @@ use crate::{
     units::{Bytes, Kbps, Speed},
 };
 use chrono::NaiveDate;
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 /// An account, as a reading needs it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -38,6 +38,8 @@ pub struct Standing {
     pub threshold: Option<Bytes>,
     /// Whether it is collected at every cron run.
     pub with_cron: bool,
+    /// The fixed address, which its queue counts.
+    pub address: Ipv4Addr,
     /// The ledger's sum, bytes.
     pub balance: i64,
     /// Whether the next fall below the threshold brings a letter.
@@ -82,7 +84,7 @@ impl Standing {
     ) -> Result<(Vec<Self>, Sheets)> {
         let in_order = sql!(
             "SELECT a.service_id, a.username, a.comment_prefix, a.plan_id, a.down_kbps, a.up_kbps, a.packet_bytes, \
-             a.threshold_bytes, a.collect_with, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
+             a.threshold_bytes, a.collect_with, a.address, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
              s.counter, s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, \
              s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
              FROM account a /*! FORCE INDEX (PRIMARY) */ JOIN standing s ON s.service_id = a.service_id \
@@ -92,7 +94,7 @@ impl Standing {
         );
         let by_router = sql!(
             "SELECT a.service_id, a.username, a.comment_prefix, a.plan_id, a.down_kbps, a.up_kbps, a.packet_bytes, \
-             a.threshold_bytes, a.collect_with, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
+             a.threshold_bytes, a.collect_with, a.address, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
              s.counter, s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, \
              s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
              FROM account a /*! FORCE INDEX (account_slice) */ JOIN standing s ON s.service_id = a.service_id JOIN server v ON v.id = a.server_id \
@@ -121,7 +123,7 @@ impl Standing {
     ) -> Result<Option<Self>> {
         let sql = sql!(
             "SELECT a.service_id, a.username, a.comment_prefix, a.plan_id, a.down_kbps, a.up_kbps, a.packet_bytes, \
-             a.threshold_bytes, a.collect_with, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
+             a.threshold_bytes, a.collect_with, a.address, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
              s.counter, s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, \
              s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
              FROM account a JOIN standing s ON s.service_id = a.service_id JOIN server v ON v.id = a.server_id \
@@ -164,6 +166,7 @@ impl Standing {
                 metered: cells.take::<Option<u64>>()?.is_some(),
                 threshold: cells.take::<Option<u64>>()?.map(Bytes),
                 with_cron: cells.take::<String>()? == "cron",
+                address: cells.take()?,
                 balance: cells.take()?,
                 armed: cells.take()?,
                 quota: cells.take()?,

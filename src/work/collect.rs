@@ -65,16 +65,21 @@ pub struct Outcome {
 /// # Errors
 /// `router-unreachable` and its kin with nothing booked; `busy` while another reads the same router.
 pub async fn run(app: &App, server_id: u64, scope: Scope, until: Instant) -> Result<Outcome, Problem> {
-    let outcome = one_at_a_time(app, server_id, until, Queue::of(scope), async |lease| {
-        hold(app, server_id, scope, until, lease).await
-    })
-    .await;
+    let outcome = read(app, server_id, scope, until).await;
     // The turn is over before service locks are asked for: a hook that holds one may be waiting for this turn.
     if outcome.is_ok() {
         apply::server(app, server_id, until).await;
         marking::run(app, server_id, until).await;
     }
     outcome
+}
+
+/// The same, but what was decided waits.
+pub(super) async fn read(app: &App, server_id: u64, scope: Scope, until: Instant) -> Result<Outcome, Problem> {
+    one_at_a_time(app, server_id, until, Queue::of(scope), async |lease| {
+        hold(app, server_id, scope, until, lease).await
+    })
+    .await
 }
 
 /// Does something with a router's counters while nobody else does, here or in another process.

@@ -87,10 +87,12 @@ async fn whole(app: &App, server: &Server) -> Result<Comparison, Problem> {
 pub async fn run(app: &App, server_id: u64, watch: &(dyn Fn(Step<'_>) + Sync)) -> Result<Outcome, Problem> {
     let server = find(app, server_id).await?;
     crate::in_tx!(app.db, tx => remembered::look_again(&mut tx, server_id).await.map_err(Problem::from))?;
-    // What the queues show now is booked before any of them is made anew; what waits is made along with it.
-    collect::run(app, server_id, Scope::Poll, Instant::now() + READING).await?;
+    // What the queues show now is booked before any of them is made anew; what waits, or was decided by that, is made once it
+    // has been named.
+    collect::read(app, server_id, Scope::Poll, Instant::now() + READING).await?;
     let mut now = whole(app, &server).await?;
     watch(Step::Compared(&now));
+    apply::server(app, server_id, Instant::now() + READING).await;
     let mut mended = 0;
     for _ in 0..ROUNDS {
         if now.drifts.iter().all(|drift| drift.mend == Mend::ByHand) {

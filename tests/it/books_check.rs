@@ -145,6 +145,8 @@ pub async fn many(app: &TestApp, count: u64) {
         let name = format!("user{:05}", id - 1);
         let mut account = first.clone();
         (account.service_id, account.username) = (id, name.clone());
+        let target = app.router.world(|world| world.get("/queue/simple", &name, "target")).unwrap();
+        account.address = target.trim_end_matches("/32").parse().unwrap();
         account.save(&mut tx, app.clock.now()).await.unwrap();
         account.save_standing(&mut tx, app.clock.now()).await.unwrap();
         let packet = ledger::Kind::Packet;

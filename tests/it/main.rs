@@ -17,6 +17,7 @@ mod books_reboots;
 mod books_sheets;
 mod books_sidecars;
 mod books_standing;
+mod books_targets;
 mod books_terms;
 mod books_uncharged;
 mod books_verdicts;

@@ -5,8 +5,10 @@ use crate::{
     app::App,
     db::Conn,
     problem::Problem,
+    routeros::Reading,
     units::{Speed, Volume},
     usage::{
+        counters::Baseline,
         quarantine::{self, By},
         reading,
         standing::Standing,
@@ -35,6 +37,16 @@ impl Sample<'_> {
         let longer = its.saturating_sub(ours) >= ANOTHER.num_seconds();
         longer.then(|| format!("the router ran {its} s in {ours} s: it is another one than at the last reading"))
     }
+}
+
+/// Why what a queue counted is not its account's alone: staff gave it another target. One whose account was changed since the
+/// last reading may have been read with the address that it had before.
+pub(super) fn counts_others(account: &Standing, baseline: &Baseline, reading: &Reading) -> Option<String> {
+    let others = baseline.line.is_none() && !reading.is_for(account.address);
+    others.then(|| {
+        let target: String = reading.target().chars().take(120).collect();
+        format!("its queue counted {target} and not {}/32 alone", account.address)
+    })
 }
 
 /// Why a line cannot have moved that much in that time.

@@ -81,7 +81,7 @@ impl<'a> CdnQueues<'a> {
                     let shown = it.shape.as_ref().map(|shape| shape.fastest()).unwrap_or_default();
                     let line = held.fastest_cdn(account).map_or(shown, |most| most.faster(shown));
                     all.found.push((account.service_id, *it, line));
-                    let counts_it = !it.disabled && it.target() == format!("{}/32", account.address);
+                    let counts_it = !it.disabled && it.is_for(account.address);
                     let marked = it.packet_marks() == names.packet_mark(cdn.profile_id);
                     counts_it && marked && own_place.is_none_or(|own| *place < own)
                 }

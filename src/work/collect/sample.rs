@@ -164,6 +164,9 @@ impl Sample<'_> {
                 continue;
             };
             let counter = counter_of(reading);
+            if !reading.is_for(books.all[at].address) {
+                self.set_right(tx, (server.told.id, id), past).await?;
+            }
             moved.extend(self.count(app, tx, (books, at), (&counter, reading), past, &mut booked.tally).await?);
             booked.read.push(id);
             self.decide_reset(app, &books.all[at], &counter, booked);
@@ -192,7 +195,8 @@ impl Sample<'_> {
         let sold = planned.binary_search_by_key(&account.service_id, |it| it.service_id).ok().map(|at| &planned[at]);
         let shown = reading.shape.as_ref().map(|shape| shape.fastest());
         let line = fastest(account, sold.and_then(|sold| held.fastest(sold)), shown);
-        let (Delta { volume, doubtful }, why) = self.moved(app, account, (counter, line), (baseline, past), tally);
+        let (Delta { volume, doubtful }, why) =
+            self.moved(app, account, (reading, counter, line), (baseline, past), tally);
         let from = self.since(baseline.booked_at, baseline.uptime_seconds);
         let moved = Moved { account: at, volume, from, doubtful, cut: baseline.cut_within(from, self.now) };
         if let Some(sold) = sold {
@@ -298,6 +302,15 @@ impl Sample<'_> {
         }
     }
 
+    /// Decides that a queue be set to count its own account and nobody else.
+    async fn set_right(&self, tx: &mut Tx, whose: (u64, u64), past: &Past) -> Result<(), Problem> {
+        if past.changing.contains(&whose.1) {
+            return Ok(());
+        }
+        tracing::warn!(service.id = whose.1, "the queue counts another target than its account's address");
+        Ok(pending::decide(tx, whose, pending::Kind::Change, false, self.now).await?)
+    }
+
     /// The reading as the next one's baseline, written where the router's row does not say as much. While a change waits for
     /// the router, the speed before it may still hold.
     fn rebase(&self, books: &mut Books, at: usize, counter: Counter, past: &Past) {
@@ -323,7 +336,7 @@ impl Sample<'_> {
         &self,
         app: &App,
         account: &Standing,
-        (counter, line): (&Counter, Speed),
+        (reading, counter, line): (&Reading, &Counter, Speed),
         (baseline, past): (&Baseline, &Past),
         tally: &mut Tally,
     ) -> (Delta, Option<String>) {
@@ -334,7 +347,8 @@ impl Sample<'_> {
         }
         let elapsed = self.elapsed(baseline.booked_at, baseline.uptime_seconds);
         let why = aside::cannot_be(app, delta.volume, line, elapsed)
-            .or_else(|| self.is_anothers(app, (baseline.uptime_seconds, baseline.booked_at)));
+            .or_else(|| self.is_anothers(app, (baseline.uptime_seconds, baseline.booked_at)))
+            .or_else(|| aside::counts_others(account, baseline, reading));
         (delta, why)
     }
 
