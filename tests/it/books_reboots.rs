@@ -240,6 +240,57 @@ async fn who_comes_back_from_a_stand_in_is_not_charged_again() {
     assert_eq!(app.balance(41).await, left - i64::try_from(MB).unwrap(), "it goes on from there");
 }
 
+/// Two routers that both run all the time take turns behind one address: whichever is away, what it shows when it is back was
+/// charged when it was read last. The one that has run longer is found by its uptime, the other by a boot long ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn twins_that_take_turns_are_not_charged_again() {
+    let app = TestApp::with("collect.sanity_factor = 1.2\n").await;
+    let day = |count: u64| std::time::Duration::from_secs(count * 86_400);
+    let twin = Simulator::start(Options::default()).await.unwrap();
+    app.router.pass(day(100));
+    twin.pass(day(90));
+    let one = Customer::of(&app, 41).await;
+    app.step().await;
+    let turn = async |to: &Simulator| {
+        let told = app.body_with(41, &json!({"server": {"port": to.address().port()}}));
+        app.hook("list-accounts", &told).await.ok();
+        app.pass(Duration::minutes(1));
+        twin.pass(std::time::Duration::from_secs(60));
+    };
+    turn(&twin).await;
+    rebuild::run(&app.app, 3, &|_| ()).await.unwrap();
+    twin.connect(&one.name, &one.password, "l2tp", "198.51.100.7").unwrap();
+    let mut left = i64::try_from(10 * GB).unwrap();
+    for _ in 0..4 {
+        for (it, bytes) in [(&app.router, 60 * MB), (&twin, 50 * MB)] {
+            turn(it).await;
+            app.step().await;
+            assert_eq!(app.balance(41).await, left, "nothing of it is new");
+            assert!(it.carry(&one.name, bytes, 0));
+            app.pass(Duration::minutes(1));
+            twin.pass(std::time::Duration::from_secs(60));
+            app.step().await;
+            left -= i64::try_from(bytes).unwrap();
+            assert_eq!(app.balance(41).await, left, "of one as of the other");
+        }
+    }
+    assert_eq!(app.metric("turnpike_stored{kind=\"quarantine_waiting\"}").await, 6, "a person decides");
+}
+
+/// The job that watches the clock looks once in two seconds; a collection may be sooner.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_right_after_the_clock_was_set_back_puts_nothing_aside() {
+    let app = TestApp::with("collect.sanity_factor = 1.2\n").await;
+    let one = Customer::of(&app, 41).await;
+    app.step().await;
+    one.carry(&app, 50 * MB, 0);
+    app.pass(Duration::minutes(1));
+    app.clock.set(app.clock.now() - Duration::days(2));
+    app.collect().await;
+    assert_eq!(app.balance(41).await, i64::try_from(10 * GB - 50 * MB).unwrap());
+    assert_eq!(app.metric("turnpike_stored{kind=\"quarantine_waiting\"}").await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn our_clock_and_the_routers_clock_may_jump() {
     let app = TestApp::new().await;

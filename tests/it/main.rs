@@ -58,6 +58,7 @@ mod openapi;
 mod outage;
 mod plans_api;
 mod plans_cdn;
+mod plans_cdn_counters;
 mod plans_engine;
 mod plans_letters;
 mod plans_page;

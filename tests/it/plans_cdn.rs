@@ -16,14 +16,14 @@ use turnpike::{
     work::{doctor, rebuild},
 };
 
-const LISTS: &str = "/ip/firewall/address-list";
+pub const LISTS: &str = "/ip/firewall/address-list";
 const RULES: &str = "/ip/firewall/mangle";
 const QUEUES: &str = "/queue/simple";
-const REMOTE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+pub const REMOTE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 
 impl TestApp {
     /// A CDN profile of these subnets; its number.
-    async fn cdn(&self, name: &str, subnets: &str) -> u64 {
+    pub async fn cdn(&self, name: &str, subnets: &str) -> u64 {
         let (profile, mut tx) = (Profile::parse(name, subnets).unwrap(), self.app.db.begin().await.unwrap());
         let id = cdn::add(&mut tx, &profile, self.clock.now()).await.unwrap().unwrap();
         tx.commit().await.unwrap();
@@ -37,18 +37,18 @@ impl TestApp {
     }
 
     /// A service made on the plan, its customer online; the user name.
-    async fn subscribe(&self, service_id: u64, plan: &str) -> String {
+    pub async fn subscribe(&self, service_id: u64, plan: &str) -> String {
         let over = json!({"settings": {"plan": plan, "download_mbps": "", "upload_mbps": ""}});
         let made = self.hook("create", &self.body_with(service_id, &over)).await.ok();
         self.dial(&made);
         made["service"]["username"].as_str().unwrap().to_owned()
     }
 
-    async fn used(&self, service_id: u64) -> FairUse {
+    pub async fn used(&self, service_id: u64) -> FairUse {
         fair_use::find(&mut self.app.db.read().await.unwrap(), service_id).await.unwrap().unwrap()
     }
 
-    async fn minute(&self) {
+    pub async fn minute(&self) {
         self.pass(Duration::minutes(1));
         self.step().await;
     }
@@ -80,7 +80,7 @@ impl TestApp {
 }
 
 /// 10M/2M, and CDN traffic at 50M/10M until 1 GB a day or 3 GB a cycle.
-fn gold(profile: u64) -> Value {
+pub fn gold(profile: u64) -> Value {
     json!({
         "name": "Gold", "price": "9.90", "download_speed": "10M", "upload_speed": "2M",
         "fup1_threshold": "2 GB", "fup1_download_speed": "4M", "fup1_upload_speed": "1M",

@@ -25,17 +25,23 @@ const ANOTHER: Duration = Duration::days(1);
 
 impl Sample<'_> {
     /// Why a counter is taken for another router's than the one that it was booked of: one that ran for days longer than have
-    /// passed is the one before, that this one stood in for. What it shows was booked before, up to its last reset. A clock that
-    /// was set while we watched is none.
+    /// passed, or whose uptime went back to a boot days before the last reading, is the one that this one stood in for, or its
+    /// twin. What it shows may have been booked before, up to its last reset. A clock that was set while we watched is none.
     pub(super) fn is_anothers(&self, app: &App, (uptime, at): (Option<u64>, DateTime<Utc>)) -> Option<String> {
-        let before = uptime.filter(|before| *before <= self.uptime_seconds)?;
+        let before = uptime?;
         if app.config.collect.sanity_factor.is_none() || app.clock_watch.moved() >= ANOTHER {
             return None;
         }
         let ours = (self.began - at).num_seconds();
-        let its = i64::try_from(self.uptime_seconds - before).unwrap_or(i64::MAX);
-        let longer = its.saturating_sub(ours) >= ANOTHER.num_seconds();
-        longer.then(|| format!("the router ran {its} s in {ours} s: it is another one than at the last reading"))
+        let grown = self.uptime_seconds.checked_sub(before);
+        let its = i64::try_from(grown.unwrap_or(self.uptime_seconds)).unwrap_or(i64::MAX);
+        if its.saturating_sub(ours) < ANOTHER.num_seconds() {
+            return None;
+        }
+        Some(match grown {
+            Some(_) => format!("the router ran {its} s in {ours} s: it is another one than at the last reading"),
+            None => format!("the router has run for {its} s, and {ours} s ago it was another one that had run longer"),
+        })
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     },
     work::{fair_use::Held, marking::Names},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The CDN queues of a reading.
 #[derive(Default)]
@@ -64,12 +64,11 @@ impl<'a> CdnQueues<'a> {
             .filter(|(account, _)| account.settings.plan.is_some())
             .map(|(account, own)| (*account, *own, sold(account)))
             .collect();
-        if on_plan.is_empty() {
-            return Ok(all);
-        }
         let names = Names::of(app);
-        let by_name: HashMap<&str, (usize, &Reading)> =
-            sample.readings.iter().enumerate().map(|(place, it)| (it.name(), (place, it))).collect();
+        let mut by_name: HashMap<&str, (usize, &Reading)> = HashMap::new();
+        if !on_plan.is_empty() {
+            by_name.extend(sample.readings.iter().enumerate().map(|(place, it)| (it.name(), (place, it))));
+        }
         for (account, own, sold) in on_plan {
             let mark = crate::work::mark(account);
             let name = cdn_queue_name(&account.username);
@@ -104,10 +103,11 @@ impl<'a> CdnQueues<'a> {
         server_id: u64,
         held: &mut Held,
     ) -> Result<(), Problem> {
+        let baselines = cdn::baselines(tx, server_id).await?;
+        self.forget_others(tx, server_id, &baselines).await?;
         if self.found.is_empty() {
             return Ok(());
         }
-        let baselines = cdn::baselines(tx, server_id).await?;
         let (mut next, mut bookings) = (Vec::with_capacity(self.found.len()), Vec::new());
         for (service_id, found, line) in &self.found {
             let counter = counter_of(found);
@@ -133,6 +133,20 @@ impl<'a> CdnQueues<'a> {
         Ok(())
     }
 
+    /// Whose queue is not there, or not wanted any more, begins anew when it comes back: what it shows then was moved since,
+    /// and not in all the time since its last reading.
+    async fn forget_others(
+        &self,
+        tx: &mut Tx,
+        server_id: u64,
+        baselines: &HashMap<u64, Baseline>,
+    ) -> Result<(), Problem> {
+        let found: HashSet<u64> = self.found.iter().map(|(service_id, ..)| *service_id).collect();
+        let mut gone: Vec<u64> = baselines.keys().filter(|id| !found.contains(id)).copied().collect();
+        gone.sort_unstable();
+        Ok(cdn::forget_of(tx, server_id, &gone).await?)
+    }
+
     /// Queues, by id, that are not set to what has been decided.
     pub(super) fn to_set(&self, held: &Held) -> Vec<(String, Rate)> {
         let differs = |(service_id, found, _): &(u64, &Reading, Speed)| {
@@ -153,12 +167,17 @@ fn moved(sample: &Sample<'_>, service_id: u64, counter: &Counter, before: &Basel
     delta.volume
 }
 
-/// Why a queue cannot have moved that much.
+/// Why a queue cannot have moved that much, or has not: the counter of another router. These are never reset, and show all
+/// their life.
 fn cannot_be(app: &App, sample: &Sample<'_>, line: Speed, volume: Volume, before: &Baseline) -> Option<String> {
     let factor = app.config.collect.sanity_factor.unwrap_or(0.0);
     let elapsed = sample.elapsed(before.booked_at, Some(before.uptime_seconds));
     let fits = reading::plausible(volume, line, elapsed, factor);
-    (!fits).then(|| format!("more than {factor} times what its queue lets pass in {} s", elapsed.num_seconds()))
+    if volume.is_zero() {
+        return None;
+    }
+    let why = || format!("more than {factor} times what its queue lets pass in {} s", elapsed.num_seconds());
+    (!fits).then(why).or_else(|| sample.is_anothers(app, (Some(before.uptime_seconds), before.booked_at)))
 }
 
 /// Counts what was moved to the day's and the cycle's CDN traffic; its bookings, of which nothing is counted elsewhere.
