@@ -25,7 +25,7 @@ mod reset;
 mod sample;
 mod speeds;
 
-pub(super) use aside::{cannot_be, put as put_aside};
+pub(super) use aside::{cannot_be, counts_others, put as put_aside};
 
 /// What is wanted of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,13 +20,13 @@ use crate::{
     meters::Meters,
     problem::{Code, Problem},
     router::{Server, lease::Lease},
-    routeros,
+    routeros::{self, Reading},
     units::{Speed, Volume},
     usage::{
         cdn,
         counters::{self, Baseline},
         page,
-        reading::{self, AfterReset, Counter, Reboot},
+        reading::{self, AfterReset, Reboot},
     },
 };
 use chrono::{DateTime, Utc};
@@ -81,8 +81,6 @@ async fn last_reading(
 ) -> Result<(), Problem> {
     let router = app.router(server)?.patient().within(until);
     let reading = routeros::counter(&router, &account.username, &super::mark(account)).await?;
-    let shown = reading.as_ref().and_then(|it| it.shape.as_ref()).map(|shape| shape.fastest());
-    let seen = reading.map(|reading| collect::counter_of(&reading));
     let now = app.clock.now();
     let last = crate::in_tx!(app.db, tx => {
         collect::proves(&mut tx, lease, server.told.id).await?;
@@ -90,7 +88,7 @@ async fn last_reading(
         let known = Account::find_locked(&mut tx, id).await?.filter(|known| known.state != State::Gone);
         turn.decides(&mut tx).await?;
         let Some(known) = known else { return Ok(Last::default()) };
-        let booked = book(app, &mut tx, server, known, (seen.as_ref(), shown), now).await?;
+        let booked = book(app, &mut tx, server, known, reading.as_ref(), now).await?;
         let decided = pending::of_service(&mut tx, id).await?.iter().any(|it| it.kind == Kind::Remove);
         if !decided {
             pending::decide(&mut tx, (server.told.id, id), Kind::Remove, false, now).await?;
@@ -118,7 +116,7 @@ async fn book(
     tx: &mut Conn,
     server: &Server,
     account: Account,
-    (seen, shown): (Option<&Counter>, Option<Speed>),
+    reading: Option<&Reading>,
     now: DateTime<Utc>,
 ) -> Result<Last, Problem> {
     let id = account.service_id;
@@ -128,21 +126,23 @@ async fn book(
     let Some(baseline) = baseline else { return Ok(last) };
     let intent = counters::open_reset(tx, id, &baseline).await?;
     let sold = books.held.fastest(&account).unwrap_or(account.settings.speed);
+    let shown = reading.and_then(|it| it.shape.as_ref()).map(|shape| shape.fastest());
     let speed = [baseline.line, shown].into_iter().flatten().fold(sold, Speed::faster);
-    let Some(seen) = seen else {
+    let Some(reading) = reading else {
         // Its queue is gone, and with it what passed since it was read last.
         last.uncharged.add(Cause::Missing, reading::unseen(speed, now - baseline.booked_at, Volume::ZERO));
         return Ok(last);
     };
+    let seen = collect::counter_of(reading);
     let volume = if let Some(intent) = intent {
         let elapsed = now - intent.intended_at;
-        let after = reading::after_unknown_reset(&intent.counter, seen, collect::line_rate(speed), elapsed);
+        let after = reading::after_unknown_reset(&intent.counter, &seen, collect::line_rate(speed), elapsed);
         if !matches!(after, AfterReset::NotHappened { .. }) {
             last.uncharged.add(Cause::Reset, reading::unseen(speed, elapsed, after.delta()));
         }
         after.delta()
     } else {
-        let delta = reading::delta(&baseline.counter, seen, Reboot::No);
+        let delta = reading::delta(&baseline.counter, &seen, Reboot::No);
         if delta.restarted {
             let elapsed = now - baseline.booked_at;
             last.uncharged.add(Cause::Restart, reading::unseen(speed, elapsed, delta.volume));
@@ -152,14 +152,15 @@ async fn book(
     let (from, cut) = (baseline.booked_at, baseline.cut_within(baseline.booked_at, now));
     // The account is about to go: it is booked, but no letter and no block follow from it.
     let mut moved = Moved { account: 0, volume, from, doubtful: true, cut };
-    if let Some(why) = collect::cannot_be(app, volume, speed, now - from) {
+    let others = || collect::counts_others(&books.all[0], &baseline, reading).filter(|_| !volume.is_zero());
+    if let Some(why) = collect::cannot_be(app, volume, speed, now - from).or_else(others) {
         let what = (&moved, server.told.id, now);
         collect::put_aside(app, tx, &books, what, &why, &mut last.uncharged).await?;
         last.put_aside = true;
         moved.volume = Volume::ZERO;
     }
     last.bytes = books::book(app, tx, server, &mut books, &[moved], now).await?;
-    books.change(0).rebase(Baseline::new(seen.clone(), now));
+    books.change(0).rebase(Baseline::new(seen, now));
     books.save(tx, server.told.id).await?;
     books.save_plans(tx).await?;
     counters::close_intent(tx, id).await?;

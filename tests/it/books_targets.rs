@@ -72,3 +72,17 @@ async fn an_account_that_got_another_address_since_the_last_reading_is_not_put_a
     assert_eq!((books.balance, books.quarantined), ((10 * GB - MB) as i64, 0));
     assert_eq!(app.queue(&user, "target").as_deref(), Some("10.8.0.17/32"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_is_what_it_counted_charged_at_the_end() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    let other = app.create(42).await;
+    app.a_minute().await;
+    app.aim("7-41", "10.8.0.0/24");
+    assert!(app.router.carry(&other, 20 * GB, 0));
+    app.pass(Duration::minutes(1));
+    app.hook("terminate", &app.body(41)).await.ok();
+    let books = booked(&app.app, 41).await;
+    assert_eq!((books.balance, books.quarantined), ((10 * GB) as i64, 20 * GB));
+}

@@ -47,7 +47,7 @@ impl Sample<'_> {
 
 /// Why what a queue counted is not its account's alone: staff gave it another target. One whose account was changed since the
 /// last reading may have been read with the address that it had before.
-pub(super) fn counts_others(account: &Standing, baseline: &Baseline, reading: &Reading) -> Option<String> {
+pub(in crate::work) fn counts_others(account: &Standing, baseline: &Baseline, reading: &Reading) -> Option<String> {
     let others = baseline.line.is_none() && !reading.is_for(account.address);
     others.then(|| {
         let target: String = reading.target().chars().take(120).collect();
