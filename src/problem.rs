@@ -189,6 +189,7 @@ pub struct Problem {
     /// For the log alone: the chain of causes.
     pub cause: Option<String>,
     retryable: bool,
+    shuts_out: bool,
 }
 
 impl Problem {
@@ -203,6 +204,7 @@ impl Problem {
             retry_after: None,
             cause: None,
             retryable: false,
+            shuts_out: false,
         }
     }
 
@@ -275,6 +277,12 @@ impl Problem {
         self.retryable
     }
 
+    /// Whether the router let nobody of ours in, so that it was asked for nothing: it refuses no change, and none is made
+    /// until somebody mends the login or the certificate.
+    pub fn shuts_out(&self) -> bool {
+        self.shuts_out
+    }
+
     /// The problem as `application/problem+json`.
     pub fn to_json(&self, reference: &str) -> Value {
         let mut body = self.extra.clone();
@@ -341,7 +349,8 @@ const LATER: &str = "The VPN server cannot be reached right now; nothing was cha
 impl From<routeros::Error> for Problem {
     fn from(error: routeros::Error) -> Self {
         use routeros::{Error, Refusal};
-        match &error {
+        let shuts_out = matches!(error, Error::LoginRefused { .. } | Error::Certificate { .. });
+        let problem = match &error {
             Error::Unreachable { router, why } => Self::new(
                 Code::RouterUnreachable,
                 format!(
@@ -371,7 +380,7 @@ impl From<routeros::Error> for Problem {
                 let advice = match kind {
                     Refusal::Policy => " Give the API user's group the policies read, write, api and sensitive.",
                     Refusal::UnknownProfile => " Make this PPP profile on the router or choose another in the product.",
-                    Refusal::NameExists | Refusal::NoSuchItem | Refusal::Other => "",
+                    Refusal::NameExists | Refusal::NoSuchItem | Refusal::BelowLeast | Refusal::Other => "",
                 };
                 Self::new(Code::RouterRefused, format!("Router {router} refused {command}: {words}.{advice}"))
             }
@@ -393,7 +402,8 @@ impl From<routeros::Error> for Problem {
                      give this service another user name."
                 ),
             ),
-        }
+        };
+        Self { shuts_out, ..problem }
     }
 }
 

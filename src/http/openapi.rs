@@ -106,7 +106,8 @@ fn shape(name: &str) -> Shape {
         "admin-tab" => (&["service"], schemas::named("tab")),
         "metrics" => (&["server"], schemas::named("metrics")),
         "list-accounts" => (&["server"], schemas::named("accounts")),
-        "renew" | "add-traffic" | "fup-reset" => (&["service"], schemas::booked_answer()),
+        "renew" | "add-traffic" | "fup-reset" | "suspend" | "unsuspend" | "admin-block" | "admin-unblock"
+        | "change-package" => (&["service"], schemas::booked_answer()),
         _ => (&["service"], schemas::account_answer()),
     };
     Shape { needs, answer }

@@ -105,7 +105,7 @@ impl Error {
     /// Whether a change is to be reconciled by reading: its outcome is unknown, or the router changed under our hands.
     pub(super) fn asks_for_a_look(&self) -> bool {
         matches!(self, Self::OutcomeUnknown { .. })
-            || matches!(self.refusal(), Some(Refusal::NameExists | Refusal::NoSuchItem))
+            || matches!(self.refusal(), Some(Refusal::NameExists | Refusal::NoSuchItem | Refusal::BelowLeast))
     }
 }
 
@@ -120,6 +120,8 @@ pub enum Refusal {
     NameExists,
     /// The id is stale.
     NoSuchItem,
+    /// A limit below what the queue's `limit-at` promises.
+    BelowLeast,
     /// Anything else; the words say what.
     Other,
 }
@@ -137,6 +139,8 @@ impl Refusal {
             Self::NameExists
         } else if any(&["no such item"]) {
             Self::NoSuchItem
+        } else if any(&["max-limit less than"]) {
+            Self::BelowLeast
         } else {
             Self::Other
         }
@@ -209,6 +213,7 @@ mod tests {
             ("failure: item with such name already exists", Refusal::NameExists),
             ("No such item (4)", Refusal::NoSuchItem),
             ("not enough permissions (9)", Refusal::Policy),
+            ("failure: upload-max-limit less than upload-limit", Refusal::BelowLeast),
             ("input does not match any value of profile", Refusal::UnknownProfile),
             ("input does not match any value of service", Refusal::Other),
             ("no such command prefix; no such command", Refusal::Other),

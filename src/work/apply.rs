@@ -10,7 +10,7 @@ use crate::{
     app::App,
     problem::{Code, Problem},
     router::Server,
-    routeros::{self, Mark, Router},
+    routeros::{self, Found, Mark, Router},
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -57,7 +57,9 @@ async fn make_all(turn: &Turn, router: &Router) -> Result<(), Problem> {
             crate::in_tx!(app.db, tx => {
                 turn.holds(&mut tx).await?;
                 let told = problem.told();
-                let why = (told.as_str(), problem.code != Code::RouterUnreachable);
+                // One that lets nobody in has refused none of them: they are made as soon as it does.
+                let refused = problem.code != Code::RouterUnreachable && !problem.shuts_out();
+                let why = (told.as_str(), refused);
                 Ok::<_, Problem>(pending::failed(&mut tx, (service_id, last.id), why, app.clock.now()).await?)
             })?;
             Err(problem)
@@ -68,10 +70,11 @@ async fn make_all(turn: &Turn, router: &Router) -> Result<(), Problem> {
 /// The same for a hook that answers success though the router is away, or another sidecar is at it: what could not be made
 /// stays pending, and the log says so. A router that was away a moment ago is not waited for again: WHMCS may be suspending
 /// hundreds. One that refuses is an error all the same, because waiting does not mend it; but that somebody is to be off is a
-/// fact whoever has his name there.
-pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Result<(), Problem> {
+/// fact whoever has his name there. One that lets nobody in is as good as away, and what it said is answered: nobody else
+/// would look for it.
+pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Result<Option<String>, Problem> {
     if nothing_waits(turn).await? {
-        return Ok(());
+        return Ok(None);
     }
     let until = until.min(super::deadline(super::MAKING));
     let made = async {
@@ -81,12 +84,13 @@ pub(super) async fn or_later(turn: &Turn, server: &Server, until: Instant) -> Re
     let problem = match made.await {
         // What is said in words that nobody knows refuses nothing, and is asked again.
         Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::RouterStrange | Code::Busy) => problem,
+        Err(problem) if problem.shuts_out() => problem,
         Err(problem) if problem.code == Code::NameTaken && is_to_be_off(turn).await? => problem,
-        outcome => return outcome,
+        outcome => return outcome.map(|()| None),
     };
     let (id, name) = (turn.service_id(), &server.told.name);
     tracing::warn!(service.id = id, router.name = name, "a router change waits: {}", problem.detail);
-    Ok(())
+    Ok(problem.shuts_out().then_some(problem.detail))
 }
 
 /// Whether it waits that the account be off.
@@ -111,7 +115,7 @@ fn is_switch(change: &Pending) -> bool {
 /// and whoever was told of an error would do it again. What the router said is told beside the success.
 pub(super) async fn or_said(turn: &Turn, server: &Server, until: Instant) -> Result<Option<String>, Problem> {
     match or_later(turn, server, until).await {
-        Ok(()) => Ok(None),
+        Ok(said) => Ok(said),
         Err(problem) if matches!(problem.code, Code::DatabaseUnavailable | Code::Internal) => Err(problem),
         Err(problem) => {
             let (id, router) = (turn.service_id(), &server.told.name);
@@ -127,7 +131,7 @@ pub async fn server(app: &App, server_id: u64, until: Instant) {
     match all_of(app, server_id, until).await {
         Ok(()) => {}
         // Said when it went away.
-        Err(problem) if problem.code == Code::RouterUnreachable => {
+        Err(problem) if problem.code == Code::RouterUnreachable || problem.shuts_out() => {
             tracing::debug!(server.id = server_id, "router changes wait: {}", problem.detail);
         }
         Err(problem) => tracing::warn!(server.id = server_id, "router changes wait: {}", problem.told()),
@@ -152,7 +156,10 @@ async fn all_of(app: &App, server_id: u64, until: Instant) -> Result<(), Problem
             Err(problem) if problem.code == Code::Busy => {
                 tracing::debug!(service.id = service_id, "a router change waits: {}", problem.detail);
             }
-            Err(problem) if problem.code == Code::RouterUnreachable || problem.code == Code::DatabaseUnavailable => {
+            Err(problem)
+                if matches!(problem.code, Code::RouterUnreachable | Code::DatabaseUnavailable)
+                    || problem.shuts_out() =>
+            {
                 return Err(problem);
             }
             Err(problem) => tell(app, service_id, &problem).await,
@@ -224,7 +231,11 @@ async fn make(app: &App, router: &Router, account: &Account, changes: &[Pending]
     }
     if any_switch && !enabled && !off {
         // Nothing of ours was there to be switched off. What has the name may be the customer's own, commented anew.
-        kick(router, account).await?;
+        let found = routeros::find(router, &account.username, &mark).await?;
+        if found.secret.as_ref().is_some_and(|secret| !secret.disabled) {
+            return Err(shown_late(router, account).into());
+        }
+        kick_found(router, account, &found).await?;
     } else if changes.iter().any(|it| it.kick) {
         kick_ours(router, account).await?;
     }
@@ -247,6 +258,12 @@ fn name_taken(router: &Router, account: &Account) -> routeros::Error {
     routeros::Error::NameTaken { router: router.name().to_owned(), what: "secret", name: account.username.clone() }
 }
 
+/// A print that did not show the secret which the next one shows: whoever believed it would leave somebody in.
+fn shown_late(router: &Router, account: &Account) -> routeros::Error {
+    let what = format!("the secret {} was not there a moment ago, and is", account.username);
+    routeros::Error::Strange { router: router.name().to_owned(), what }
+}
+
 /// Ends the account's sessions, unless the name is somebody else's now: then so are they.
 async fn kick_ours(router: &Router, account: &Account) -> Result<(), MakeError> {
     match kick(router, account).await {
@@ -259,6 +276,10 @@ async fn kick_ours(router: &Router, account: &Account) -> Result<(), MakeError> 
 /// that is not ours they are left alone (law 5).
 pub(super) async fn kick(router: &Router, account: &Account) -> Result<usize, routeros::Error> {
     let found = routeros::find(router, &account.username, &super::mark(account)).await?;
+    kick_found(router, account, &found).await
+}
+
+async fn kick_found(router: &Router, account: &Account, found: &Found) -> Result<usize, routeros::Error> {
     if found.foreign_secret {
         return Err(name_taken(router, account));
     }

@@ -5,7 +5,7 @@
 
 use super::{Ask, Turn, apply, settle, view};
 use crate::{account::Account, app::App, problem::Problem};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Which cause, and whether it is set or cleared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +44,15 @@ pub async fn run(app: &App, ask: &Ask, change: Change) -> Result<Value, Problem>
         account.save(&mut tx, now).await?;
         settle::switch(&mut tx, &account, was_enabled, now).await
     })?;
-    match apply::or_later(&turn, &server, until).await {
+    let shut_out = match apply::or_later(&turn, &server, until).await {
         // What is refused is another change that waits for this account: it is told of where it was decided.
         Err(problem) if apply::is_switched(&turn).await? => {
             tracing::warn!(service.id = service_id, "a router change is refused: {}", problem.told());
+            None
         }
         outcome => outcome?,
-    }
-    let mut conn = app.db.read().await?;
-    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
-    Ok(json!({"account": view::account(&mut conn, &account).await?}))
+    };
+    view::booked(app, service_id, shut_out).await
 }
 
 fn set(account: &mut Account, change: Change, reason: &str) {

@@ -13,7 +13,7 @@ use crate::{
     units::Bytes,
     usage::counters,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Runs the hook.
 pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
@@ -29,8 +29,10 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         let router = app.router(&server)?.within(until);
         match create::require_profile(&router, &settings.profile, &ask.setting_path("profile")).await {
             // It cannot be asked: taken for good, and said when the router returns.
-            Err(problem) if matches!(problem.code, Code::RouterUnreachable | Code::RouterStrange) => {}
-            asked => asked?,
+            Err(problem)
+                if matches!(problem.code, Code::RouterUnreachable | Code::RouterStrange) || problem.shuts_out() => {}
+            Err(problem) => return Err(problem),
+            Ok(_) => {}
         }
     }
     let now = app.clock.now();
@@ -70,10 +72,8 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         }
         Ok::<_, Problem>(())
     })?;
-    apply::or_later(&turn, &server, until).await?;
-    let mut conn = app.db.read().await?;
-    let account = Account::find(&mut conn, service_id).await?.ok_or_else(|| super::no_such_service(service_id))?;
-    Ok(json!({"account": view::account(&mut conn, &account).await?}))
+    let shut_out = apply::or_later(&turn, &server, until).await?;
+    view::booked(app, service_id, shut_out).await
 }
 
 /// What of an account the router holds, but for the switch.

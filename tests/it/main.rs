@@ -67,6 +67,7 @@ mod rotate_key;
 mod rotate_load;
 mod routers_hanging;
 mod routers_many;
+mod routers_shut;
 mod secure;
 mod sidecars;
 mod sidecars_letters;

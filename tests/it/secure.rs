@@ -13,14 +13,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use turnpike::simulator::{Options, Simulator};
 
 /// A certificate that nobody has signed, for `127.0.0.1` and `localhost`.
-struct SelfSigned {
+pub struct SelfSigned {
     der: CertificateDer<'static>,
     pem: String,
     key: KeyPair,
 }
 
 impl SelfSigned {
-    fn new() -> Self {
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    pub fn new() -> Self {
         Self::named(&["127.0.0.1", "localhost"])
     }
 
@@ -41,12 +45,12 @@ impl SelfSigned {
     }
 }
 
-async fn on_tls(certificate: &SelfSigned, more: &str) -> TestApp {
+pub async fn on_tls(certificate: &SelfSigned, more: &str) -> TestApp {
     let options = Options { tls: Some(certificate.server()), ..Options::default() };
     TestApp::on(Simulator::start(options).await.unwrap(), Database::bare().await, more).await
 }
 
-fn over_tls(app: &TestApp, fingerprint: &str) -> Value {
+pub fn over_tls(app: &TestApp, fingerprint: &str) -> Value {
     app.body_with(41, &json!({"server": {"tls": true, "certificate_sha256": fingerprint}}))
 }
 
