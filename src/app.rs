@@ -13,7 +13,7 @@ use crate::{
         Server, Told,
         lease::{Holder, Returning},
     },
-    routeros::{Fingerprint, Limits, Login, NotAFingerprint, Router, Routers},
+    routeros::{Fingerprint, Limits, Login, NotAFingerprint, Refusers, Router, Routers},
     seal::Seal,
     sql,
 };
@@ -54,6 +54,8 @@ pub struct Parts {
     pub seal: Seal,
     /// Routers as spoken to.
     pub routers: Routers,
+    /// Queues whose limits their routers refuse.
+    pub refusers: Refusers,
     /// Clients' pages that wait for the books.
     pub pages: Pages,
     /// Letters as templates.
@@ -152,6 +154,7 @@ impl App {
             chance,
             seal,
             routers,
+            refusers: Refusers::default(),
             pages,
             letters,
             mailer,

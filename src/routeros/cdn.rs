@@ -108,7 +108,7 @@ async fn mend(
         command = command.switch("disabled", false);
     }
     if differs {
-        note(router.write(command).await, &[changed])?;
+        note(queues::change(router, &found.id, command).await, &[changed])?;
     }
     if own.1.is_some_and(|place| place < found.place) {
         let command = Command::write("/queue/simple/move").set("numbers", &found.id).set("destination", own.0);

@@ -4,7 +4,7 @@
 //! become `up` and `down`, by name.
 
 use super::{
-    Error, MOST_IDS, Mark, Reading, Router,
+    Error, MOST_IDS, Mark, Reading, Refusal, Router,
     command::Command,
     facts::{property, since, uptime},
     reading::{READING, READING_AND_SHAPE, reading},
@@ -16,8 +16,11 @@ use crate::{
     plan::burst::{Burst, Rate},
     units::{Kbps, Speed},
 };
-use futures_util::{StreamExt, stream};
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::Ipv4Addr,
+};
 
 /// The properties of a [`QueueRow`].
 pub(super) const ROW: &str = ".id,name,target,max-limit,burst-limit,burst-threshold,burst-time,packet-marks,queue,disabled,dynamic,\
@@ -26,6 +29,8 @@ pub(super) const PRINT: &str = "/queue/simple/print";
 pub(super) const SET: &str = "/queue/simple/set";
 /// Changes of many queues in flight: as many as a router is asked to bear.
 const AT_ONCE: usize = 4;
+/// Commands of one call, besides one for each batch, to find which queues of a batch are refused.
+const MOST_MORE: usize = 200;
 
 /// A queue's limits as the router shows them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -218,7 +223,7 @@ pub async fn set_rate(router: &Router, username: &str, mark: &Mark, rate: Rate) 
         let found = router.print(Command::print(PRINT, ROW).any("name", username), queue).await?;
         let Some(ours) = found.into_iter().find(|row| mark.owns(&row.comment)) else { return Ok(false) };
         if !ours.runs_at(rate) {
-            router.write(limits(Command::write(SET).set(".id", &ours.id), rate)).await?;
+            change(&router, &ours.id, limits(Command::write(SET).set(".id", &ours.id), rate)).await?;
         }
         Ok(true)
     })
@@ -234,6 +239,20 @@ pub(super) fn limits(command: Command, rate: Rate) -> Command {
         .set("burst-limit", &Rates::from(limit).words())
         .set("burst-threshold", &Rates::from(threshold).words())
         .set("burst-time", &format!("{seconds}s/{seconds}s"))
+}
+
+/// Changes a queue of ours. RouterOS refuses a limit below the queue's `limit-at`, which nothing of ours sets: what somebody
+/// entered there would hold the customer to another speed than the books say, so it goes, and the change is to be made again.
+///
+/// # Errors
+/// Any [`Error`]; `BelowLeast` once the way is clear.
+pub(super) async fn change(router: &Router, id: &str, command: Command) -> Result<Option<String>, Error> {
+    let made = router.write(command).await;
+    if matches!(&made, Err(error) if error.refusal() == Some(Refusal::BelowLeast)) {
+        let none = Rates::default().words();
+        router.write(Command::write(SET).set(".id", id).set("limit-at", &none)).await?;
+    }
+    made
 }
 
 /// Queue types as RouterOS writes them, `upload/download`; one stands for both.
@@ -271,37 +290,92 @@ pub struct SetRates {
     pub set: usize,
     /// Those of which that is not known, or known not to be.
     pub unset: usize,
-    /// Why, the first time.
+    /// Those that the router refuses to set, by id, and why.
+    pub refused: Vec<(String, Error)>,
+    /// Why others are not, the first time.
     pub error: Option<Error>,
 }
 
-/// Sets queues, by id, each to its rate, on the connection that stands: those of equal rates together, in batches, a few
-/// in flight. Sessions stay. Nothing is tried again: whoever asks reads again.
-pub async fn set_rates(router: &Router, wanted: &[(String, Rate)]) -> SetRates {
-    let mut by_rate: BTreeMap<String, (Rate, Vec<&str>)> = BTreeMap::new();
-    for (id, rate) in wanted.iter().filter(|(id, _)| is_id(id)) {
-        by_rate.entry(rate.to_string()).or_insert_with(|| (*rate, Vec::new())).1.push(id);
+/// Queues that are to have the same rate.
+struct Batch {
+    rate: Rate,
+    ids: Vec<String>,
+}
+
+impl Batch {
+    /// By rate, as many together as may be.
+    fn of(wanted: &[(String, Rate)]) -> VecDeque<Self> {
+        let mut by_rate: BTreeMap<String, (Rate, Vec<String>)> = BTreeMap::new();
+        for (id, rate) in wanted.iter().filter(|(id, _)| is_id(id)) {
+            by_rate.entry(rate.to_string()).or_insert_with(|| (*rate, Vec::new())).1.push(id.clone());
+        }
+        let batches = |(rate, ids): &(Rate, Vec<String>)| {
+            let rate = *rate;
+            ids.chunks(MOST_IDS).map(move |some| Self { rate, ids: some.to_vec() }).collect::<Vec<_>>()
+        };
+        by_rate.values().flat_map(batches).collect()
     }
-    let mut batches = Vec::new();
-    for (rate, ids) in by_rate.values() {
-        for some in ids.chunks(MOST_IDS) {
-            batches.push((some.len(), limits(Command::write(SET).set(".id", &some.join(",")), *rate)));
+
+    fn command(&self) -> Command {
+        limits(Command::write(SET).set(".id", &self.ids.join(",")), self.rate)
+    }
+
+    /// Sets them, on the connection that stands.
+    async fn set(&self, router: &Router) -> Result<(), Error> {
+        let [only] = &self.ids[..] else { return router.write(self.command()).await.map(|_| ()) };
+        match change(router, only, self.command()).await {
+            Err(error) if error.refusal() == Some(Refusal::BelowLeast) => {
+                router.write(self.command()).await.map(|_| ())
+            }
+            outcome => outcome.map(|_| ()),
         }
     }
-    let set = |(queues, command): (usize, Command)| {
-        let router = router.connected();
-        async move { (queues, router.write(command).await) }
-    };
-    let mut sets = stream::iter(batches).map(set).buffer_unordered(AT_ONCE);
-    let mut made = SetRates::default();
-    while let Some((queues, outcome)) = sets.next().await {
+
+    /// Two halves of it.
+    fn halves(mut self) -> [Self; 2] {
+        let rest = self.ids.split_off(self.ids.len() / 2);
+        let rate = self.rate;
+        [self, Self { rate, ids: rest }]
+    }
+}
+
+/// Sets queues, by id, each to its rate, on the connection that stands: those of equal rates together, in batches, a few
+/// in flight. Sessions stay. A router stops at the first of a batch that it refuses, so that batch is parted until it is
+/// known which one that is, and the others are set: with [`MOST_MORE`] commands more, not without end. Nothing else is tried
+/// again: whoever asks reads again.
+pub async fn set_rates(router: &Router, wanted: &[(String, Rate)]) -> SetRates {
+    let (mut made, mut left) = (SetRates::default(), MOST_MORE);
+    let (mut batches, mut in_flight) = (Batch::of(wanted), FuturesUnordered::new());
+    loop {
+        while in_flight.len() < AT_ONCE
+            && let Some(batch) = batches.pop_front()
+        {
+            let router = router.connected();
+            in_flight.push(async move {
+                let outcome = batch.set(&router).await;
+                (batch, outcome)
+            });
+        }
+        let Some((mut batch, outcome)) = in_flight.next().await else { break };
         match outcome {
-            Ok(_) => made.set += queues,
+            Ok(()) => made.set += batch.ids.len(),
+            Err(error) if is_about_one(&error) && batch.ids.len() == 1 => {
+                made.refused.extend(batch.ids.pop().map(|id| (id, error)));
+            }
+            Err(error) if is_about_one(&error) && left > 1 => {
+                left -= 2;
+                batches.extend(batch.halves());
+            }
             Err(error) => made.error = made.error.or(Some(error)),
         }
     }
     made.unset = wanted.len() - made.set;
     made
+}
+
+/// Whether a refusal may be of one queue among many: who lacks a policy lacks it for all.
+fn is_about_one(error: &Error) -> bool {
+    error.refusal().is_some_and(|kind| kind != Refusal::Policy)
 }
 
 /// Whether a text is an id as RouterOS writes them: `*` and hexadecimal digits. A name in a list of ids would be taken

@@ -193,7 +193,7 @@ async fn settle_queue(
         command = command.switch("disabled", false);
     }
     if differs {
-        note(router.write(command).await, &[&done.changed])?;
+        note(queues::change(router, &found.id, command).await, &[&done.changed])?;
     }
     Ok(found.id.clone())
 }

@@ -228,7 +228,7 @@ async fn read_and_book(
     drop(turn);
     // Only what was committed is counted.
     booked.tally.count(&app.meters);
-    speeds::set(app, router, &booked.to_set).await;
+    speeds::set(app, router, server_id, &booked.to_set).await;
     Ok(booked)
 }
 

@@ -62,6 +62,7 @@ mod plans_cdn_counters;
 mod plans_engine;
 mod plans_letters;
 mod plans_page;
+mod plans_refused;
 mod rebuild;
 mod rotate_key;
 mod rotate_load;
