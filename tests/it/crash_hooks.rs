@@ -135,6 +135,17 @@ async fn a_refusal_of_any_command_of_any_hook() {
     everywhere(Fault::TwoTraps("no such item".to_owned(), "failure".to_owned())).await;
 }
 
+/// A print that shows nothing of what is there, and a change whose answer has nothing in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_answer_to_any_command_of_any_hook() {
+    everywhere(Fault::EmptyDone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_any_command_of_any_hook_that_comes_late() {
+    everywhere(Fault::Slow(std::time::Duration::from_millis(50))).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_to_any_command_of_any_hook_that_is_lost_after_it_was_done() {
     everywhere(Fault::ApplyAndLoseReply).await;

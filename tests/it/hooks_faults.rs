@@ -42,6 +42,8 @@ enum Mishap {
     Endless,
     /// Carried out, and nothing is heard any more.
     FallsSilent,
+    /// Not carried out, and nothing is heard any more.
+    Silent,
 }
 
 const CUTS: [Mishap; 9] = [
@@ -55,7 +57,7 @@ const CUTS: [Mishap; 9] = [
     Mishap::Unknown,
     Mishap::Untagged,
 ];
-const SILENCES: [Mishap; 4] = [Mishap::Hangs, Mishap::FallsSilent, Mishap::Stalls, Mishap::Endless];
+const SILENCES: [Mishap; 5] = [Mishap::Hangs, Mishap::FallsSilent, Mishap::Silent, Mishap::Stalls, Mishap::Endless];
 
 fn vanish(router: &Simulator) {
     router.fault_at(When::EveryConnection, Fault::Refuse);
@@ -81,6 +83,7 @@ impl Mishap {
             Self::Stalls => Fault::StallAfterBytes(3),
             Self::Endless => Fault::WithoutDone,
             Self::FallsSilent => Fault::ApplyThenSilence,
+            Self::Silent => Fault::Silence,
         };
         router.fault_at(When::nth("/*", nth), fault);
     }

@@ -177,7 +177,14 @@ async fn ensure_ends_in_one_secret_and_one_queue_whatever_happens_once() {
 
 #[tokio::test]
 async fn remove_ends_with_nothing_left_whatever_happens_once() {
-    let paths = ["/ppp/secret/remove", "/ppp/active/remove", "/queue/simple/remove", "/ppp/active/print"];
+    let paths = [
+        "/ppp/secret/remove",
+        "/ppp/active/remove",
+        "/queue/simple/remove",
+        "/ppp/active/print",
+        "/ppp/secret/print",
+        "/queue/simple/print",
+    ];
     each(&paths, async |path, name, fault| {
         let (simulator, router) = start(Options::default()).await;
         let (wanted, mark) = (wanted(), mark());
@@ -186,6 +193,8 @@ async fn remove_ends_with_nothing_left_whatever_happens_once() {
         simulator.fault_at(first_of(path), fault);
         let first = remove(&router, NAME, &mark).await;
         assert!(first.is_ok() || path.ends_with("print"), "{path} {name}: {first:?}");
+        let count = || simulator.world(|w| w.table("/ppp/secret").rows().len() + w.table("/queue/simple").rows().len());
+        assert!(first.is_err() || count() == 0, "{path} {name}: a success, and something is left");
         let second = remove(&router.patient(), NAME, &mark).await;
         assert!(second.is_ok(), "{path} {name}: {first:?} then {second:?}");
         let left = simulator.world(|w| w.table("/ppp/secret").rows().len() + w.table("/queue/simple").rows().len());

@@ -335,8 +335,10 @@ async fn foreign_objects_of_the_name_are_neither_set_nor_removed() {
             conn.answer(SECRETS, &[foreign]).await;
             conn.answer(SECRETS, &[foreign]).await;
             conn.answer(QUEUES, &[foreign]).await;
-            looked(&mut conn, &[foreign], &[foreign]).await;
-            looked(&mut conn, &[foreign], &[foreign]).await;
+            // Of the removal, which looks twice; then what is found.
+            for _ in 0..3 {
+                looked(&mut conn, &[foreign], &[foreign]).await;
+            }
             conn
         }
     );
@@ -359,9 +361,27 @@ async fn remove_takes_secret_sessions_and_queue_in_that_order() {
         assert_eq!(conn.answer("/ppp/active/remove", &[]).await.value(".id"), "*80");
         conn.answer(ACTIVE, &[]).await;
         assert_eq!(conn.answer("/queue/simple/remove", &[]).await.value(".id"), "*A");
+        looked(&mut conn, &[], &[]).await;
         conn
     });
     assert_eq!(answer, Ok(()));
+}
+
+#[tokio::test]
+async fn what_a_print_did_not_show_is_not_said_to_be_removed() {
+    for (secrets, queues) in [(&[SECRET][..], &[][..]), (&[], &[QUEUE])] {
+        let peer = Peer::new().await;
+        let router = router_of(&peer);
+        let mark = mark();
+        let (answer, _conn) = tokio::join!(remove(&router, "7-41", &mark), async {
+            let mut conn = peer.session().await;
+            looked(&mut conn, &[], &[]).await;
+            conn.answer(ACTIVE, &[]).await;
+            looked(&mut conn, secrets, queues).await;
+            conn
+        });
+        assert!(matches!(answer, Err(Error::Strange { .. })), "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -381,6 +401,7 @@ async fn remove_goes_on_from_what_a_lost_reply_left() {
         conn.trap(&queue, "no such item (4)").await;
         looked(&mut conn, &[], &[]).await;
         conn.answer(ACTIVE, &[]).await;
+        looked(&mut conn, &[], &[]).await;
         conn
     });
     assert_eq!(answer, Ok(()));
