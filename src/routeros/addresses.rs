@@ -1,7 +1,7 @@
 //! Which addresses a router's secrets and queues use, with the comment that tells ours from foreign.
 
-use super::{Error, Router, command::Command, facts::property, queues, secrets, value::single, wire::Row};
-use std::net::Ipv4Addr;
+use super::{Error, Mark, Router, command::Command, facts::property, queues, secrets, value::single, wire::Row};
+use std::{collections::HashSet, net::Ipv4Addr};
 
 /// The most queries in one print.
 const MOST_QUERIES: usize = 50;
@@ -19,7 +19,7 @@ pub async fn addresses_in_use(router: &Router) -> Result<Vec<Used>, Error> {
 }
 
 /// Which of these addresses are in use, asked for precisely. A queue whose target lists several is not found so;
-/// [`addresses_in_use`] knows it.
+/// [`addresses_of_others`] knows it.
 ///
 /// # Errors
 /// Any [`Error`] of a print.
@@ -35,6 +35,26 @@ pub async fn addresses_taken(router: &Router, addresses: &[Ipv4Addr]) -> Result<
         taken.extend(both(router, of_secrets, of_queues).await?);
     }
     Ok(taken)
+}
+
+/// The addresses that queues of others than that service count, and those that the router itself has: no question finds one
+/// among several targets of a queue, so all queues are looked through.
+///
+/// # Errors
+/// Any [`Error`] of a print.
+pub async fn addresses_of_others(router: &Router, mark: &Mark) -> Result<HashSet<Ipv4Addr>, Error> {
+    let mark = mark.clone();
+    let counted = move |row: &Row<'_>| {
+        let ours = mark.owns(&property(row, "comment"));
+        let used: Vec<Ipv4Addr> = property(row, "target").split(',').filter_map(single).collect();
+        Ok((!ours && !used.is_empty()).then_some(used))
+    };
+    let own = |row: &Row<'_>| Ok(property(row, "address").split('/').next().and_then(|it| it.parse().ok()));
+    // The dynamic ones are tunnels' ends, one for each session: profiles say them once.
+    let addresses = Command::print("/ip/address/print", "address").any("dynamic", "false");
+    let (counted, own) =
+        router.print_both((Command::print(queues::PRINT, OF_QUEUE), counted), (addresses, own)).await?;
+    Ok(counted.into_iter().flatten().chain(own).collect())
 }
 
 const OF_SECRET: &str = "remote-address,comment";

@@ -29,6 +29,8 @@ pub struct Profile {
     pub rate_limit: String,
     /// Whether a second session of a user ends the first: "default", "yes" or "no".
     pub only_one: String,
+    /// The router's end of its tunnels: an address, or the name of a pool; empty where it has none.
+    pub local_address: String,
 }
 
 /// A property as text; absent is empty.
@@ -78,15 +80,31 @@ pub async fn pool_ranges(router: &Router, name: &str) -> Result<Option<Vec<Strin
 /// # Errors
 /// Any [`Error`] of a print.
 pub async fn profiles(router: &Router) -> Result<Vec<Profile>, Error> {
-    let command = Command::print("/ppp/profile/print", "name,rate-limit,only-one");
+    let command = Command::print("/ppp/profile/print", "name,rate-limit,only-one,local-address");
     let take = |row: &Row<'_>| {
         let name = property(row, "name");
         if name.is_empty() {
             return Err("a PPP profile without a name".to_owned());
         }
-        Ok(Some(Profile { name, rate_limit: property(row, "rate-limit"), only_one: property(row, "only-one") }))
+        Ok(Some(Profile {
+            name,
+            rate_limit: property(row, "rate-limit"),
+            only_one: property(row, "only-one"),
+            local_address: property(row, "local-address"),
+        }))
     };
     router.print(command, take).await
+}
+
+/// Every address pool: its name and its ranges, as the router writes them.
+///
+/// # Errors
+/// Any [`Error`] of a print.
+pub async fn pools_and_ranges(router: &Router) -> Result<Vec<(String, Vec<String>)>, Error> {
+    let take = |row: &Row<'_>| {
+        Ok(Some((property(row, "name"), property(row, "ranges").split(',').map(str::to_owned).collect())))
+    };
+    router.print(Command::print("/ip/pool/print", "name,ranges"), take).await
 }
 
 /// The names of the router's address pools.

@@ -4,6 +4,8 @@
 //! written, then the router's part made, then the account said to be made and its first packet granted. Killed between, the
 //! same create continues; on the router our own orphan is adopted and a foreign name refused.
 
+mod addresses;
+
 use super::{
     Ask, Turn,
     apply::MakeError,
@@ -19,7 +21,7 @@ use crate::{
     app::App,
     problem::{Code, Problem},
     router::Server,
-    routeros::{self, Mark, Refusal, Router},
+    routeros::{self, Profile, Refusal, Router},
     units::Bytes,
     usage::{
         counters,
@@ -27,14 +29,11 @@ use crate::{
         reading::Counter,
     },
 };
+use addresses::{dedicated, free_addresses, pool_space, remembered_space};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use std::{collections::HashSet, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
-/// How many free addresses are looked up on the router at first; most of the time the first will do.
-const CANDIDATES: usize = 8;
-/// How many at a time after that: where much is foreign, few questions are better than short ones.
-const MORE_CANDIDATES: usize = 50;
 /// How often a rule with dice in it is asked for another name.
 const NAMES: usize = 20;
 
@@ -44,6 +43,8 @@ struct Wish {
     sold: crate::account::Sold,
     settings: Settings,
     space: AddressSpace,
+    /// The plan's address pool, where it has one: the space is then that.
+    pool: Option<String>,
 }
 
 /// Runs the hook.
@@ -54,6 +55,7 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         sold: ask.sold()?,
         settings: super::settings(app, ask).await?,
         space: ask.address_space()?,
+        pool: None,
     };
     let server = super::told_server(app, ask).await?;
     if ask.server_by_id()? {
@@ -69,12 +71,13 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         // What may be on the router carries the mark that it was made with; with another it would not be ours.
         wish.settings.comment_prefix.clone_from(&known.settings.comment_prefix);
     }
-    require_profile(&router, &wish.settings.profile, &ask.setting_path("profile")).await?;
+    let profiles = require_profile(&router, &wish.settings.profile, &ask.setting_path("profile")).await?;
     if let Some(pool) = super::fair_use::sold_here(app, ask, &wish.settings, server.told.id).await? {
         wish.space = pool_space(&router, &pool, &ask.setting_path("plan")).await?;
+        wish.pool = Some(pool);
     }
     let Intended { account, last } = loop {
-        let free = free_addresses(app, &server, &router, &wish, known.as_ref()).await?;
+        let free = free_addresses(app, &server, (&router, &profiles), &wish, known.as_ref()).await?;
         // None: others were faster with all of them.
         if let Some(intended) = intend(app, (&turn, &server), &wish, &free).await? {
             break intended;
@@ -98,22 +101,6 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         super::apply::or_later(&turn, &server, until).await?;
     }
     answer(app, service_id).await
-}
-
-fn remembered_space(server: &Server) -> Result<AddressSpace, Problem> {
-    AddressSpace::parse(&server.told.addresses).map_err(|(_, why)| Problem::field("server.addresses", why))
-}
-
-/// The addresses of the plan's pool on the router: handed out by us like those of the server, and by nobody else.
-async fn pool_space(router: &Router, pool: &str, path: &str) -> Result<AddressSpace, Problem> {
-    let ranges = routeros::pool_ranges(router, pool).await?.ok_or_else(|| {
-        let router = router.name();
-        let why =
-            format!("is on the address pool {pool}, which is not on router {router}; make it there or change the plan");
-        Problem::field(path, why)
-    })?;
-    let wrong = |(_, why): (usize, String)| Problem::field(path, format!("is on the address pool {pool}: {why}"));
-    AddressSpace::parse(&ranges).map_err(wrong)
 }
 
 /// Makes the router's part; what the queue's counter begins with.
@@ -159,10 +146,11 @@ async fn forget(
     })
 }
 
-/// Asks whether the PPP profile is there, before anything is made.
-pub(super) async fn require_profile(router: &Router, profile: &str, path: &str) -> Result<(), Problem> {
-    if routeros::profiles(router).await?.iter().any(|it| it.name == profile) {
-        return Ok(());
+/// Asks whether the PPP profile is there, before anything is made; all that are.
+pub(super) async fn require_profile(router: &Router, profile: &str, path: &str) -> Result<Vec<Profile>, Problem> {
+    let profiles = routeros::profiles(router).await?;
+    if profiles.iter().any(|it| it.name == profile) {
+        return Ok(profiles);
     }
     Err(no_profile(router.name(), profile, path))
 }
@@ -193,75 +181,6 @@ fn check_same(wish: &Wish, server: &Server, known: Option<&Account>) -> Result<(
         return Err(Problem::field("service.username", why));
     }
     Ok(())
-}
-
-/// The addresses to try, in order: free by our books, and not used by anything else on the router.
-async fn free_addresses(
-    app: &App,
-    server: &Server,
-    router: &Router,
-    wish: &Wish,
-    known: Option<&Account>,
-) -> Result<Vec<Ipv4Addr>, Problem> {
-    let service_id = wish.service.id;
-    let living = known.filter(|known| known.state != State::Gone && known.server_id == server.told.id);
-    let mark = Mark { prefix: wish.settings.comment_prefix.clone(), service_id, email: wish.sold.email.clone() };
-    let taken = allotment::taken(&mut app.db.read().await?, server.told.id, service_id).await?;
-    if let Some(address) = wish.service.dedicated_address {
-        let kept = living.is_some_and(|known| known.address == address);
-        if !kept && !wish.space.contains(address) {
-            return Err(dedicated("is not one of the server's assigned addresses", address));
-        }
-        if taken.contains(&address) || !foreign(router, &[address], &mark).await?.is_empty() {
-            return Err(dedicated("is used by something else on this server", address));
-        }
-        return Ok(vec![address]);
-    }
-    match living {
-        Some(known) if known.state == State::Made => return Ok(vec![known.address]),
-        // What an earlier try was given, as long as it still may be.
-        Some(known)
-            if wish.space.contains(known.address) && foreign(router, &[known.address], &mark).await?.is_empty() =>
-        {
-            return Ok(vec![known.address]);
-        }
-        _ => {}
-    }
-    let mut free = wish.space.iter().filter(|address| !taken.contains(address));
-    let mut at_a_time = CANDIDATES;
-    loop {
-        let candidates: Vec<Ipv4Addr> = free.by_ref().take(at_a_time).collect();
-        at_a_time = MORE_CANDIDATES;
-        if candidates.is_empty() {
-            return Err(exhausted(server, wish.space.len()));
-        }
-        let foreign = foreign(router, &candidates, &mark).await?;
-        let left: Vec<Ipv4Addr> = candidates.into_iter().filter(|address| !foreign.contains(address)).collect();
-        if !left.is_empty() {
-            return Ok(left);
-        }
-    }
-}
-
-/// Those of the addresses that something else on the router uses.
-async fn foreign(router: &Router, addresses: &[Ipv4Addr], mark: &Mark) -> Result<HashSet<Ipv4Addr>, Problem> {
-    let taken = routeros::addresses_taken(router, addresses).await?;
-    Ok(taken.into_iter().filter(|(_, comment)| !mark.owns(comment)).map(|(address, _)| address).collect())
-}
-
-fn dedicated(why: &str, address: Ipv4Addr) -> Problem {
-    Problem::field("service.dedicated_address", format!("{why}: {address}"))
-}
-
-fn exhausted(server: &Server, of: usize) -> Problem {
-    let name = &server.told.name;
-    let text = match of {
-        0 => format!("Server {name} has no addresses; fill in Assigned IP Addresses of this server in WHMCS."),
-        _ => format!(
-            "All {of} addresses of server {name} are in use; add more to Assigned IP Addresses of this server in WHMCS."
-        ),
-    };
-    Problem::new(Code::AddressesExhausted, text)
 }
 
 /// An account as it is to be made.

@@ -197,6 +197,32 @@ async fn addresses_that_others_use_are_passed_over_and_the_order_is_as_written()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_among_several_of_a_queue_and_the_routers_own_are_passed_over() {
+    let app = TestApp::new().await;
+    let list = json!({"server": {"addresses": ["10.8.2.1", "10.8.2.9-10.8.2.14"]}});
+    app.foreign("/queue/simple", &queue("office", "10.8.2.10/32,10.8.2.11/32", "not ours"));
+    app.foreign("/ip/address", &[("address", "10.8.2.1/24"), ("interface", "ether2"), ("dynamic", "false")]);
+    app.router.world(|world| assert!(world.put("/ppp/profile", "default", "local-address", "10.8.2.9")));
+    let given = |service| {
+        let (app, list) = (&app, &list);
+        async move { of(&app.hook("create", &app.body_with(service, list)).await.ok(), "dedicated_address").to_owned() }
+    };
+    assert_eq!([given(41).await, given(42).await], ["10.8.2.12", "10.8.2.13"]);
+    for wrong in ["10.8.2.1", "10.8.2.9", "10.8.2.10", "10.8.2.11"] {
+        let mut body = app.body_with(43, &list);
+        body["service"]["dedicated_address"] = json!(wrong);
+        let refused = app.refused("create", &body).await;
+        assert_eq!(refused, (422, "setting-invalid".into(), "service.dedicated_address".into()), "{wrong}");
+    }
+    // Who lives there stays, whatever is put beside him.
+    app.foreign("/queue/simple", &queue("later", "10.8.2.12/32,10.8.2.20/32", "not ours"));
+    let mut again = app.body_with(41, &list);
+    again["service"]["dedicated_address"] = json!("10.8.2.12");
+    assert_eq!(of(&app.hook("create", &again).await.ok(), "dedicated_address"), "10.8.2.12");
+    assert_eq!([given(41).await, given(43).await], ["10.8.2.12", "10.8.2.14"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn twenty_creates_at_once_share_no_address_and_no_one_is_left_out() {
     let app = TestApp::new().await;
     let space = json!({"server": {"addresses": ["10.8.3.1-10.8.3.20"]}});
