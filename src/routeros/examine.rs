@@ -27,6 +27,8 @@ pub struct ApiUser {
     pub group: String,
     /// What the group may do: `read`, `write`, `api`, …
     pub policies: Vec<String>,
+    /// The names of all groups there.
+    pub groups: Vec<String>,
 }
 
 /// A row of `/ip/service`.
@@ -64,9 +66,10 @@ pub async fn api_user(router: &Router, username: &str) -> Result<Option<ApiUser>
     let policy = |row: &Row<'_>| Ok(Some((property(row, "name"), property(row, "policy"))));
     let (users, groups) = router.print_both((users, group), (groups, policy)).await?;
     let Some(group) = users.into_iter().next() else { return Ok(None) };
-    let policy = groups.into_iter().find(|(name, _)| *name == group).map(|(_, policy)| policy).unwrap_or_default();
+    let policy = groups.iter().find(|(name, _)| *name == group).map(|(_, policy)| policy.clone()).unwrap_or_default();
     let granted = policy.split(',').map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('!'));
-    Ok(Some(ApiUser { policies: granted.map(str::to_owned).collect(), group }))
+    let policies = granted.map(str::to_owned).collect();
+    Ok(Some(ApiUser { policies, group, groups: groups.into_iter().map(|(name, _)| name).collect() }))
 }
 
 /// The router's own services.

@@ -57,7 +57,7 @@ pub use examine::{
     ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,
     differences, fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
 };
-pub use facts::{Facts, Profile, facts, pool_ranges, pools, profiles, uptime_seconds};
+pub use facts::{Facts, Profile, facts, pool_ranges, pools, pools_and_ranges, profiles, uptime_seconds};
 pub use fence::Fence;
 pub use inventory::{Inventory, OpenSecret, inventory};
 pub use looks::{Look, look};

@@ -225,7 +225,7 @@ async fn whole(app: &App, server: Server, pause: Duration, findings: &mut Findin
     // The deadline is each call's own; the timeout around them is for what nobody thought of.
     match tokio::time::timeout_at(until + Duration::from_secs(1), look::run(app, &books, pause, until)).await {
         Ok(seen) => judge::router(&books, &seen, app.clock.now(), findings),
-        Err(_late) => judge::silent("no answer in time", findings),
+        Err(_late) => judge::silent(&books.server.told, "no answer in time", findings),
     }
     Ok(())
 }

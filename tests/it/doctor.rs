@@ -57,6 +57,15 @@ type Damage = fn(&mut World);
 /// What the finding is called, how bad it is, what causes it and what mends it.
 static CASES: &[(&str, Severity, Damage, Damage)] = &[
     (
+        "fasttrack-unclear",
+        Severity::Hint,
+        |world| {
+            let rule = [("chain", "forward"), ("action", "fasttrack-connection"), ("in-interface", "ether2")];
+            world.add_row("/ip/firewall/filter", &rule);
+        },
+        |world| world.table_mut("/ip/firewall/filter").retain(|row| row.get("in-interface") != Some("ether2")),
+    ),
+    (
         "fasttrack",
         Severity::Error,
         |world| {
@@ -135,6 +144,16 @@ static CASES: &[(&str, Severity, Damage, Damage)] = &[
         },
         |world| assert!(world.remove_row("/ppp/secret", "ghost")),
     ),
+    (
+        "user-elsewhere",
+        Severity::Hint,
+        |world| world.table_mut("/user").retain(|row| row.get("name") != Some(&Options::default().username)),
+        |world| {
+            let login = Options::default();
+            world.add_user(&login.username, &login.password, &["read", "write", "api", "sensitive"].map(str::to_owned));
+        },
+    ),
+    ("version-old", Severity::Error, |world| world.set_version("6.42.9"), |world| world.set_version("7.18.2")),
     ("version-counters", Severity::Warning, |world| world.set_version("7.25"), |world| world.set_version("7.18.2")),
     ("clock", Severity::Hint, |world| world.set_clock(1_000_000_000), |_| {}),
 ];

@@ -114,6 +114,19 @@ async fn a_queue_that_is_gone_is_said_until_it_is_back() {
     assert!(!app.doubts(MISSING).await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_whose_time_is_not_ours_is_said() {
+    let of_router = ("clock-leapt", "The time of router 3", CLOCK.2);
+    let app = TestApp::new().await;
+    app.create(41).await;
+    app.step().await;
+    assert!(!app.doubts(of_router).await);
+    // The router slept for an hour.
+    app.clock.advance(Duration::hours(1));
+    app.step().await;
+    assert!(app.doubts(of_router).await);
+}
+
 /// With the cap on.
 async fn capped() -> TestApp {
     let router = Simulator::start(Options::default()).await.unwrap();

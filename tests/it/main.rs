@@ -30,6 +30,7 @@ mod crash_kills;
 mod crash_matrix;
 mod db;
 mod doctor;
+mod doctor_mends;
 mod door_limits;
 mod doubts;
 mod fuzz_corpus;

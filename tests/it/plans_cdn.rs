@@ -406,6 +406,12 @@ async fn the_doctor_says_what_cdn_tiers_cost_and_what_keeps_them_from_counting()
     app.change_cdn(profile, "Akamai", "203.0.113.0/24").await;
     app.minute().await;
     assert_eq!(codes().await, ["cdn-cost"]);
+    // What is marked is counted by the account's own queue.
+    app.router.world(|world| assert!(world.put(QUEUES, &format!("{name}-cdn"), "disabled", "true")));
+    assert!(app.router.carry_with(&name, REMOTE, 2 * MB, 0));
+    assert_eq!(codes().await, ["cdn-queues-frozen", "cdn-cost"]);
+    app.router.world(|world| assert!(world.put(QUEUES, &format!("{name}-cdn"), "disabled", "false")));
+    assert!(app.router.carry_with(&name, REMOTE, MB, 0));
     app.foreign(RULES, &[("chain", "forward"), ("action", "mark-packet"), ("new-packet-mark", "voip")]);
     app.foreign("/ip/firewall/filter", &[("chain", "forward"), ("action", "fasttrack-connection")]);
     assert_eq!(codes().await, ["cdn-fasttrack", "cdn-foreign-marks", "cdn-cost"]);

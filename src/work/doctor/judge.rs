@@ -3,6 +3,7 @@
 mod access;
 mod cdn;
 mod drift;
+mod exempt;
 mod vpn;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::{
     problem::{Code, Problem},
+    router::Told,
     routeros,
     work::{rebuild::UNSEAL, sentence},
 };
@@ -181,20 +183,26 @@ fn addresses(books: &Books, out: &mut Findings) {
 }
 
 /// A router that does not answer.
-pub(super) fn silent(why: &str, out: &mut Findings) {
+pub(super) fn silent(told: &Told, why: &str, out: &mut Findings) {
+    let service = if told.tls { "api-ssl" } else { "api" };
     out.add(
         Error,
         "unreachable",
         format!("The router cannot be reached: {why}."),
         "Nothing can be read, blocked or freed there; changes wait until it answers.",
-        "/ip service print\n/ip service set api disabled=no address=<address of Turnpike>/32",
+        format!(
+            "/ip service print detail where name={service}\n/ip service set {service} disabled=no\n\
+             Its port must be {}. Where its address is not empty, the address of Turnpike has to be one of those there: \
+             add it, and leave the others.",
+            told.port
+        ),
     );
 }
 
 /// Findings from what the router answered.
 pub(super) fn router(books: &Books, seen: &Seen, now: DateTime<Utc>, out: &mut Findings) {
     match &seen.ended {
-        Some(Ended::Router(error)) => access::ended(books, error, out),
+        Some(Ended::Router(error)) => access::ended(&books.server.told, error, out),
         Some(Ended::Problem(problem)) => not_examined(problem, out),
         None => {}
     }
@@ -220,7 +228,7 @@ pub(super) fn router(books: &Books, seen: &Seen, now: DateTime<Utc>, out: &mut F
             "unreadable",
             format!("The router did not say {what}: {words}"),
             "What cannot be read cannot be examined.",
-            access::group_command(&books.server.told.username),
+            access::own_user(&books.server.told.username, seen.user.local()),
         );
     }
 }
@@ -271,11 +279,8 @@ fn fast_track(books: &Books, seen: &Seen, out: &mut Findings) {
     let why = "Packets of a FastTracked connection pass by the queues: they are neither limited nor charged.";
     match seen.fast_track {
         Some(routeros::FastTrack::PassesBy) => {
-            let mut mend: Vec<String> = Vec::new();
-            for entry in &books.server.told.addresses {
-                let entry = entry.replace(' ', "");
-                mend.push(format!("/ip firewall address-list add list=turnpike address={entry}"));
-            }
+            let list = |entry| format!("/ip firewall address-list add list=turnpike address={entry}");
+            let mut mend: Vec<String> = exempt::addresses(books, &seen.pools).into_iter().map(list).collect();
             for end in ["src", "dst"] {
                 mend.push(format!(
                     "/ip firewall filter add chain=forward action=accept connection-state=established,related \

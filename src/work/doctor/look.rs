@@ -27,6 +27,16 @@ pub(super) enum User {
     Local(ApiUser),
 }
 
+impl User {
+    /// The local user, where it is known.
+    pub(super) fn local(&self) -> Option<&ApiUser> {
+        match self {
+            Self::Local(user) => Some(user),
+            Self::Untold | Self::Elsewhere => None,
+        }
+    }
+}
+
 /// What a router answered. None: it was not asked, or refused.
 #[derive(Default)]
 pub(super) struct Seen {
@@ -36,6 +46,8 @@ pub(super) struct Seen {
     pub certificate_end: Option<DateTime<Utc>>,
     pub clock: Option<DateTime<Utc>>,
     pub fast_track: Option<FastTrack>,
+    /// Its address pools and their ranges, where it is to be told which addresses are to be exempt.
+    pub pools: Vec<(String, Vec<String>)>,
     pub profiles: Option<Vec<Profile>>,
     pub l2tp: Option<VpnServer>,
     pub pptp: Option<VpnServer>,
@@ -137,6 +149,9 @@ async fn ask(router: &Router, books: &Books, seen: &mut Seen) -> Result<(), Erro
         addresses = books.space.iter().flat_map(|space| space.iter().take(1)).collect();
     }
     seen.fast_track = seen.take("its firewall rules", routeros::fast_track(router, &addresses).await)?;
+    if seen.fast_track == Some(FastTrack::PassesBy) {
+        seen.pools = seen.take("its address pools", routeros::pools_and_ranges(router).await)?.unwrap_or_default();
+    }
     seen.profiles = seen.take("its PPP profiles", routeros::profiles(router).await)?;
     seen.l2tp = seen.take("its L2TP server", routeros::l2tp_server(router).await)?.flatten();
     seen.pptp = seen.take("its PPtP server", routeros::pptp_server(router).await)?.flatten();

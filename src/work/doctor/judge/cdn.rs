@@ -39,15 +39,16 @@ pub(super) fn judge(seen: &Seen, out: &mut Findings) {
 }
 
 fn marks(cdn: &Examined, out: &mut Findings) {
-    let poll = format!("turnpike collect --server {}", out.server_id);
+    // A collection looks at them once an hour; a rebuild at once.
+    let rebuild = format!("turnpike rebuild --server {}", out.server_id);
     if cdn.broken_rules > 0 {
         let what =
             format!("{} of {} mangle rules for CDN traffic are missing or were changed.", cdn.broken_rules, cdn.rules);
-        out.add(Error, "cdn-rules-missing", what, UNCOUNTED, poll.clone());
+        out.add(Error, "cdn-rules-missing", what, UNCOUNTED, rebuild.clone());
     }
     if cdn.missing_entries > 0 {
         let what = format!("{} entries of CDN address lists are missing.", cdn.missing_entries);
-        out.add(Warning, "cdn-list-short", what, UNCOUNTED, poll);
+        out.add(Warning, "cdn-list-short", what, UNCOUNTED, rebuild);
     }
     if cdn.frozen {
         out.add(
