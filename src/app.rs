@@ -13,7 +13,7 @@ use crate::{
         Server, Told,
         lease::{Holder, Returning},
     },
-    routeros::{Fingerprint, Limits, Login, NotAFingerprint, Refusers, Router, Routers},
+    routeros::{Fingerprint, Limits, Login, NotAFingerprint, Refusers, Router, Routers, Shared},
     seal::Seal,
     sql,
 };
@@ -54,6 +54,8 @@ pub struct Parts {
     pub seal: Seal,
     /// Routers as spoken to.
     pub routers: Routers,
+    /// Addresses that routers have for themselves, or for several at once.
+    pub shared: Shared,
     /// Queues whose limits their routers refuse.
     pub refusers: Refusers,
     /// Clients' pages that wait for the books.
@@ -154,6 +156,7 @@ impl App {
             chance,
             seal,
             routers,
+            shared: Shared::default(),
             refusers: Refusers::default(),
             pages,
             letters,

@@ -1,7 +1,13 @@
 //! Which addresses a router's secrets and queues use, with the comment that tells ours from foreign.
 
-use super::{Error, Mark, Router, command::Command, facts::property, queues, secrets, value::single, wire::Row};
-use std::{collections::HashSet, net::Ipv4Addr};
+use super::{Error, Router, command::Command, facts::property, queues, secrets, value::single, wire::Row};
+use std::{
+    collections::{HashMap, HashSet},
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// The most queries in one print.
 const MOST_QUERIES: usize = 50;
@@ -19,7 +25,7 @@ pub async fn addresses_in_use(router: &Router) -> Result<Vec<Used>, Error> {
 }
 
 /// Which of these addresses are in use, asked for precisely. A queue whose target lists several is not found so;
-/// [`addresses_of_others`] knows it.
+/// [`Shared`] knows it.
 ///
 /// # Errors
 /// Any [`Error`] of a print.
@@ -37,24 +43,49 @@ pub async fn addresses_taken(router: &Router, addresses: &[Ipv4Addr]) -> Result<
     Ok(taken)
 }
 
-/// The addresses that queues of others than that service count, and those that the router itself has: no question finds one
-/// among several targets of a queue, so all queues are looked through.
-///
-/// # Errors
-/// Any [`Error`] of a print.
-pub async fn addresses_of_others(router: &Router, mark: &Mark) -> Result<HashSet<Ipv4Addr>, Error> {
-    let mark = mark.clone();
-    let counted = move |row: &Row<'_>| {
-        let ours = mark.owns(&property(row, "comment"));
-        let used: Vec<Ipv4Addr> = property(row, "target").split(',').filter_map(single).collect();
-        Ok((!ours && !used.is_empty()).then_some(used))
+/// How long what [`Shared`] knows is believed: many accounts that are made at once ask the router once.
+const BELIEVED: Duration = Duration::from_secs(10);
+
+/// Addresses that no question about one of them finds, as each router had them a moment ago: those that a queue counts among
+/// others, and the router's own. They change when somebody sets the router up.
+#[derive(Default)]
+pub struct Shared(Mutex<HashMap<u64, Known>>);
+
+/// When a router said so, and what.
+type Known = (Instant, Arc<HashSet<Ipv4Addr>>);
+
+impl Shared {
+    /// Those of a router: two prints, sent together, where it did not say just now.
+    ///
+    /// # Errors
+    /// Any [`Error`] of a print.
+    pub async fn of(&self, server_id: u64, router: &Router) -> Result<Arc<HashSet<Ipv4Addr>>, Error> {
+        let known = self.all().get(&server_id).filter(|(at, _)| at.elapsed() < BELIEVED).map(|(_, it)| Arc::clone(it));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let at = Instant::now();
+        let shared = Arc::new(shared(router).await?);
+        self.all().insert(server_id, (at, Arc::clone(&shared)));
+        Ok(shared)
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<u64, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn shared(router: &Router) -> Result<HashSet<Ipv4Addr>, Error> {
+    let several = |row: &Row<'_>| {
+        let target = property(row, "target");
+        Ok(target.contains(',').then(|| target.split(',').filter_map(single).collect::<Vec<_>>()))
     };
     let own = |row: &Row<'_>| Ok(property(row, "address").split('/').next().and_then(|it| it.parse().ok()));
     // The dynamic ones are tunnels' ends, one for each session: profiles say them once.
     let addresses = Command::print("/ip/address/print", "address").any("dynamic", "false");
-    let (counted, own) =
-        router.print_both((Command::print(queues::PRINT, OF_QUEUE), counted), (addresses, own)).await?;
-    Ok(counted.into_iter().flatten().chain(own).collect())
+    let (several, own) =
+        router.print_both((Command::print(queues::PRINT, "target"), several), (addresses, own)).await?;
+    Ok(several.into_iter().flatten().chain(own).collect())
 }
 
 const OF_SECRET: &str = "remote-address,comment";

@@ -50,7 +50,7 @@ mod value;
 mod wanted;
 mod wire;
 
-pub use addresses::{addresses_in_use, addresses_of_others, addresses_taken};
+pub use addresses::{Shared, addresses_in_use, addresses_taken};
 pub use cdn::{CdnQueue, cdn_counted, cdn_queue_name};
 pub use error::{Error, Refusal};
 pub use examine::{

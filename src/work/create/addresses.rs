@@ -48,7 +48,7 @@ pub(super) async fn free_addresses(
             return Err(dedicated(&not_here(wish.pool.as_deref()), address));
         }
         // Who lives there stays, whatever was put beside him.
-        let used = !kept && others(router, profiles, &mark).await?.contains(&address);
+        let used = !kept && others(app, server, (router, profiles)).await?.contains(&address);
         if used || taken.contains(&address) || !foreign(router, &[address], &mark).await?.is_empty() {
             return Err(dedicated("is used by something else on this server", address));
         }
@@ -57,7 +57,7 @@ pub(super) async fn free_addresses(
     if let Some(known) = living.filter(|known| known.state == State::Made) {
         return Ok(vec![known.address]);
     }
-    let others = others(router, profiles, &mark).await?;
+    let others = others(app, server, (router, profiles)).await?;
     let may_be = |address: Ipv4Addr| wish.space.contains(address) && !others.contains(&address);
     if let Some(known) = living.filter(|known| may_be(known.address))
         && foreign(router, &[known.address], &mark).await?.is_empty()
@@ -81,11 +81,15 @@ pub(super) async fn free_addresses(
     }
 }
 
-/// What nobody is given because the router has it, or counts it for somebody else.
-async fn others(router: &Router, profiles: &[Profile], mark: &Mark) -> Result<HashSet<Ipv4Addr>, Problem> {
-    let mut others = routeros::addresses_of_others(router, mark).await?;
-    others.extend(profiles.iter().filter_map(|it| it.local_address.parse::<Ipv4Addr>().ok()));
-    Ok(others)
+/// What nobody is given because the router has it for itself, or counts it among others.
+async fn others(
+    app: &App,
+    server: &Server,
+    (router, profiles): (&Router, &[Profile]),
+) -> Result<HashSet<Ipv4Addr>, Problem> {
+    let shared = app.shared.of(server.told.id, router).await?;
+    let ends = profiles.iter().filter_map(|it| it.local_address.parse::<Ipv4Addr>().ok());
+    Ok(shared.iter().copied().chain(ends).collect())
 }
 
 /// Those of the addresses that something else on the router uses.
