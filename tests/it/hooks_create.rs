@@ -1,6 +1,9 @@
 //! Create: twice is once, names and addresses of others are left alone, what is ours is adopted (contract §§6, 9).
 
-use crate::world::{GB, TestApp};
+use crate::{
+    plans_engine::with,
+    world::{GB, TestApp},
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -220,6 +223,24 @@ async fn an_address_among_several_of_a_queue_and_the_routers_own_are_passed_over
     again["service"]["dedicated_address"] = json!("10.8.2.12");
     assert_eq!(of(&app.hook("create", &again).await.ok(), "dedicated_address"), "10.8.2.12");
     assert_eq!([given(41).await, given(43).await], ["10.8.2.12", "10.8.2.14"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_is_used_up_is_named_and_not_the_servers_list() {
+    let app = TestApp::new().await;
+    app.plan(&with(json!({"nas_id": 3, "pool_name": "fup"}))).await;
+    app.foreign("/ip/pool", &[("name", "fup"), ("ranges", "10.99.0.10")]);
+    app.hook("create", &app.plan_body(41, json!({}))).await.ok();
+    let mut body = app.plan_body(42, json!({}));
+    let used_up = app.hook("create", &body).await;
+    assert_eq!(used_up.refusal(), (422, "addresses-exhausted", ""));
+    body["service"]["dedicated_address"] = json!("10.8.0.2");
+    let given = app.hook("create", &body).await;
+    assert_eq!(given.refusal(), (422, "setting-invalid", "service.dedicated_address"));
+    for answer in [used_up, given] {
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(detail.contains("pool") && detail.contains("fup") && !detail.contains("ssigned"), "{detail}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
