@@ -92,18 +92,19 @@ pub(super) async fn alone<T>(
     one_at_a_time(app, server_id, until, Queue::Foreground, work).await
 }
 
-/// Whether somebody waits for what is written.
+/// Whether one person waits for what is written, or WHMCS for one router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Queue {
-    /// A person, or WHMCS.
+    /// It does.
     Foreground,
-    /// Nobody: polls of hundreds of routers may be due at once, and stand in a queue of their own before the database's.
+    /// Hundreds of routers may be due at once, by polls or a cron run: they stand in a queue of their own before the
+    /// database's.
     Background,
 }
 
 impl Queue {
     fn of(scope: Scope) -> Self {
-        if scope == Scope::Poll { Self::Background } else { Self::Foreground }
+        if scope == Scope::All { Self::Foreground } else { Self::Background }
     }
 
     async fn wait(self, app: &App) -> Option<SemaphorePermit<'_>> {

@@ -1,7 +1,8 @@
 //! Cron: every run of WHMCS's cron. Acknowledges letters that the bridge sent, collects the accounts that are collected at
 //! every run, and hands out letters where WHMCS sends them.
 //!
-//! A router that is away delays no other and is named in `skipped`.
+//! All routers are begun at once: one that is away, or answers nothing, delays no other and is named in `skipped`. What they
+//! write stands in the queue of polls (see [`collect`]), so that no hook waits behind hundreds of them.
 
 use super::{
     Ask,
@@ -15,23 +16,21 @@ use crate::{
     problem::Problem,
     router::Server,
 };
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-/// Routers that are collected at the same time.
-const AT_ONCE: usize = 16;
 /// Letters handed out in one run.
 const LETTERS: u32 = 100;
 
 /// Runs the hook; its answer, as JSON.
 pub async fn run(app: &App, ask: &Ask) -> Result<Vec<u8>, Problem> {
     acknowledge(app, ask).await?;
-    let servers = Server::in_use(&mut app.db.read().await?).await?;
+    let wanted = wanted(app).await?;
     // One limit for all: however many routers hang, the bridge has its answer in time.
     let until = super::deadline(super::COLLECTION);
-    let runs = stream::iter(servers).map(|server| one(app, server, until)).buffered(AT_ONCE).collect::<Vec<_>>().await;
+    let runs = wanted.into_iter().map(|(server, with_cron)| one(app, server, with_cron, until));
     let (mut services, mut skipped) = (Services::of_this_month(app), Vec::new());
-    for run in runs {
+    for run in join_all(runs).await {
         let run = run?;
         if let Some((server_id, outcome)) = &run.read {
             services.add(app, *server_id, outcome, |it| it.with_cron).await?;
@@ -42,7 +41,6 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Vec<u8>, Problem> {
 }
 
 /// What became of one router.
-#[derive(Default)]
 struct Run {
     /// Its id, and what was read.
     read: Option<(u64, Outcome)>,
@@ -50,13 +48,22 @@ struct Run {
     skipped: Vec<Value>,
 }
 
-/// Collects one router's cron accounts.
-async fn one(app: &App, server: Server, until: tokio::time::Instant) -> Result<Run, Problem> {
-    let id = server.told.id;
-    let with_cron = Account::with_cron(&mut app.db.read().await?, id).await?;
-    if with_cron.is_empty() {
-        return Ok(Run::default());
+/// The routers that have accounts to be collected at every run, and which, by id.
+async fn wanted(app: &App) -> Result<Vec<(Server, Vec<u64>)>, Problem> {
+    let mut conn = app.db.read().await?;
+    let mut wanted = Vec::new();
+    for server in Server::in_use(&mut conn).await? {
+        let with_cron = Account::with_cron(&mut conn, server.told.id).await?;
+        if !with_cron.is_empty() {
+            wanted.push((server, with_cron));
+        }
     }
+    Ok(wanted)
+}
+
+/// Collects one router's cron accounts.
+async fn one(app: &App, server: Server, with_cron: Vec<u64>, until: tokio::time::Instant) -> Result<Run, Problem> {
+    let id = server.told.id;
     match collect::run(app, id, Scope::Cron, until).await {
         Ok(outcome) => {
             let mine = outcome.skipped.iter().filter(|it| with_cron.binary_search(&it.service_id).is_ok());

@@ -45,6 +45,7 @@ struct Fleet {
     app: TestApp,
     routers: Vec<Simulator>,
     let_go: watch::Sender<bool>,
+    collect: &'static str,
 }
 
 fn id(at: usize) -> u64 {
@@ -58,21 +59,26 @@ fn service(at: usize) -> u64 {
 impl Fleet {
     /// Routers with a customer each, all well.
     async fn new() -> Self {
+        Self::of(ALL, "daily").await
+    }
+
+    /// So many of them; their customers are collected daily, or at every run of the cron.
+    async fn of(count: usize, collect: &'static str) -> Self {
         let limits = "router.connect_seconds = 5\nrouter.login_seconds = 5\nrouter.retry_seconds = 2\n\
                       router.idle_seconds = 300\nrouter.print_seconds = 300\n";
         let app =
             TestApp::on(Simulator::start(Options::default()).await.unwrap(), Database::file().await, limits).await;
-        let routers = join_all((0..ALL).map(|_| Simulator::start(Options::default()))).await;
+        let routers = join_all((0..count).map(|_| Simulator::start(Options::default()))).await;
         let routers = routers.into_iter().map(Result::unwrap).collect();
-        let fleet = Self { app, routers, let_go: watch::Sender::new(false) };
-        stream::iter(0..ALL).for_each_concurrent(16, |at| fleet.create(at)).await;
+        let fleet = Self { app, routers, let_go: watch::Sender::new(false), collect };
+        stream::iter(0..count).for_each_concurrent(16, |at| fleet.create(at)).await;
         fleet
     }
 
     fn body(&self, at: usize) -> Value {
         let port = self.routers[at].address().port();
-        self.app
-            .body_with(service(at), &json!({"server": {"id": id(at), "name": format!("r{}", id(at)), "port": port}}))
+        let server = json!({"id": id(at), "name": format!("r{}", id(at)), "port": port});
+        self.app.body_with(service(at), &json!({"server": server, "settings": {"collect": self.collect}}))
     }
 
     async fn create(&self, at: usize) {
@@ -326,4 +332,36 @@ async fn a_hook_does_not_wait_behind_the_bookings_of_two_hundred_routers() {
     assert!(booked < ALL / 2, "{booked} of {ALL} bookings came first");
     fleet.until_read(0..ALL, since).await;
     jobs.stop().await;
+}
+
+/// Routers that answer nothing until the test lets them, and how many there are: the first of all, and more of them than
+/// could be in hand at once; all others are read before they answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_the_cron_reads_every_router_beside_those_that_hang() {
+    let fleet = Arc::new(Fleet::of(40, "cron").await);
+    for held in [1, 20] {
+        for router in &fleet.routers[..held] {
+            router.fault_at(When::at(QUEUES), Fault::Until(fleet.let_go.subscribe()));
+        }
+        fleet.app.clock.advance(Duration::minutes(5));
+        let since = fleet.app.clock.now();
+        let run = {
+            let fleet = Arc::clone(&fleet);
+            tokio::spawn(async move { fleet.app.hook("cron", &fleet.app.body(1)).await.ok() })
+        };
+        fleet.until_read(held..40, since).await;
+        assert_eq!(fleet.read_since(0..held, since).await, 0, "{held} answer nothing yet");
+        fleet.let_go.send_replace(true);
+        let answer = run.await.unwrap();
+        let ids = |list: &str| -> Vec<u64> {
+            answer[list].as_array().unwrap().iter().map(|it| it["service_id"].as_u64().unwrap()).collect()
+        };
+        let (read, skipped) = (ids("services"), ids("skipped"));
+        assert!(read.is_sorted() && (held..40).all(|at| read.contains(&service(at))), "{answer}");
+        assert!(skipped.iter().all(|id| *id < service(held)), "{answer}");
+        fleet.let_go.send_replace(false);
+        for router in &fleet.routers {
+            router.clear_faults();
+        }
+    }
 }
