@@ -32,9 +32,6 @@ pub(super) async fn run(app: &App) -> std::result::Result<(), Problem> {
         let mut conn = app.db.read().await?;
         (fact(&mut conn, LAST).await?, fact(&mut conn, HELD).await?)
     };
-    if last == Some(today) {
-        return Ok(());
-    }
     if let Some(last) = last.filter(|last| !is_believed(app, *last, today)) {
         match held.filter(|held| (*held..=*held + UNQUESTIONED).contains(&today)) {
             None => {
@@ -48,8 +45,12 @@ pub(super) async fn run(app: &App) -> std::result::Result<(), Problem> {
             Some(_) => {}
         }
     }
-    housekeeping::run(app).await?;
-    put(app, LAST, today).await
+    if last != Some(today) {
+        housekeeping::run(app).await?;
+        put(app, LAST, today).await?;
+    }
+    // Today is believed: a date that was seen before has not stood, and does not begin to stand when it is seen again.
+    if held.is_some() { forget(app, HELD).await } else { Ok(()) }
 }
 
 /// Whether so much time has passed since the last housekeeping, as far as can be told.
@@ -63,6 +64,10 @@ fn is_believed(app: &App, last: NaiveDate, today: NaiveDate) -> bool {
 async fn fact(conn: &mut Conn, name: &str) -> Result<Option<NaiveDate>> {
     let row = conn.one(sql!("SELECT value FROM installation WHERE name = ?"), params![name]).await?;
     Ok(row.map(|row| row.get::<String>("value")).transpose()?.and_then(|day| day.parse().ok()))
+}
+
+async fn forget(app: &App, name: &str) -> std::result::Result<(), Problem> {
+    Ok(app.db.execute(sql!("DELETE FROM installation WHERE name = ?"), params![name]).await.map(|_| ())?)
 }
 
 async fn put(app: &App, name: &str, day: NaiveDate) -> std::result::Result<(), Problem> {

@@ -255,6 +255,37 @@ async fn a_date_that_stands_for_three_days_is_believed_and_so_is_time_that_was_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_date_that_was_wrong_twice_with_right_days_between_has_not_stood() {
+    let mut app = TestApp::with("mail.transport = \"whmcs\"\n").await;
+    app.create(41).await;
+    app.step().await;
+    plant(&app, "2026-11-01").await;
+    let letter = sql!(
+        "INSERT INTO mail_outbox (service_id, purpose, template, to_name, to_address, variables, once, state, tries, due_at, \
+         queued_at) VALUES (41, 'threshold', 'threshold', '', 'x@example.net', '{}', 'waits', 'queued', 0, ?, ?)"
+    );
+    app.app.db.execute(letter, params![app.clock.now(), app.clock.now()]).await.unwrap();
+    for boot in 1..=2 {
+        let right = app.clock.now();
+        app.clock.set(right + Duration::days(365));
+        app.restart().await;
+        app.step().await;
+        assert!(is_kept(&app, "2026-11-01").await, "at wrong boot {boot}");
+        let state = sql!("SELECT state FROM mail_outbox WHERE once = 'waits'");
+        let row = app.app.db.read().await.unwrap().one(state, vec![]).await.unwrap().unwrap();
+        assert_eq!(row.get::<String>("state").unwrap(), "queued", "at wrong boot {boot}");
+        app.clock.set(right);
+        app.restart().await;
+        app.step().await;
+        for _day in 0..3 {
+            app.pass(Duration::days(1));
+            app.restart().await;
+            app.step().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn honest_traffic_is_charged_to_its_day_whatever_our_clock_is_set_to() {
     let app = capped().await;
     let user = app.create(41).await;
