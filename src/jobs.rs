@@ -12,7 +12,7 @@ use crate::{
     app::App,
     http::{Front, serve::keep_nonces},
     mail,
-    problem::{Code, Problem},
+    problem::Problem,
     router::Server,
     routeros::State,
     steps,
@@ -29,6 +29,9 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 mod daily;
+mod troubles;
+
+use troubles::Troubles;
 
 /// A poll of one router ends within this.
 const POLL: Duration = Duration::from_secs(100);
@@ -105,7 +108,10 @@ impl Jobs {
 
 /// Jobs in hand, by name: a job that is still running is not begun again.
 #[derive(Clone, Default)]
-struct Running(Arc<Mutex<HashSet<String>>>);
+struct Running {
+    names: Arc<Mutex<HashSet<String>>>,
+    troubles: Arc<Troubles>,
+}
 
 impl Running {
     fn begin(
@@ -114,8 +120,8 @@ impl Running {
         name: String,
         job: impl Future<Output = Result<(), Problem>> + Send + 'static,
     ) {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !names.insert(name.clone()) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.troubles.rests(&name) || !names.insert(name.clone()) {
             return;
         }
         let all = self.clone();
@@ -124,15 +130,10 @@ impl Running {
             let story = name.clone();
             let outcome = tokio::spawn(async move { steps::story(&story, job).await }).await;
             match outcome {
-                Ok(Ok(())) => {}
-                // A router that went away was told of once, by who found it so.
-                Ok(Err(problem)) if matches!(problem.code, Code::Busy | Code::RouterUnreachable) => {
-                    tracing::debug!(job = name, "{}", problem.detail);
-                }
-                Ok(Err(problem)) => tracing::warn!(job = name, code = problem.code.as_str(), "{}", problem.told()),
-                Err(error) => tracing::error!(job = name, %error, "a job broke off"),
+                Ok(outcome) => all.troubles.ended(&name, &outcome),
+                Err(error) => all.troubles.broke(&name, &error),
             }
-            all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            all.names.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
         });
     }
 }
@@ -148,14 +149,12 @@ async fn begin(front: &Front, tasks: &TaskTracker, running: &Running, stop: &Can
     running.begin(tasks, "clock".to_owned(), async move { clock_leaps::look(&own).await });
     let own = app.clone();
     running.begin(tasks, "housekeeping".to_owned(), async move { daily::run(&own).await });
-    match due(app).await {
-        Ok(due) => {
-            for (server_id, what) in due {
-                let own = app.clone();
-                running.begin(tasks, format!("router {server_id}"), async move { visit(&own, server_id, what).await });
-            }
-        }
-        Err(problem) => tracing::warn!(code = problem.code.as_str(), "{}", problem.told()),
+    let due = due(app).await;
+    let (due, outcome) = due.map_or_else(|problem| (Vec::new(), Err(problem)), |due| (due, Ok(())));
+    running.troubles.ended("what is due", &outcome);
+    for (server_id, what) in due {
+        let own = app.clone();
+        running.begin(tasks, format!("router {server_id}"), async move { visit(&own, server_id, what).await });
     }
 }
 
@@ -186,7 +185,7 @@ struct Visit {
 
 async fn visit(app: &App, server_id: u64, what: Visit) -> Result<(), Problem> {
     if what.changes {
-        apply::server(app, server_id, Instant::now() + CHANGES).await;
+        apply::server(app, server_id, Instant::now() + CHANGES).await?;
     }
     if what.poll {
         collect::run(app, server_id, collect::Scope::Poll, Instant::now() + POLL).await?;

@@ -127,15 +127,20 @@ pub(super) async fn or_said(turn: &Turn, server: &Server, until: Instant) -> Res
 
 /// Makes what waits for a router, oldest service first, as long as there is time; gives up at the first sign that it is
 /// away.
-pub async fn server(app: &App, server_id: u64, until: Instant) {
+///
+/// # Errors
+/// The database's alone, to be told of by whoever works here; what a router says is told of.
+pub async fn server(app: &App, server_id: u64, until: Instant) -> Result<(), Problem> {
     match all_of(app, server_id, until).await {
         Ok(()) => {}
+        Err(problem) if problem.code == Code::DatabaseUnavailable => return Err(problem),
         // Said when it went away.
         Err(problem) if problem.code == Code::RouterUnreachable || problem.shuts_out() => {
             tracing::debug!(server.id = server_id, "router changes wait: {}", problem.detail);
         }
         Err(problem) => tracing::warn!(server.id = server_id, "router changes wait: {}", problem.told()),
     }
+    Ok(())
 }
 
 async fn all_of(app: &App, server_id: u64, until: Instant) -> Result<(), Problem> {

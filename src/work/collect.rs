@@ -68,7 +68,9 @@ pub async fn run(app: &App, server_id: u64, scope: Scope, until: Instant) -> Res
     let outcome = read(app, server_id, scope, until).await;
     // The turn is over before service locks are asked for: a hook that holds one may be waiting for this turn.
     if outcome.is_ok() {
-        apply::server(app, server_id, until).await;
+        if let Err(problem) = apply::server(app, server_id, until).await {
+            tracing::warn!(server.id = server_id, "router changes wait: {}", problem.told());
+        }
         marking::run(app, server_id, until).await;
     }
     outcome
@@ -177,7 +179,10 @@ async fn hold(app: &App, server_id: u64, scope: Scope, until: Instant, lease: &L
     // WHMCS asks once a day or at a cron run: a router that was away a moment ago is tried again.
     let router = if scope == Scope::Poll { router } else { router.patient() };
     let booked = read_and_book(app, &router, server_id, scope, lease).await.inspect_err(|problem| {
-        if server.failed.is_none() {
+        // What is ours is logged where it becomes an answer, or by the job.
+        let told_of =
+            problem.code == Code::DatabaseUnavailable || (problem.code == Code::Internal && scope != Scope::Cron);
+        if server.failed.is_none() && !told_of {
             tracing::warn!(server.id = server_id, code = problem.code.as_str(), "a reading failed: {}", problem.told());
         }
     })?;

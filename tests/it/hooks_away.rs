@@ -233,6 +233,7 @@ async fn what_is_not_on_disk_is_not_made_on_a_router() {
     // The disk fails: what was decided can be read, and nobody knows whether a power cut would leave it.
     std::fs::remove_file(path.with_extension("db-wal")).unwrap();
     let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-    turnpike::work::apply::server(&app.app, 3, until).await;
+    let told = turnpike::work::apply::server(&app.app, 3, until).await.unwrap_err();
+    assert_eq!(told.code, turnpike::problem::Code::DatabaseUnavailable);
     assert_eq!(app.writes(), Vec::<String>::new());
 }

@@ -5,7 +5,7 @@
 use crate::{
     books_check::{assert_books_equal, booked, open_resets},
     hooks_database::behind_a_wire,
-    sidecars::Sidecar,
+    sidecars::{LEASE, Sidecar, until},
     wire::{Break, Wire},
     world::{Database, GB, MB, TestApp},
 };
@@ -192,6 +192,44 @@ async fn a_poll_and_its_letter_that_lose_the_database_anywhere_are_done_once() {
     assert_eq!(app.uncharged(&user, booked(&app.app, 41).await), 0);
     assert_eq!(app.mails().len(), 1);
     assert_books_equal(&app.app).await;
+}
+
+/// Lines of a log that have all of these.
+fn lines(log: &str, words: &[&str]) -> usize {
+    log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_logged_when_it_begins_and_when_it_is_over() {
+    let Some((mut wire, database)) = behind_a_wire().await else { return };
+    let app = TestApp::on_database(database, LEASE).await;
+    app.create(41).await;
+    let first = Sidecar::start(&app, "first", &wire.url, "collect.poll_seconds = 5\n").await;
+    wire.cut();
+    until("it is said", async || lines(&first.log(), &["ERROR", "database-unavailable"]) > 0).await;
+    // Whatever is due is looked for eight times more.
+    tokio::time::sleep(std::time::Duration::from_secs(8)).await;
+    wire.mend().await;
+    until("its end is said", async || lines(&first.log(), &["the database answers again"]) > 0).await;
+    let log = first.log();
+    assert_eq!(lines(&log, &["job=", "database-unavailable"]), 1, "{log}");
+    assert_eq!(lines(&log, &["the database answers again"]), 1, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_fails_by_a_defect_is_logged_when_that_begins_and_when_it_works_again() {
+    let app = TestApp::on_database(Database::file().await, "").await;
+    app.create(41).await;
+    // Housekeeping alone needs it here.
+    app.app.db.execute(sql!("ALTER TABLE quarantine RENAME TO away"), vec![]).await.unwrap();
+    let first = Sidecar::start(&app, "first", &app.database.url(), "collect.poll_seconds = 0\n").await;
+    let words = ["job=\"housekeeping\"", "code="];
+    until("it is said", async || lines(&first.log(), &words) > 0).await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    app.app.db.execute(sql!("ALTER TABLE away RENAME TO quarantine"), vec![]).await.unwrap();
+    until("it works again", async || lines(&first.log(), &["job=\"housekeeping\"", "works again"]) > 0).await;
+    let log = first.log();
+    assert_eq!((lines(&log, &words), lines(&log, &["ERROR"])), (1, 1), "{log}");
 }
 
 /// Another process has the file and does not let go of it.

@@ -29,14 +29,17 @@ impl Presence {
         let stop = CancellationToken::new();
         let (stopped, beats) = (stop.clone(), app.clone());
         let beating = app.runtime.spawn(async move {
+            let mut noted = true;
             loop {
                 tokio::select! {
                     () = stopped.cancelled() => return,
                     () = tokio::time::sleep(BEAT) => {}
                 }
-                if let Err(problem) = say(&beats).await {
+                let said = say(&beats).await;
+                if let (Err(problem), true) = (&said, noted) {
                     tracing::warn!("it could not be noted that this service runs: {}", problem.told());
                 }
+                noted = said.is_ok();
             }
         });
         Ok(Self { app: app.clone(), stop, beating })
