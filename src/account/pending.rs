@@ -107,6 +107,12 @@ pub async fn of_service(conn: &mut Conn, service_id: u64) -> Result<Vec<Pending>
     conn.rows(sql, params![service_id]).await?.iter().map(Pending::from_row).collect()
 }
 
+/// Since when a service is to be removed from its router.
+pub async fn to_go_since(conn: &mut Conn, service_id: u64) -> Result<Option<DateTime<Utc>>> {
+    let sql = sql!("SELECT MIN(decided_at) AS since FROM pending WHERE service_id = ? AND kind = 'remove'");
+    conn.one(sql, params![service_id]).await?.map_or(Ok(None), |row| row.get("since"))
+}
+
 /// How many changes a service waits for.
 pub async fn count(conn: &mut Conn, service_id: u64) -> Result<u64> {
     let sql = sql!("SELECT COUNT(*) AS n FROM pending WHERE service_id = ?");

@@ -1,7 +1,7 @@
 //! Makes pending router changes: what is made is the account as it stands, so that a change made twice or in another order
 //! ends the same.
 
-use super::Turn;
+use super::{Turn, uncharged::Uncharged};
 use crate::{
     account::{
         Account, State,
@@ -324,14 +324,17 @@ impl From<routeros::Error> for MakeError {
 async fn finish(turn: &Turn, account: &Account, changes: &[Pending], last: u64) -> Result<(), Problem> {
     let app = turn.app();
     let removed = changes.iter().any(|it| it.kind == Kind::Remove);
-    crate::in_tx!(app.db, tx => {
+    let uncharged = crate::in_tx!(app.db, tx => {
+        let mut uncharged = Uncharged::default();
         turn.holds(&mut tx).await?;
         // Whoever undid it meanwhile held the account, and not the lease: a renewal waits for no router.
         let known = if removed { Account::find_locked(&mut tx, account.service_id).await? } else { None };
         if known.is_some() && pending::is_to_go(&mut tx, account.service_id).await? {
-            super::terminate::end(&mut tx, account.service_id, app.clock.now()).await?;
+            uncharged = super::terminate::end(app, &mut tx, account.service_id, app.clock.now()).await?;
         }
         pending::made(&mut tx, account.service_id, last).await?;
-        Ok::<_, Problem>(())
-    })
+        Ok::<_, Problem>(uncharged)
+    })?;
+    uncharged.count(&app.meters);
+    Ok(())
 }

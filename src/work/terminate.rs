@@ -172,9 +172,20 @@ async fn book(
     Ok(last)
 }
 
-/// The router holds nothing of it any more: said, and its address freed. The books stay.
-pub(super) async fn end(tx: &mut Conn, service_id: u64, now: DateTime<Utc>) -> Result<(), Problem> {
-    let Some(mut account) = Account::find_locked(tx, service_id).await? else { return Ok(()) };
+/// The router holds nothing of it any more: said, and its address freed. The books stay. What may have passed since they had
+/// their last reading, once it is committed.
+pub(super) async fn end(app: &App, tx: &mut Conn, service_id: u64, now: DateTime<Utc>) -> Result<Uncharged, Problem> {
+    let mut uncharged = Uncharged::default();
+    let Some(mut account) = Account::find_locked(tx, service_id).await? else { return Ok(uncharged) };
+    let books = Books::of_some(app, tx, account.server_id, &[service_id], now).await?;
+    if let Some(baseline) = books.all.first().and_then(|it| it.baseline.as_ref()) {
+        // Up to the decision a queue that was gone is counted as missing.
+        let decided = pending::to_go_since(tx, service_id).await?.unwrap_or(baseline.booked_at);
+        let sold = books.held.fastest(&account).unwrap_or(account.settings.speed);
+        let speed = baseline.line.map_or(sold, |line| sold.faster(line));
+        let unread = now - decided.max(baseline.booked_at);
+        uncharged.add(Cause::Terminate, reading::unseen(speed, unread, Volume::ZERO));
+    }
     account.state = State::Gone;
     account.save(tx, now).await?;
     allotment::free(tx, service_id).await?;
@@ -182,5 +193,5 @@ pub(super) async fn end(tx: &mut Conn, service_id: u64, now: DateTime<Utc>) -> R
     counters::forget(tx, service_id).await?;
     cdn::forget(tx, service_id).await?;
     fair_use::end(tx, service_id).await?;
-    Ok(())
+    Ok(uncharged)
 }

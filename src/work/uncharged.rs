@@ -20,14 +20,17 @@ pub(super) enum Cause {
     Quarantine,
     /// What a counter showed that had no baseline: of a queue that was taken over, or of a create that was interrupted.
     Begin,
+    /// Between an account's last reading and the end of its queue.
+    Terminate,
 }
 
-const CAUSES: [(Cause, &str); 5] = [
+const CAUSES: [(Cause, &str); 6] = [
     (Cause::Restart, "restart"),
     (Cause::Missing, "missing"),
     (Cause::Reset, "reset"),
     (Cause::Quarantine, "quarantine"),
     (Cause::Begin, "begin"),
+    (Cause::Terminate, "terminate"),
 ];
 
 /// Sums by cause.

@@ -138,3 +138,43 @@ async fn what_is_put_aside_and_what_a_create_found_are_counted_to_the_byte() {
     assert_eq!(booked(&app.app, 41).await.quarantined, 7 * GB);
     assert_eq!(app.metric_in_all("turnpike_uncharged_bytes_bound_total").await, 7 * GB + 6 * MB);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passes_after_the_last_reading_of_a_termination_is_bounded() {
+    let app = TestApp::new().await;
+    let user = app.create(41).await;
+    app.collect().await;
+    assert!(app.router.carry(&user, MB, MB));
+    app.pass(Duration::seconds(60));
+    let carry = |router: &turnpike::simulator::Simulator| assert!(router.carry("7-41", 3 * MB, MB));
+    app.router.fault_at(When::at("/ppp/secret/remove"), Fault::call(carry));
+    app.hook("terminate", &app.body(41)).await.ok();
+    assert_eq!(app.lost().await, 4 * MB);
+    assert_eq!(app.bound("terminate").await, line(0));
+    assert_eq!(app.metric_in_all("turnpike_uncharged_bytes_bound_total").await, line(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_termination_that_loses_its_router_is_bounded_until_it_is_finished() {
+    let app = TestApp::with("collect.poll_seconds = 0\n").await;
+    let user = app.create(41).await;
+    app.collect().await;
+    let lose = |router: &turnpike::simulator::Simulator| {
+        router.fault_at(When::EveryConnection, Fault::Refuse);
+        router.cut();
+    };
+    app.router.fault_at(When::at("/ppp/secret/remove"), Fault::call(lose));
+    assert_eq!(app.hook("terminate", &app.body(41)).await.code(), "router-unreachable");
+    app.router.clear_faults();
+    // The session goes on.
+    assert!(app.router.carry(&user, 40 * MB, 20 * MB));
+    app.pass(Duration::seconds(60));
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    while app.queue(&user, "name").is_some() {
+        assert!(tokio::time::Instant::now() < end, "the termination is never finished");
+        app.hook("test-connection", &app.body(1)).await;
+        app.step().await;
+    }
+    assert_eq!(app.lost().await, 60 * MB);
+    assert_eq!(app.bound("terminate").await, line(60));
+}
