@@ -145,9 +145,20 @@ fn broken() -> db::Error {
 async fn read(db: Db, kept: Arc<Kept>, ids: Vec<u64>) -> Found<db::Result<Read>> {
     let answers = match read_or_kept(&db, &kept, &ids).await {
         Ok(pages) => ids.iter().map(|id| Ok(pages.get(id).cloned().unwrap_or_default())).collect(),
+        // One of them has figures that cannot be read: it is the one who is told so.
+        Err(db::Error::Defect(_) | db::Error::Retry(_)) if ids.len() > 1 => one_by_one(&db, &kept, &ids).await,
         Err(error) => ids.iter().map(|_| Err(error.clone())).collect(),
     };
     Found { answers, rest: Duration::ZERO }
+}
+
+async fn one_by_one(db: &Db, kept: &Kept, ids: &[u64]) -> Vec<db::Result<Read>> {
+    let mut answers = Vec::with_capacity(ids.len());
+    for id in ids {
+        let read = read_or_kept(db, kept, &[*id]).await;
+        answers.push(read.map(|mut pages| pages.remove(id).unwrap_or_default()));
+    }
+    answers
 }
 
 async fn read_or_kept(db: &Db, kept: &Kept, ids: &[u64]) -> db::Result<HashMap<u64, Read>> {

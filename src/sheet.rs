@@ -390,29 +390,41 @@ async fn touch(conn: &mut Conn, server_id: u64, ids: &[u64], (first, last): (u64
     Ok(touched)
 }
 
-/// Takes accounts out whose open day is before that one, a few sheets of them; how many sheets.
-pub async fn take_out_before(conn: &mut Conn, first_kept: NaiveDate) -> Result<usize> {
+/// Takes accounts out whose open day is before that one, a few sheets of them; how many sheets. Those that were passed over
+/// before, by router and the id they begin at, are passed over again; `unreadable` has what more must be.
+pub async fn take_out_before(
+    conn: &mut Conn,
+    first_kept: NaiveDate,
+    passed: &BTreeSet<(u64, u64)>,
+    unreadable: &mut BTreeSet<(u64, u64)>,
+) -> Result<usize> {
     let sql = sql!(
         "SELECT server_id, first_id, figures FROM sheet WHERE first_day < ? ORDER BY first_day, server_id, first_id LIMIT ?"
     );
-    let mut rows = conn.rows(sql, params![first_kept, SHEETS_AT_ONCE]).await?;
+    let rows = conn.rows(sql, params![first_kept, u64::from(SHEETS_AT_ONCE) + passed.len() as u64]).await?;
     // In the order in which a reading holds them.
-    rows.sort_by_key(|row| (row.get::<u64>("server_id").unwrap_or(0), row.get::<u64>("first_id").unwrap_or(0)));
+    let mut sheets = BTreeMap::new();
     for row in &rows {
         let (server_id, first_id): (u64, u64) = (row.get("server_id")?, row.get("first_id")?);
+        match Sheet::of(first_id, &row.get::<Vec<u8>>("figures")?) {
+            Ok(sheet) => _ = sheets.insert((server_id, first_id), sheet),
+            Err(_) if passed.contains(&(server_id, first_id)) => {}
+            Err(_) => _ = unreadable.insert((server_id, first_id)),
+        }
+    }
+    for ((server_id, first_id), found) in &sheets {
         let ended = |it: &Seat| it.day().is_some_and(|day| day < first_kept);
-        let found = Sheet::of(first_id, &row.get::<Vec<u8>>("figures")?)?;
         let ids: Vec<u64> = found.seats.iter().filter(|it| ended(it)).map(|it| it.service_id).collect();
         take_out(conn, &ids).await?;
         // As it is now that nobody can be at those accounts, nor at the sheet.
         let again = sql!("SELECT figures FROM sheet WHERE server_id = ? AND first_id = ? /*! FOR UPDATE */");
-        let Some(row) = conn.one(again, params![server_id, first_id]).await? else { continue };
-        let mut sheet = Sheet::of(first_id, &row.get::<Vec<u8>>("figures")?)?;
+        let Some(row) = conn.one(again, params![*server_id, *first_id]).await? else { continue };
+        let mut sheet = Sheet::of(*first_id, &row.get::<Vec<u8>>("figures")?)?;
         sheet.seats.retain(|it| !ids.contains(&it.service_id));
         sheet.changed = true;
-        Sheets(vec![sheet]).save(conn, server_id).await?;
+        Sheets(vec![sheet]).save(conn, *server_id).await?;
     }
-    Ok(rows.len())
+    Ok(sheets.len())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::{
     units::{Bytes, Volume},
 };
 use chrono::{DateTime, NaiveDate, Utc};
+use std::collections::BTreeSet;
 
 /// An open day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,31 +116,62 @@ pub async fn close_one(conn: &mut Conn, service_id: u64, now: DateTime<Utc>) -> 
     turn(conn, service_id).await
 }
 
+/// What housekeeping has passed over because it cannot be read: a database that has lost a part of itself must not keep the
+/// other accounts' days open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Sheets, by router and the id that they begin at.
+    pub sheets: BTreeSet<(u64, u64)>,
+    /// Accounts with rows of their own.
+    pub services: BTreeSet<u64>,
+}
+
+impl Passed {
+    /// Whether it is nothing.
+    pub fn is_nothing(&self) -> bool {
+        self.sheets.is_empty() && self.services.is_empty()
+    }
+
+    /// These too.
+    pub fn add(&mut self, others: Self) {
+        self.sheets.extend(others.sheets);
+        self.services.extend(others.services);
+    }
+}
+
 /// Closes about `limit` open days that are before `today`, of those on sheets a day later: whoever moves anything has it closed
-/// by the next reading, and until then it is in every figure all the same. How many there were; to be called until there
-/// are none, in one transaction each.
-pub async fn close_before(conn: &mut Conn, today: NaiveDate, limit: u32, now: DateTime<Utc>) -> Result<usize> {
-    let sheets = sheet::take_out_before(conn, today.pred_opt().unwrap_or(today)).await?;
-    if sheets > 0 {
+/// by the next reading, and until then it is in every figure all the same. How many there were, and what else was found that
+/// cannot be read; to be called until there is neither, in one transaction each.
+pub async fn close_before(
+    conn: &mut Conn,
+    today: NaiveDate,
+    (limit, passed): (u32, &Passed),
+    now: DateTime<Utc>,
+) -> Result<(usize, Passed)> {
+    let mut found = Passed::default();
+    let before = today.pred_opt().unwrap_or(today);
+    let sheets = sheet::take_out_before(conn, before, &passed.sheets, &mut found.sheets).await?;
+    if sheets > 0 || !found.is_nothing() {
         // Their rows are held; others are not waited for with them in hand.
-        return Ok(sheets);
+        return Ok((sheets, found));
     }
     let sql =
         sql!("SELECT service_id, day, page FROM standing WHERE day < ? ORDER BY service_id LIMIT ? /*! FOR UPDATE */");
-    let rows = conn.rows(sql, params![today, limit]).await?;
+    let rows = conn.rows(sql, params![today, u64::from(limit) + passed.services.len() as u64]).await?;
     let mut pages = Vec::with_capacity(rows.len());
     for row in &rows {
-        pages.extend(
-            Page::read(row.get("day")?, row.get("page")?)?
-                .map(|page| Ok((row.get("service_id")?, page)))
-                .transpose()?,
-        );
+        let service_id = row.get("service_id")?;
+        match Page::read(row.get("day")?, row.get("page")?) {
+            Ok(page) => pages.extend(page.map(|page| (service_id, page))),
+            Err(_) if passed.services.contains(&service_id) => {}
+            Err(_) => _ = found.services.insert(service_id),
+        }
     }
     close(conn, &pages, now).await?;
     for (service_id, _) in &pages {
         turn(conn, *service_id).await?;
     }
-    Ok(pages.len())
+    Ok((pages.len(), found))
 }
 
 /// The open day is in history and ledger.

@@ -267,3 +267,49 @@ async fn a_reading_waits_for_no_row_of_another_router() {
     // MariaDB gives up a transaction that is idle for 15 seconds: nobody has waited for that.
     tx.commit().await.unwrap();
 }
+
+/// A database that has lost a part of itself: what can still be read is closed and forgotten in its time, and shown to whose it
+/// is, however many sheets come first that cannot be.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_that_cannot_be_read_stop_neither_housekeeping_nor_the_neighbours_pages() {
+    let app = TestApp::new().await;
+    let ids: Vec<u64> = (41..=64).collect();
+    for id in &ids {
+        app.create(*id).await;
+    }
+    move_on(&app, &ids, MB).await;
+    move_on(&app, &ids, MB).await;
+    let all = sql!("SELECT first_id FROM sheet ORDER BY first_id");
+    let sheets = app.app.db.read().await.unwrap().rows(all, vec![]).await.unwrap();
+    let last: u64 = sheets.last().unwrap().get("first_id").unwrap();
+    assert!(sheets.len() > 6, "more than are looked through at once");
+    let damage = sql!("UPDATE sheet SET figures = ? WHERE first_id < ?");
+    app.app.db.execute(damage, params![turnpike::db::Value::Blob(vec![0; 208]), last]).await.unwrap();
+    let (sound, lost): (Vec<u64>, Vec<u64>) = ids.iter().partition(|id| **id >= last);
+    assert!(sound.len() >= 3, "{sound:?}");
+    // One more in a row of its own.
+    take_out(&app, &sound[..2]).await;
+    let damage = sql!("UPDATE standing SET page = ? WHERE service_id = ?");
+    app.app.db.execute(damage, params![turnpike::db::Value::Blob(vec![1; 3]), sound[0]]).await.unwrap();
+    let old = sql!(
+        "INSERT INTO usage_day (service_id, day, down_bytes, up_bytes, counted_down_bytes, counted_up_bytes) \
+         VALUES (41, '2001-01-01', 1, 1, 1, 1)"
+    );
+    app.app.db.execute(old, vec![]).await.unwrap();
+
+    app.clock.advance(Duration::days(2));
+    app.step().await;
+    let days = sql!("SELECT service_id, day FROM usage_day ORDER BY service_id");
+    let days = app.app.db.read().await.unwrap().rows(days, vec![]).await.unwrap();
+    let days: Vec<(u64, String)> =
+        days.iter().map(|row| (row.get("service_id").unwrap(), row.get("day").unwrap())).collect();
+    let closed: Vec<_> = sound[1..].iter().map(|id| (*id, "2026-11-20".to_owned())).collect();
+    assert_eq!(days, closed, "and the old day is forgotten");
+
+    let pages = ids.iter().map(|id| app.app.pages.read(&app.app.db, *id));
+    let pages = futures_util::future::join_all(pages).await;
+    for (id, page) in ids.iter().zip(pages) {
+        let readable = *id != sound[0] && !lost.contains(id);
+        assert_eq!(page.is_ok(), readable, "{id}: {:?}", page.err());
+    }
+}
