@@ -46,6 +46,8 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false).with_timer(At(clock));
+    // Where nobody takes the log any more there is nobody to be told so: it would be said on standard error, in vain.
+    let lines = lines.log_internal_errors(false);
     let lines = match log.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),

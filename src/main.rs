@@ -1,6 +1,6 @@
 //! The command line. Exit status 0, or 1 with one sentence on standard error that says what to do.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the program that people read")]
 
+#[macro_use]
 mod cli;
 mod demo;
 
@@ -119,7 +119,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("turnpike: no threads can be started: {error}.");
+            complain!("turnpike: no threads can be started: {error}.");
             return ExitCode::FAILURE;
         }
     };
@@ -144,7 +144,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("turnpike: {error:#}");
+            complain!("turnpike: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -39,7 +39,7 @@ pub async fn run(at: &Where) -> Result<()> {
         let answer = serde_json::json!({
             "settings": settings.collect::<Vec<_>>(), "findings": found.collect::<Vec<_>>(), "warnings": origins.warnings,
         });
-        println!("{answer}");
+        say!("{answer}");
     } else {
         people(origins.report(), &origins.warnings, &findings);
     }
@@ -50,16 +50,16 @@ pub async fn run(at: &Where) -> Result<()> {
 fn people(settings: &[(String, String, Origin)], warnings: &[String], findings: &[Finding]) {
     let width = settings.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
     for (key, value, origin) in settings {
-        println!("{key:width$}  {value}  ({origin})");
+        say!("{key:width$}  {value}  ({origin})");
     }
-    println!();
+    say!();
     for warning in warnings {
-        println!("warning    {warning}");
+        say!("warning    {warning}");
     }
     for it in findings {
         match &it.outcome {
-            Ok(text) => println!("ok         {}: {text}", it.what),
-            Err(text) => println!("NOT OK     {}: {text}", it.what),
+            Ok(text) => say!("ok         {}: {text}", it.what),
+            Err(text) => say!("NOT OK     {}: {text}", it.what),
         }
     }
 }

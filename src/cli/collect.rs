@@ -43,7 +43,7 @@ pub async fn run(at: &Where, only: Option<u64>) -> Result<()> {
                 } else {
                     format!("{}: {}", told.name, problem.told())
                 };
-                bar.suspend(|| println!("{line}"));
+                bar.suspend(|| say!("{line}"));
                 failed.push(told.name.clone());
             }
         }
@@ -79,5 +79,5 @@ fn say(bar: &ProgressBar, json: bool, id: u64, name: &str, outcome: &Outcome) {
         }
         text
     };
-    bar.suspend(|| println!("{line}"));
+    bar.suspend(|| say!("{line}"));
 }

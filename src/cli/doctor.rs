@@ -33,7 +33,7 @@ async fn examine(app: &App, json: bool, only: Option<u64>) -> Result<Vec<Finding
     bar.finish_and_clear();
     let findings = findings.map_err(|problem| anyhow!("{}", problem.told()))?;
     if json {
-        println!("{}", serde_json::to_string(&findings)?);
+        say!("{}", serde_json::to_string(&findings)?);
     } else {
         tell(&servers, &findings);
     }
@@ -42,31 +42,31 @@ async fn examine(app: &App, json: bool, only: Option<u64>) -> Result<Vec<Finding
 
 fn tell(servers: &[Server], findings: &[Finding]) {
     if servers.is_empty() {
-        println!("No router is known yet: WHMCS tells of one with its first call.");
+        say!("No router is known yet: WHMCS tells of one with its first call.");
     }
     let own: Vec<&Finding> = findings.iter().filter(|it| it.server_id == 0).collect();
     if !own.is_empty() {
-        println!("{}: {}", doctor::ITSELF, sum(&own));
+        say!("{}: {}", doctor::ITSELF, sum(&own));
         each(&own);
     }
     for server in servers {
         let told = &server.told;
         let its: Vec<&Finding> = findings.iter().filter(|it| it.server_id == told.id).collect();
-        println!("{} (server {}, {}): {}", told.name, told.id, told.host(), sum(&its));
+        say!("{} (server {}, {}): {}", told.name, told.id, told.host(), sum(&its));
         each(&its);
     }
 }
 
 fn each(findings: &[&Finding]) {
     for it in findings {
-        println!();
-        println!("  {:8} {}", word(it.severity), it.what);
-        println!("  {:8} {}", "", it.why);
+        say!();
+        say!("  {:8} {}", word(it.severity), it.what);
+        say!("  {:8} {}", "", it.why);
         for line in it.mend.lines() {
-            println!("  {:8}   {line}", "");
+            say!("  {:8}   {line}", "");
         }
     }
-    println!();
+    say!();
 }
 
 fn word(severity: Severity) -> &'static str {

@@ -79,12 +79,12 @@ async fn import(app: &App, json: bool, server: u64, wish: Wish<'_>) -> Result<Ou
 
 fn say(json: bool, server: u64, dry_run: bool, gb: Gigabyte, outcome: &Outcome) {
     if json {
-        println!("{}", serde_json::json!({"server_id": server, "dry_run": dry_run, "outcome": outcome}));
+        say!("{}", serde_json::json!({"server_id": server, "dry_run": dry_run, "outcome": outcome}));
         return;
     }
     if !outcome.bad_lines.is_empty() {
         for bad in &outcome.bad_lines {
-            println!("{bad}");
+            say!("{bad}");
         }
         return;
     }
@@ -94,10 +94,11 @@ fn say(json: bool, server: u64, dry_run: bool, gb: Gigabyte, outcome: &Outcome) 
 fn tell(dry_run: bool, gb: Gigabyte, outcome: &Outcome) {
     let (adopted, left) = (outcome.adopted.len(), outcome.left_out.len());
     let were = if dry_run { "would be" } else { "were" };
-    println!(
+    say!(
         "{adopted} services {were} taken into the books; {left} {were} left out; {} accounts were there before; {} objects on \
          the router bear no such mark and stay untouched.",
-        outcome.known, outcome.foreign
+        outcome.known,
+        outcome.foreign
     );
     for it in &outcome.adopted {
         service(it.service_id, &it.username, &line(it, gb));
@@ -110,11 +111,9 @@ fn tell(dry_run: bool, gb: Gigabyte, outcome: &Outcome) {
     outcome.left_out.iter().for_each(|it| left_out(it, "left out"));
     outcome.kept.iter().for_each(|it| left_out(it, "balance left as it is"));
     if dry_run {
-        println!(
-            "Nothing was changed, here or on the router. Without --dry-run the books would be; the router never is."
-        );
+        say!("Nothing was changed, here or on the router. Without --dry-run the books would be; the router never is.");
     } else if adopted > 0 {
-        println!(
+        say!(
             "Now bring their products' settings: Change Package for each of them in WHMCS (docs/whmcs.md says how for all at once)."
         );
     }
@@ -123,7 +122,7 @@ fn tell(dry_run: bool, gb: Gigabyte, outcome: &Outcome) {
 /// A line about a service. Names on a router may hold anything; a terminal does as some of it says.
 fn service(id: u64, name: &str, text: &str) {
     let line = format!("  service {id} ({name}): {text}");
-    println!(
+    say!(
         "{}",
         line.chars().map(|it| if it.is_control() { char::REPLACEMENT_CHARACTER } else { it }).collect::<String>()
     );

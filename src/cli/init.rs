@@ -11,17 +11,17 @@ pub fn run(dir: &Path, json: bool) -> Result<()> {
     let code = made.pairing.code();
     if json {
         let answer = serde_json::json!({"file": made.file, "pairing_code": code.expose_secret()});
-        println!("{answer}");
+        say!("{answer}");
         return Ok(());
     }
-    println!("Wrote {} (keep it: its keys open what the database holds).", made.file.display());
-    println!();
-    println!("Pairing code, to be pasted once into WHMCS (Addons > Turnpike):");
-    println!("{}", code.expose_secret());
+    say!("Wrote {} (keep it: its keys open what the database holds).", made.file.display());
+    say!();
+    say!("Pairing code, to be pasted once into WHMCS (Addons > Turnpike):");
+    say!("{}", code.expose_secret());
     if let Some(hint) = &made.pairing.hint {
-        println!("{hint}");
+        say!("{hint}");
     }
-    println!();
-    println!("Next: turnpike serve --config {}", made.file.display());
+    say!();
+    say!("Next: turnpike serve --config {}", made.file.display());
     Ok(())
 }

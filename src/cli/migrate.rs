@@ -15,11 +15,11 @@ pub async fn run(at: &Where) -> Result<()> {
     let db = Db::open(&address).await.map_err(|error| anyhow!("{error}; see database.url."))?;
     let applied = migrate::run(&db, &Clock::System).await.map_err(|error| anyhow!("{error}."))?;
     if at.json {
-        println!("{}", serde_json::json!({"applied": applied.steps, "of": applied.of}));
+        say!("{}", serde_json::json!({"applied": applied.steps, "of": applied.of}));
     } else if applied.steps == 0 {
-        println!("The schema is up to date ({} steps).", applied.of);
+        say!("The schema is up to date ({} steps).", applied.of);
     } else {
-        println!("The schema was brought up to date: {} of {} steps were new.", applied.steps, applied.of);
+        say!("The schema was brought up to date: {} of {} steps were new.", applied.steps, applied.of);
     }
     db.close().await;
     Ok(())

@@ -1,5 +1,8 @@
 //! The commands, a file each.
 
+#[macro_use]
+mod say;
+
 pub mod check;
 pub mod collect;
 pub mod doctor;

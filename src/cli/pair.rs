@@ -11,15 +11,12 @@ pub fn run(at: &Where) -> Result<()> {
     let pairing = Pairing::of(&config).map_err(|error| anyhow!("{error}"))?;
     let code = pairing.code();
     if at.json {
-        println!(
-            "{}",
-            serde_json::json!({"pairing_code": code.expose_secret(), "url": pairing.url, "hint": pairing.hint})
-        );
+        say!("{}", serde_json::json!({"pairing_code": code.expose_secret(), "url": pairing.url, "hint": pairing.hint}));
         return Ok(());
     }
-    println!("{}", code.expose_secret());
+    say!("{}", code.expose_secret());
     if let Some(hint) = &pairing.hint {
-        eprintln!("{hint}");
+        complain!("{hint}");
     }
     Ok(())
 }

@@ -21,12 +21,12 @@ pub async fn run(at: &Where, server: u64, dry_run: bool) -> Result<()> {
 async fn look(app: &App, json: bool, server: u64) -> Result<()> {
     let found = rebuild::compare(app, server).await.map_err(|problem| anyhow!("{}", problem.told()))?;
     if json {
-        println!("{}", serde_json::json!({"server_id": server, "dry_run": true, "now": found}));
+        say!("{}", serde_json::json!({"server_id": server, "dry_run": true, "now": found}));
         return Ok(());
     }
     tell(&found);
     if !found.is_right() {
-        println!("Nothing was changed; without --dry-run it would be.");
+        say!("Nothing was changed; without --dry-run it would be.");
     }
     Ok(())
 }
@@ -45,9 +45,9 @@ async fn mend(app: &App, json: bool, server: u64) -> Result<()> {
             bar.inc(1);
             match failure {
                 _ if json => {}
-                Some(failure) => bar.suspend(|| println!("{username}: not mended: {failure}")),
+                Some(failure) => bar.suspend(|| say!("{username}: not mended: {failure}")),
                 None if terminal => {}
-                None => println!("{username}: mended"),
+                None => say!("{username}: mended"),
             }
         }
         Step::Compared(_) => {}
@@ -59,9 +59,9 @@ async fn mend(app: &App, json: bool, server: u64) -> Result<()> {
     })?;
     let (mended, now) = (outcome.mended, &outcome.now);
     if json {
-        println!("{}", serde_json::json!({"server_id": server, "dry_run": false, "mended": mended, "now": now}));
+        say!("{}", serde_json::json!({"server_id": server, "dry_run": false, "mended": mended, "now": now}));
     } else {
-        println!("{mended} mended. The router now:");
+        say!("{mended} mended. The router now:");
         tell(now);
     }
     match (now.drifts.len(), now.lists.len()) {
@@ -73,26 +73,21 @@ async fn mend(app: &App, json: bool, server: u64) -> Result<()> {
 
 fn tell(found: &Comparison) {
     let drifted = found.drifts.len();
-    println!(
+    say!(
         "{} accounts in the books; {drifted} differences; {} objects on the router are not ours and stay untouched.",
-        found.accounts, found.foreign
+        found.accounts,
+        found.foreign
     );
     for drift in &found.drifts {
-        println!(
-            "  service {} ({}): {}: {}",
-            drift.service_id,
-            drift.username,
-            drift.differences.join("; "),
-            cure(drift)
-        );
+        say!("  service {} ({}): {}: {}", drift.service_id, drift.username, drift.differences.join("; "), cure(drift));
     }
     for list in &found.lists {
-        println!("  {list}: is brought in line");
+        say!("  {list}: is brought in line");
     }
     for stray in &found.strays {
         let (object, name, service) = (stray.object, &stray.name, stray.service_id);
         let (why, what) = (stray.why.words(), stray.why.advice());
-        println!("  {object} {name} is marked as service {service}, {why}: {what}.");
+        say!("  {object} {name} is marked as service {service}, {why}: {what}.");
     }
 }
 

@@ -69,7 +69,7 @@ async fn rotate(at: &Where, app: &App, origins: &Origins) -> Result<()> {
         return Ok(());
     }
     if !at.json {
-        println!("A new master key stands in {shown}, the former one in seal.older_keys.");
+        say!("A new master key stands in {shown}, the former one in seal.older_keys.");
     }
     let keys = &app.config.seal;
     let seal = Seal::new(&fresh, std::slice::from_ref(&keys.master_key), Chance::System)?;
@@ -86,7 +86,7 @@ async fn reseal(at: &Where, app: &App, seal: &Seal) -> Result<()> {
     let watch = |done| {
         bar.set_position(done);
         if !terminal && !at.json {
-            println!("{done} of {} secrets sealed anew", before.older);
+            say!("{done} of {} secrets sealed anew", before.older);
             // Whoever waits for the line reads it by a pipe; where nobody does, the work goes on.
             drop(std::io::stdout().flush());
         }
@@ -157,8 +157,8 @@ fn fresh() -> SecretString {
 
 fn say(at: &Where, state: &str, text: &str, resealed: u64) {
     if at.json {
-        println!("{}", serde_json::json!({"state": state, "resealed": resealed, "next": text}));
+        say!("{}", serde_json::json!({"state": state, "resealed": resealed, "next": text}));
     } else {
-        println!("{text}");
+        say!("{text}");
     }
 }

@@ -29,12 +29,9 @@ pub async fn run(at: &Where) -> Result<()> {
         Jobs::start(service.front.clone()).await.map_err(|error| anyhow!("the jobs cannot be started: {error}."))?;
     tracing::info!(address = %service.address, ops = %service.ops_address, database = app.db.kind(), "turnpike serves");
     if at.json {
-        println!(
-            "{}",
-            serde_json::json!({"listen": service.address.to_string(), "ops": service.ops_address.to_string()})
-        );
+        say!("{}", serde_json::json!({"listen": service.address.to_string(), "ops": service.ops_address.to_string()}));
     } else {
-        println!("Turnpike serves at {} (health and metrics at {}).", service.address, service.ops_address);
+        say!("Turnpike serves at {} (health and metrics at {}).", service.address, service.ops_address);
     }
     tokio::select! {
         _ = terminate.recv() => {}

@@ -11,7 +11,7 @@ pub async fn run(port: u16) -> Result<()> {
     let bind = SocketAddr::from(([127, 0, 0, 1], port));
     let simulator = Simulator::start(Options { bind, ..Options::default() }).await?;
     let login = Options::default();
-    println!(
+    say!(
         "{}",
         json!({"address": simulator.address().to_string(), "username": login.username, "password": login.password})
     );
@@ -21,7 +21,7 @@ pub async fn run(port: u16) -> Result<()> {
             Ok(order) => obey(&simulator, &order).await.unwrap_or_else(|error| json!({"error": error})),
             Err(error) => json!({"error": error.to_string()}),
         };
-        println!("{answer}");
+        say!("{answer}");
     }
     simulator.stop().await;
     Ok(())
