@@ -24,9 +24,15 @@ pub async fn run(at: &Where) -> Result<()> {
     let app = app.map_err(|error| anyhow!("{error}"))?;
     // Before anything is sealed or opened: a rotation of the master key waits for whoever does not know the new one.
     let presence = Presence::announce(&app).await.map_err(|problem| anyhow!("{}", problem.told()))?;
-    let service = Service::start(app.clone()).await.map_err(|error| anyhow!("{error}"))?;
-    let jobs =
-        Jobs::start(service.front.clone()).await.map_err(|error| anyhow!("the jobs cannot be started: {error}."))?;
+    let (service, jobs) = match start(&app).await {
+        Ok(started) => started,
+        Err(error) => {
+            // Or it would count as running for as long as one that was killed.
+            presence.leave().await;
+            app.close().await;
+            return Err(error);
+        }
+    };
     tracing::info!(address = %service.address, ops = %service.ops_address, database = app.db.kind(), "turnpike serves");
     if at.json {
         say!("{}", serde_json::json!({"listen": service.address.to_string(), "ops": service.ops_address.to_string()}));
@@ -46,4 +52,15 @@ pub async fn run(at: &Where) -> Result<()> {
     app.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn start(app: &App) -> Result<(Service, Jobs)> {
+    let service = Service::start(app.clone()).await.map_err(|error| anyhow!("{error}"))?;
+    match Jobs::start(service.front.clone()).await {
+        Ok(jobs) => Ok((service, jobs)),
+        Err(error) => {
+            service.stop().await;
+            Err(anyhow!("the jobs cannot be started: {error}."))
+        }
+    }
 }
