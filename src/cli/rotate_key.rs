@@ -15,7 +15,7 @@ use turnpike::{
     config::{Origin, Origins},
     problem::Problem,
     seal::Seal,
-    work::rotate_key,
+    work::rotate_key::{self, Standing},
 };
 use zeroize::Zeroizing;
 
@@ -39,17 +39,13 @@ async fn rotate(at: &Where, app: &App, origins: &Origins) -> Result<()> {
         return reseal(at, app, &app.seal).await;
     }
     if !app.config.seal.older_keys.is_empty() {
-        let secrets = standing.secrets;
-        say(
-            at,
-            "sealed",
-            &format!(
-                "All {secrets} secrets are sealed with seal.master_key. Keep the older keys as long as you keep backups from \
-             before; then: turnpike rotate-key --forget-older"
-            ),
-            0,
+        let text = format!(
+            "{} sealed with seal.master_key. Keep the older keys as long as you keep backups from before; then: turnpike \
+             rotate-key --forget-older",
+            how_many(&standing)
         );
-        return Ok(());
+        say(at, "sealed", &text, 0);
+        return all_readable(&standing);
     }
     let file = settings_file(origins)?;
     let fresh = fresh();
@@ -99,16 +95,30 @@ async fn reseal(at: &Where, app: &App, seal: &Seal) -> Result<()> {
         bail!("{} secrets were written with the older key meanwhile: run `turnpike rotate-key` again.", after.older);
     }
     let text = format!(
-        "{done} secrets were sealed anew; all {} are sealed with the new master key. Keep the older key as long as you \
-         keep backups from before; then: turnpike rotate-key --forget-older",
-        after.secrets
+        "{done} secrets were sealed anew. {} sealed with the new master key. Keep the older key as long as you keep backups \
+         from before; then: turnpike rotate-key --forget-older",
+        how_many(&after)
     );
     say(at, "sealed", &text, done);
-    match after.unreadable.as_slice() {
+    all_readable(&after)
+}
+
+/// Of a standing that is settled: who of the secrets is sealed with the newest key.
+fn how_many(standing: &Standing) -> String {
+    let (all, unreadable) = (standing.secrets, standing.unreadable.len() as u64);
+    match unreadable {
+        0 => format!("All {all} secrets are"),
+        _ => format!("{} of {all} secrets are", all.saturating_sub(unreadable)),
+    }
+}
+
+/// Says so, as often as it is asked, while there are secrets that no key opens.
+fn all_readable(standing: &Standing) -> Result<()> {
+    match standing.unreadable.as_slice() {
         [] => Ok(()),
         [first, ..] => bail!(
             "{} secrets can be opened by no key and were left as they are, the first of them {first}: enter them anew in WHMCS.",
-            after.unreadable.len()
+            standing.unreadable.len()
         ),
     }
 }

@@ -203,6 +203,77 @@ async fn without_a_running_service_one_run_does_it_all() {
     assert!(standing.is_settled() && standing.unreadable.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_goes_on_when_nobody_reads_what_it_says() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    crowd(&app).await;
+    let file = settings(&app);
+    // Standard error goes the same way, as in `2>&1 | head -1`.
+    let mut both = std::process::Command::new("/bin/sh");
+    both.args(["-c", "exec \"$@\" 2>&1", "sh", env!("CARGO_BIN_EXE_turnpike"), "rotate-key", "--config"]);
+    let mut child = tokio::process::Command::from(both);
+    let mut child = child.arg(&file).kill_on_drop(true).env_clear().stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next_line().await.unwrap().unwrap().contains("A new master key stands in"));
+    drop(lines);
+    assert!(child.wait().await.unwrap().success());
+    let standing = rotate_key::standing(&app.app, &master_alone(&file)).await.unwrap();
+    assert!(standing.is_settled() && standing.unreadable.is_empty(), "{standing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_no_key_opens_is_told_of_by_every_run() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    app.create(42).await;
+    let corrupt = turnpike::sql!("UPDATE account SET password_sealed = ? WHERE service_id = 42");
+    app.app.db.execute(corrupt, turnpike::params![turnpike::db::Value::Blob(vec![7; 60])]).await.unwrap();
+    let file = settings(&app);
+    for run in 1..=2 {
+        let outcome = rotate(&file, &[]).await;
+        assert_eq!(outcome.status.code(), Some(1), "run {run}: {}", out(&outcome));
+        assert!(err(&outcome).contains("1 secrets can be opened by no key"), "run {run}: {}", err(&outcome));
+        assert!(err(&outcome).contains("account/42/password"), "run {run}: {}", err(&outcome));
+        let said = out(&outcome);
+        assert!(
+            said.contains("4 of 5 secrets are sealed") && !said.to_lowercase().contains("all "),
+            "run {run}: {said}"
+        );
+    }
+}
+
+/// How many services are said to run, in the database.
+async fn said_to_run(app: &TestApp) -> u64 {
+    let count = turnpike::sql!("SELECT COUNT(*) AS n FROM installation WHERE name LIKE 'running/%'");
+    app.app.db.read().await.unwrap().one(count, vec![]).await.unwrap().unwrap().get("n").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_could_not_start_does_not_count_as_running() {
+    let app = TestApp::new().await;
+    let file = settings(&app);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let occupied = format!("ops.listen = \"{}\"", taken.local_addr().unwrap());
+    std::fs::write(&file, text.replace("ops.listen = \"127.0.0.1:0\"", &occupied)).unwrap();
+    let outcome = turnpike().args(["serve", "--config"]).arg(&file).output().await.unwrap();
+    assert!(!outcome.status.success() && err(&outcome).contains("cannot listen"), "{}", err(&outcome));
+    assert_eq!(said_to_run(&app).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_were_killed_are_forgotten_in_the_night() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    drop(Presence::announce(&app.app).await.unwrap());
+    app.step().await;
+    assert_eq!(said_to_run(&app).await, 1, "for a minute and a half it may be alive");
+    app.pass(chrono::Duration::days(1));
+    app.step().await;
+    assert_eq!(said_to_run(&app).await, 0);
+}
+
 /// The master key in a settings file's text.
 fn ring_text(text: &str) -> &str {
     text.split("master_key = \"").nth(1).unwrap().split('"').next().unwrap()

@@ -108,7 +108,12 @@ async fn assert_all_there(app: &TestApp, told: &Told) {
         assert_eq!(app.secret(&format!("7-{service}"), "password"), Some(password), "service {service}");
     }
     let shown: Value = app.send("GET", "/v1/netflow", &Value::Null).await.ok();
-    assert_eq!(shown["records"].as_array().unwrap().len(), told.records.lock().unwrap().len());
+    let records = told.records.lock().unwrap().clone();
+    assert_eq!(shown["records"].as_array().unwrap().len(), records.len());
+    for (service, password) in records {
+        let record = app.send("GET", &format!("/v1/netflow/{service}/client"), &Value::Null).await.ok();
+        assert_eq!(record["password"], json!(password), "record {service}");
+    }
 }
 
 /// Killed while it seals, three times, each a little later; and then to its end.
@@ -138,9 +143,9 @@ async fn a_rotation_under_load_fails_no_request_and_loses_no_secret() {
     }
     crowd(&app).await;
     let file = settings(&app);
-    // Readings beside it all, as often as can be set.
+    // Readings beside it all, as often as can be set; and the records' passwords are shown, to be compared.
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, format!("collect.poll_seconds = 5\n{text}")).unwrap();
+    std::fs::write(&file, format!("collect.poll_seconds = 5\nnetflow.show_password = true\n{text}")).unwrap();
 
     let first = serve(&mut app, &file).await;
     let begun = under_load(&app, &told, rotate(&file, &[])).await;

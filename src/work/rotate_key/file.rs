@@ -22,7 +22,9 @@ pub struct FileError(String);
 /// # Errors
 /// One sentence; the file is as it was.
 pub fn add_key(path: &Path, fresh: &SecretString) -> Result<(), FileError> {
-    change(path, |seal| {
+    let by_hand = "move the present seal.master_key to seal.older_keys there, put a new one in its place (openssl rand -base64 \
+                   32), restart turnpike serve, and run `turnpike rotate-key` again";
+    change(path, by_hand, |seal| {
         let slot = seal.get_mut("master_key").and_then(Item::as_value_mut);
         let slot = slot.ok_or_else(|| wrong(path, "seal.master_key does not stand in it"))?;
         let former = slot.as_str().map(str::to_owned).ok_or_else(|| wrong(path, "seal.master_key is not a text"))?;
@@ -39,7 +41,7 @@ pub fn add_key(path: &Path, fresh: &SecretString) -> Result<(), FileError> {
 /// # Errors
 /// One sentence; the file is as it was.
 pub fn forget_older(path: &Path) -> Result<(), FileError> {
-    change(path, |seal| {
+    change(path, "empty seal.older_keys there by hand", |seal| {
         let older = seal.get_mut("older_keys").and_then(Item::as_value_mut);
         let older = older.ok_or_else(|| wrong(path, "seal.older_keys does not stand in it"))?;
         put(older, Array::new().into());
@@ -58,7 +60,11 @@ fn wrong(path: &Path, why: impl std::fmt::Display) -> FileError {
     FileError(format!("{} was left as it is: {why}.", path.display()))
 }
 
-fn change(path: &Path, edit: impl FnOnce(&mut dyn TableLike) -> Result<(), FileError>) -> Result<(), FileError> {
+fn change(
+    path: &Path,
+    by_hand: &str,
+    edit: impl FnOnce(&mut dyn TableLike) -> Result<(), FileError>,
+) -> Result<(), FileError> {
     // Behind a link the file itself is replaced, not the link.
     let path = fs::canonicalize(path).map_err(|error| wrong(path, error))?;
     let text = Zeroizing::new(fs::read_to_string(&path).map_err(|error| wrong(&path, error))?);
@@ -68,16 +74,23 @@ fn change(path: &Path, edit: impl FnOnce(&mut dyn TableLike) -> Result<(), FileE
     let seal = document.get_mut("seal").and_then(Item::as_table_like_mut);
     edit(seal.ok_or_else(|| wrong(&path, "it has no section [seal]"))?)?;
     let changed = Zeroizing::new(document.to_string());
-    replace(&path, &changed)
+    replace(&path, by_hand, &changed)
 }
 
-fn replace(path: &Path, text: &str) -> Result<(), FileError> {
+/// A folder that cannot be written to, or a file that is mounted by itself, as in a container, lets nothing be put in its
+/// place. It is not written over: killed in the middle, that would leave no key at all.
+fn irreplaceable(path: &Path, error: &std::io::Error, by_hand: &str) -> FileError {
+    wrong(path, format!("turnpike cannot replace it ({error}): {by_hand}"))
+}
+
+fn replace(path: &Path, by_hand: &str, text: &str) -> Result<(), FileError> {
+    let irreplaceable = |error| irreplaceable(path, &error, by_hand);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
-    let outcome = write(path, &beside, text).map_err(|error| wrong(path, error)).and_then(|()| {
+    let outcome = write(path, &beside, text).map_err(irreplaceable).and_then(|()| {
         Config::load(Some(&beside), Config::environment()).map_err(|error| wrong(path, error))?;
-        fs::rename(&beside, path).map_err(|error| wrong(path, error))?;
+        fs::rename(&beside, path).map_err(irreplaceable)?;
         let folder: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
         // Without it a loss of power could bring the old file back after secrets were sealed with the new key.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| wrong(path, error))
@@ -162,6 +175,18 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), format!("{seal}{REST}"));
             assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         }
+        // Nothing can be put beside it, as in a folder that is read-only.
+        let (_folder, path) = file(&format!("[seal]\nmaster_key = \"{A}\"\nolder_keys = [\"{B}\"]\n"));
+        fs::create_dir(path.with_file_name("turnpike.toml.new")).unwrap();
+        let error = add_key(&path, &B.into()).unwrap_err().to_string();
+        assert!(error.contains("cannot replace it (") && error.contains("openssl rand -base64 32"), "{error}");
+        assert!(
+            error.contains("run `turnpike rotate-key` again") && !error.contains(A) && !error.contains(B),
+            "{error}"
+        );
+        let error = forget_older(&path).unwrap_err().to_string();
+        assert!(error.contains("empty seal.older_keys there by hand"), "{error}");
+        assert!(fs::read_to_string(&path).unwrap().contains(B));
         // A key that is none: what would replace the file is not settings.
         let (_folder, path) = file(&format!("[seal]\nmaster_key = \"{A}\"\n"));
         assert!(add_key(&path, &"short".into()).is_err());
