@@ -10,7 +10,7 @@ mod held;
 pub(super) use held::Held;
 
 use super::{Error, Result};
-use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, prelude::Queryable};
+use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, UrlError, prelude::Queryable};
 use std::time::{Duration, Instant};
 use tokio::{runtime::Handle, sync::OnceCell};
 
@@ -65,24 +65,42 @@ impl std::fmt::Debug for Servers {
     }
 }
 
+/// In a password, these end it where they stand as they are: what follows is taken for another part of the URL.
+const ESCAPES: &str = "in the password write ? # @ / : as %3F %23 %40 %2F %3A";
+
 /// Whether the URL parses; the answer never holds its password.
 pub(super) fn check_url(url: &str) -> std::result::Result<(), String> {
-    let opts = Opts::from_url(url)
-        .map_err(|error| format!("database.url cannot be read: {}", scrub(&error.to_string(), url)))?;
+    let opts = options(url)?;
     if opts.db_name().is_none_or(str::is_empty) {
-        return Err("database.url names no database: mysql://user:password@host:3306/turnpike".to_owned());
+        let example = "mysql://user:password@host:3306/turnpike";
+        return Err(format!("database.url names no database: {example} ({ESCAPES})"));
+    }
+    // What parses all the same, with the password's second half for a database or for nothing.
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.split('?').next().and_then(|it| it.split_once('/')).map_or("", |(_, path)| path);
+    if rest.contains('#') || path.trim_end_matches('/').contains(['/', '@']) {
+        return Err(format!("database.url cannot be read: {ESCAPES}"));
     }
     Ok(())
 }
 
-/// Takes the URL's text out of a message.
-fn scrub(message: &str, url: &str) -> String {
-    message.replace(url, "mysql://…")
+/// The driver's own message quotes the part that it does not understand, which may be the password's second half.
+fn options(url: &str) -> std::result::Result<Opts, String> {
+    Opts::from_url(url).map_err(|error| match error {
+        UrlError::Parse(why) => format!("database.url cannot be read ({why}): {ESCAPES}"),
+        UrlError::InvalidParamValue { param, .. } => {
+            format!("database.url cannot be read: the value of its parameter {param} is none; {ESCAPES}")
+        }
+        UrlError::UnknownParameter { .. } => {
+            format!("database.url cannot be read: what follows its ? is no parameter that is known; {ESCAPES}")
+        }
+        _ => format!("database.url cannot be read: {ESCAPES}"),
+    })
 }
 
 impl Servers {
     pub(super) fn open(url: &str) -> Result<Self> {
-        let opts = Opts::from_url(url).map_err(|error| Error::Unavailable(scrub(&error.to_string(), url)))?;
+        let opts = options(url).map_err(Error::Unavailable)?;
         Ok(Self { opts, server: OnceCell::new() })
     }
 
@@ -242,6 +260,31 @@ pub(super) fn is_already_done(message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_part_of_a_password_is_in_what_is_said_of_its_url() {
+        for url in [
+            "mysql://u:hidden?secret=1@host/db",
+            "mysql://u:12?secret=1@host/db",
+            "mysql://u:12?pool_min=secret@host/db",
+            "mysql://u:12?prefer_socket=secret",
+            "mysql://host/db?secret=hidden",
+            "mysql://u:hidden#secret@host/db",
+            "mysql://u:12#secret@host/db",
+            "mysql://u:hidden/secret@host/db",
+            "mysql://u:12/secret@host/db",
+            "mysql://u:12/hid/secret@host",
+            "mysql://u:12/hid#secret@host/db",
+            "mysql://u:12/hid?secret@host/db",
+            "mysql://u:hi:dden@ho st/secret",
+            "mysql://u:secret@[host/hidden",
+        ] {
+            let said = check_url(url).expect_err(url);
+            assert!(!said.contains("secret") && !said.contains("hid"), "{url}: {said}");
+            assert!(said.starts_with("database.url ") && said.contains("%3F"), "{url}: {said}");
+        }
+        check_url("mysql://u:hi%3Fdd%23e%40n%2Fs%3Aecret@host/db?pool_min=1").unwrap();
+    }
 
     #[tokio::test]
     async fn an_answer_that_is_there_at_the_second_look_is_taken_and_what_never_comes_is_not() {

@@ -14,8 +14,8 @@ use super::{Cells, Error, Outcome, Result, Row, Sql, Stamp, Value, flush::Flushe
 use rusqlite::{Connection, ErrorCode, OpenFlags, functions::FunctionFlags, params_from_iter, types::ValueRef};
 use std::{
     collections::HashMap,
-    fs::File,
-    os::unix::fs::MetadataExt,
+    fs::{File, OpenOptions},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -66,6 +66,7 @@ pub(super) struct Held {
 impl Files {
     pub(super) async fn open(path: PathBuf) -> Result<Self> {
         blocking(move || {
+            make_private(&path);
             let writer = connect(&path, false)?;
             let readers = (0..READERS).map(|_| connect(&path, true)).collect::<Result<_>>()?;
             let watcher = connect(&path, true)?;
@@ -108,6 +109,13 @@ impl Files {
         let mut statement = watcher.prepare_cached("PRAGMA data_version").ok()?;
         statement.query_row([], |row| row.get(0)).ok().map(Stamp)
     }
+}
+
+/// A file that is not there yet is made for its owner alone, whatever the umask: it holds customers' addresses. SQLite gives
+/// what stands beside it the same mode. One that is there keeps its own.
+fn make_private(path: &Path) {
+    // Where it cannot be made SQLite says why.
+    drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
 }
 
 fn connect(path: &PathBuf, reader: bool) -> Result<Connection> {

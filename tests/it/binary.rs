@@ -42,6 +42,48 @@ pub fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+#[tokio::test]
+async fn a_database_file_is_made_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    use tokio::io::AsyncBufReadExt;
+    let app = TestApp::on_database(crate::world::Database::file().await, "").await;
+    let (file, books) = (settings(&app), app.folder().join("fresh.db"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace(&app.database.url(), &format!("sqlite:{}", books.display()));
+    let start = async || {
+        let mut command = Command::new("/bin/sh");
+        command.args([
+            "-c",
+            "umask 022; exec \"$@\"",
+            "sh",
+            env!("CARGO_BIN_EXE_turnpike"),
+            "serve",
+            "--json",
+            "--config",
+        ]);
+        let command = command.arg(&file).env_clear().kill_on_drop(true).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.next_line().await.unwrap().expect("it serves");
+        child
+    };
+    let modes = || {
+        ["", "-wal", "-shm"].map(|end| {
+            let file = app.folder().join(format!("fresh.db{end}"));
+            std::fs::metadata(file).unwrap().permissions().mode() & 0o777
+        })
+    };
+    std::fs::write(&file, text).unwrap();
+    let mut child = start().await;
+    assert_eq!(modes(), [0o600; 3]);
+    child.kill().await.unwrap();
+    // Whoever has given it another mode wanted that.
+    std::fs::set_permissions(&books, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let mut child = start().await;
+    assert_eq!(modes()[0], 0o640);
+    child.kill().await.unwrap();
+}
+
 /// A reading's memory is given back, because the allocator was built with `.cargo/config.toml`.
 #[tokio::test]
 async fn the_allocator_gives_back_what_was_freed() {
