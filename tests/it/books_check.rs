@@ -84,7 +84,7 @@ pub async fn assert_books_equal(app: &App) {
     }
 }
 
-/// What carries our mark on the router is what the books say, and nothing else: each account that lives has one secret and
+/// What carries our mark on the router is what the books say in every property that we set, and nothing else: each account that lives has one secret and
 /// one queue, on while it has no cause to be off; one that is gone has nothing.
 pub async fn assert_router_agrees(app: &TestApp) {
     let mut conn = app.app.db.read().await.unwrap();
@@ -96,9 +96,17 @@ pub async fn assert_router_agrees(app: &TestApp) {
         if account.state == State::Made {
             let (address, password) = (account.address, account.password(&app.app.seal).unwrap());
             let disabled = (!account.causes.is_enabled()).to_string();
+            let sold = &account.settings;
+            let comment = format!("WHMCS|Product ID:{}|{}", account.service_id, account.sold.email);
             let secret = [address.to_string(), password.expose_secret().to_owned(), disabled];
-            secrets.insert(account.username.clone(), secret.map(Some));
-            queues.insert(account.username.clone(), [format!("{address}/32"), "false".to_owned()].map(Some));
+            let secret =
+                secret.into_iter().chain([sold.profile.clone(), sold.ppp_service.as_str().to_owned(), comment.clone()]);
+            secrets.insert(account.username.clone(), secret.map(Some).collect::<Vec<_>>());
+            let queue = [format!("{address}/32"), "false".to_owned(), comment].map(Some);
+            let speed = |kbps: turnpike::units::Kbps| u64::from(kbps.0) * 1000;
+            let limit = format!("{}/{}", speed(sold.speed.up), speed(sold.speed.down));
+            // What a plan makes of it is asserted where the plan is.
+            queues.insert(account.username.clone(), (queue, sold.plan.is_none().then_some(limit)));
         }
     }
     let shown = |menu: &str| -> Vec<(String, String)> {
@@ -114,12 +122,17 @@ pub async fn assert_router_agrees(app: &TestApp) {
     let rows = shown("/ppp/secret");
     assert_eq!(rows.len(), secrets.len(), "secrets: {rows:?}");
     for (id, name) in rows {
-        assert_eq!(of("/ppp/secret", &id, &["remote-address", "password", "disabled"]), secrets[&name], "{name}");
+        let shown = ["remote-address", "password", "disabled", "profile", "service", "comment"];
+        assert_eq!(of("/ppp/secret", &id, &shown), secrets[&name], "{name}");
     }
     let rows = shown("/queue/simple");
     assert_eq!(rows.len(), queues.len(), "queues: {rows:?}");
     for (id, name) in rows {
-        assert_eq!(of("/queue/simple", &id, &["target", "disabled"]), queues[&name], "{name}");
+        let (queue, limit) = &queues[&name];
+        assert_eq!(of("/queue/simple", &id, &["target", "disabled", "comment"]), queue, "{name}");
+        if limit.is_some() {
+            assert_eq!(of("/queue/simple", &id, &["max-limit"])[0], *limit, "{name}");
+        }
     }
 }
 
