@@ -227,23 +227,50 @@ async fn in_time<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("it came to its end")
 }
 
+/// The lease of the router: whose it is, since when at the earliest (the fence is the instant at which it was taken, or later),
+/// and until when.
+async fn lease_of_the_router(app: &TestApp) -> Option<(String, i64, i64)> {
+    let sql = turnpike::sql!("SELECT owner, fence, until_at FROM lease WHERE name = 'server/3'");
+    let row = app.app.db.read().await.unwrap().one(sql, vec![]).await.unwrap()?;
+    Some((row.get("owner").unwrap(), row.get("fence").unwrap(), row.get("until_at").unwrap()))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sidecar_killed_while_it_reads_is_taken_over() {
     let Some((app, url)) = on_mariadb().await else { return };
     let user = app.create(41).await;
     let mut first = Sidecar::start(&app, "first", &url, "collect.poll_seconds = 5\n").await;
     let second = Sidecar::start(&app, "second", &url, "collect.poll_seconds = 0\n").await;
-    assert!(app.router.carry(&user, 5 * MB, MB));
+    // More than 8 of its 10 GB: a letter follows, from whoever books it.
+    assert!(app.router.carry(&user, 9 * GB, MB));
     let killed = signalled(&app, When::at("/queue/simple/print"), first.pid(), "KILL", false);
     in_time(killed).await.unwrap();
     first.kill().await;
+    let (dead, _, until_then) = lease_of_the_router(&app).await.expect("the dead one's lease is there");
     assert!(app.router.carry(&user, 7, 11));
+    let let_go = tokio::sync::watch::Sender::new(false);
+    app.router.fault_at(When::at("/queue/simple/print"), Fault::Until(let_go.subscribe()));
     // It waits for the dead one's lease, and answers in the time that a collection has.
-    second.ok("usage-update", &app.body(1)).await;
+    let body = app.body(1);
+    let taken_over = async {
+        until("the lease is another's", async || {
+            lease_of_the_router(&app).await.is_some_and(|(owner, ..)| owner != dead)
+        })
+        .await;
+        let (_, since, _) = lease_of_the_router(&app).await.expect("it is held: the router does not answer yet");
+        let_go.send_replace(true);
+        since
+    };
+    let (_, taken_at) = tokio::join!(second.ok("usage-update", &body), taken_over);
+    // By what both have written down: a lease is 8 s, and `until_then` one of them after the dead one's last word.
+    assert!(taken_at <= until_then + 8_000, "taken {} ms after the end", taken_at - until_then);
     now(&app);
     assert_eq!(app.uncharged(&user, booked(&app.app, 41).await), 0);
     assert_eq!(open_resets(&app.app).await, 0);
     assert_books_equal(&app.app).await;
+    until("the letter is sent", async || second.letters() > 0).await;
+    second.ok("usage-update", &body).await;
+    assert_eq!(first.letters() + second.letters(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,7 +360,8 @@ async fn a_sidecar_cut_from_the_database_is_taken_over_and_comes_back() {
     let quiet = "collect.poll_seconds = 0\n";
     let first = Sidecar::start(&app, "first", &wire.url, quiet).await;
     let second = Sidecar::start(&app, "second", &url, quiet).await;
-    assert!(app.router.carry(&user, 5 * MB, MB));
+    // A letter follows, from whoever books it.
+    assert!(app.router.carry(&user, 9 * GB, MB));
     let cut = std::sync::Arc::clone(&wire.up);
     app.router.fault_at(
         When::at("/queue/simple/print"),
@@ -355,6 +383,9 @@ async fn a_sidecar_cut_from_the_database_is_taken_over_and_comes_back() {
     first.ok("usage-update", &body).await;
     assert_eq!(app.uncharged(&user, booked(&app.app, 41).await), 0);
     assert_books_equal(&app.app).await;
+    until("the letter is sent", async || first.letters() + second.letters() > 0).await;
+    second.ok("usage-update", &body).await;
+    assert_eq!(first.letters() + second.letters(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,10 @@
 //! A sidecar frozen in the middle of its talk with the mail server: another one sends the letter meanwhile, and the one that
-//! wakes up says no further word of it, although the server would still listen. On MariaDB only: a file has no sidecars.
+//! wakes up says no further word of it, although the server would still listen. On MariaDB only: a file has no sidecars. And
+//! one that is killed at any word of that talk: the next one sends the letter.
 
 use crate::{
-    sidecars::{Sidecar, on_mariadb, signal, until},
-    world::GB,
+    sidecars::{Sidecar, now, on_mariadb, signal, until},
+    world::{Database, GB, TestApp},
 };
 use std::{
     sync::{Arc, Mutex},
@@ -20,17 +21,21 @@ use turnpike::{clock::Clock, params, sql};
 /// Three times `mail.smtp`'s 15 s: so long a letter may take, which is less than its lease. And a moment more.
 const TOO_LONG: Duration = Duration::from_secs(46);
 
-/// A mail server with all the time in the world, which freezes the first who says a certain word.
+/// What is heard when a letter has come whole.
+const END: &str = ".";
+
+/// A mail server with all the time in the world, which freezes, or kills, the first who says a certain word.
 #[derive(Clone)]
 struct Server {
-    freezes: Arc<Mutex<Option<Freeze>>>,
+    strikes: Arc<Mutex<Option<Strike>>>,
     /// Letters that it took.
     taken: Arc<Mutex<Vec<String>>>,
 }
 
-struct Freeze {
+struct Strike {
     at: &'static str,
     pid: u32,
+    signal: &'static str,
     told: oneshot::Sender<()>,
 }
 
@@ -38,7 +43,7 @@ impl Server {
     async fn start() -> (Self, u16) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = Self { freezes: Arc::default(), taken: Arc::default() };
+        let server = Self { strikes: Arc::default(), taken: Arc::default() };
         let all = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -49,16 +54,16 @@ impl Server {
         (server, port)
     }
 
-    fn freeze_at(&self, at: &'static str, pid: u32) -> oneshot::Receiver<()> {
-        let (told, frozen) = oneshot::channel();
-        *self.freezes.lock().unwrap() = Some(Freeze { at, pid, told });
-        frozen
+    fn strike_at(&self, at: &'static str, pid: u32, signal: &'static str) -> oneshot::Receiver<()> {
+        let (told, struck) = oneshot::channel();
+        *self.strikes.lock().unwrap() = Some(Strike { at, pid, signal, told });
+        struck
     }
 
     fn heard(&self, word: &str) {
-        let struck = self.freezes.lock().unwrap().take_if(|it| word.starts_with(it.at));
-        if let Some(Freeze { pid, told, .. }) = struck {
-            signal(pid, "STOP");
+        let struck = self.strikes.lock().unwrap().take_if(|it| word.starts_with(it.at));
+        if let Some(Strike { pid, signal: name, told, .. }) = struck {
+            signal(pid, name);
             told.send(()).unwrap();
         }
     }
@@ -85,6 +90,7 @@ impl Server {
                     }
                 }
                 self.taken.lock().unwrap().push(std::mem::take(&mut line));
+                self.heard(END);
                 stream.write_all(b"250 2.0.0 taken\r\n").await?;
             }
         }
@@ -101,7 +107,7 @@ async fn frozen_at(word: &'static str) {
     );
     let user = app.create(41).await;
     let first = Sidecar::start(&app, "first", &url, &more).await;
-    let frozen = server.freeze_at(word, first.pid());
+    let frozen = server.strike_at(word, first.pid(), "STOP");
     // More than 8 of its 10 GB: a letter.
     assert!(app.router.carry(&user, 9 * GB, 1));
     app.collect().await;
@@ -126,4 +132,43 @@ async fn frozen_at(word: &'static str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sidecar_frozen_in_a_letter_does_not_go_on_with_it_when_another_has_sent_it() {
     tokio::join!(frozen_at("RCPT"), frozen_at("DATA"));
+}
+
+fn message_id(letter: &str) -> &str {
+    letter.lines().find(|line| line.to_lowercase().starts_with("message-id:")).expect("it has one")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_killed_at_any_word_of_a_letter_sends_it_and_twice_only_where_the_server_had_it() {
+    let app = TestApp::on_database(Database::bare().await, "").await;
+    now(&app);
+    let (server, port) = Server::start().await;
+    let more = format!(
+        "collect.poll_seconds = 0\nmail.transport = \"smtp\"\n\
+         mail.smtp = {{ host = \"127.0.0.1\", port = {port}, tls = \"none\", username = \"\", password = \"\" }}\n"
+    );
+    for (service, word) in (41..).zip(["EHLO", "MAIL", "RCPT", "DATA", END]) {
+        let user = app.create(service).await;
+        let mut first = Sidecar::start(&app, &format!("first-{service}"), &app.database.url(), &more).await;
+        let killed = server.strike_at(word, first.pid(), "KILL");
+        assert!(app.router.carry(&user, 9 * GB, 1));
+        app.collect().await;
+        tokio::time::timeout(crate::sidecars::PATIENCE, killed).await.expect("the letter is begun").unwrap();
+        first.kill().await;
+        // As if its lease had run out meanwhile; two minutes are not waited for.
+        let over = sql!("UPDATE mail_outbox SET lease_until = ? WHERE lease_owner IS NOT NULL AND state = 'queued'");
+        let past = Clock::System.now() - chrono::Duration::seconds(1);
+        assert_eq!(app.app.db.execute(over, params![past]).await.unwrap(), 1, "{word}");
+        let second = Sidecar::start(&app, &format!("second-{service}"), &app.database.url(), &more).await;
+        until("the next one sends it", async || {
+            let waiting = sql!("SELECT COUNT(*) AS n FROM mail_outbox WHERE state <> 'sent'");
+            let row = app.app.db.read().await.unwrap().one(waiting, vec![]).await.unwrap();
+            row.unwrap().get::<u64>("n").unwrap() == 0
+        })
+        .await;
+        let copies = std::mem::take(&mut *server.taken.lock().unwrap());
+        assert_eq!(copies.len(), if word == END { 2 } else { 1 }, "killed at {word}");
+        assert!(copies.iter().all(|it| message_id(it) == message_id(&copies[0])), "killed at {word}");
+        drop(second);
+    }
 }
