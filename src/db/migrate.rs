@@ -28,7 +28,7 @@ const FILES: &[(&str, &str)] = &[
     ("0010_slices", include_str!("../../sql/0010_slices.sql")),
     ("0011_sheets", include_str!("../../sql/0011_sheets.sql")),
     ("0012_cluster", include_str!("../../sql/0012_cluster.sql")),
-    ("0014_terms", include_str!("../../sql/0014_terms.sql")),
+    ("0013_terms", include_str!("../../sql/0013_terms.sql")),
 ];
 
 const STEPS_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_step (

@@ -92,7 +92,7 @@ pub async fn run(app: &App, server_id: u64, watch: &(dyn Fn(Step<'_>) + Sync)) -
     collect::read(app, server_id, Scope::Poll, Instant::now() + READING).await?;
     let mut now = whole(app, &server).await?;
     watch(Step::Compared(&now));
-    apply::server(app, server_id, Instant::now() + READING).await;
+    apply::server(app, server_id, Instant::now() + READING).await?;
     let mut mended = 0;
     for _ in 0..ROUNDS {
         if now.drifts.iter().all(|drift| drift.mend == Mend::ByHand) {

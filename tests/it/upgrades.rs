@@ -11,7 +11,7 @@ const BEFORE_THE_LAST: [Sql; 4] = [
     sql!("ALTER TABLE standing DROP COLUMN cut_at"),
     sql!("ALTER TABLE standing DROP COLUMN cut_bytes"),
     sql!("ALTER TABLE quarantine DROP COLUMN payable_bytes"),
-    sql!("DELETE FROM schema_step WHERE file = '0014_terms'"),
+    sql!("DELETE FROM schema_step WHERE file = '0013_terms'"),
 ];
 
 const COMMANDS: [&[&str]; 7] = [
