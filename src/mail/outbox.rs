@@ -50,7 +50,7 @@ pub struct NewLetter<'a> {
 
 /// Puts a letter in, within the caller's transaction; `false` where one of this key was put in before.
 pub async fn queue(conn: &mut Conn, letter: NewLetter<'_>, now: DateTime<Utc>) -> Result<bool> {
-    let variables = serde_json::to_string(letter.variables).map_err(|error| Error::Defect(error.to_string()))?;
+    let variables = written(letter.variables)?;
     let name: String = letter.to_name.chars().take(WIDTH).collect();
     // Cut short it would be another's address; without one the letter dies with a sentence about it.
     let address = if letter.to_address.chars().count() > WIDTH { "" } else { letter.to_address };
@@ -61,6 +61,10 @@ pub async fn queue(conn: &mut Conn, letter: NewLetter<'_>, now: DateTime<Utc>) -
     let NewLetter { service_id, purpose, template, dedupe_key, .. } = letter;
     let values = params![service_id, purpose.as_str(), template, name, address, variables, dedupe_key, now, now];
     conn.insert_once(sql, values).await
+}
+
+fn written(variables: &Variables) -> Result<String> {
+    serde_json::to_string(variables).map_err(|error| Error::Defect(error.to_string()))
 }
 
 /// A letter in hand.
@@ -100,6 +104,17 @@ impl Claimed {
             tries: row.get::<u32>("tries")? + 1,
         })
     }
+
+    /// It goes to whoever has the service by now, at the address that is known by now: one that was wrong can be corrected,
+    /// and who gave the service away is written to no more. An account that is not known leaves it as it was put in.
+    fn goes_to(&mut self, name: Option<String>, address: Option<String>) {
+        let Some(address) = address.filter(|it| !it.is_empty()) else { return };
+        self.to_address = address;
+        if let Some(name) = name.filter(|it| *it != self.to_name) {
+            self.variables.client_name.clone_from(&name);
+            self.to_name = name;
+        }
+    }
 }
 
 /// Takes up to `limit` due letters for `owner`, oldest first; each is its own for [`LEASE`].
@@ -113,19 +128,21 @@ async fn claim(db: &Db, owner: &str, now: DateTime<Utc>, lease: Duration, limit:
         // What is due far later than any pause lasts, or is somebody's for far longer than any lease, was so before the clock
         // was set back: far, because another sidecar's clock may be a little ahead. And one that was set far ahead makes nothing old: what seems so waits for housekeeping, which doubts a leap.
         let due = sql!(
-            "SELECT id, service_id, purpose, template, to_name, to_address, variables, tries FROM mail_outbox WHERE state = \
-             'queued' AND ((due_at <= ? AND due_at > ?) OR due_at > ?) \
-             AND (lease_until IS NULL OR lease_until <= ? OR lease_until > ?) ORDER BY due_at, id LIMIT ?"
+            "SELECT m.id, m.service_id, m.purpose, m.template, m.to_name, m.to_address, m.variables, m.tries, a.email, \
+             a.client_name FROM mail_outbox m LEFT JOIN account a ON a.service_id = m.service_id WHERE m.state = 'queued' AND \
+             ((m.due_at <= ? AND m.due_at > ?) OR m.due_at > ?) AND (m.lease_until IS NULL OR m.lease_until <= ? OR \
+             m.lease_until > ?) ORDER BY m.due_at, m.id LIMIT ?"
         );
         // Whoever else reads the same rows: only one of us changes each.
         let take = sql!(
-            "UPDATE mail_outbox SET lease_owner = ?, lease_until = ?, tries = tries + 1 WHERE id = ? AND state = 'queued' AND \
-             ((due_at <= ? AND due_at > ?) OR due_at > ?) AND (lease_until IS NULL OR lease_until <= ? OR lease_until > ?)"
+            "UPDATE mail_outbox SET lease_owner = ?, lease_until = ?, tries = tries + 1, to_name = ?, to_address = ?, \
+             variables = ? WHERE id = ? AND state = 'queued' AND ((due_at <= ? AND due_at > ?) OR due_at > ?) AND (lease_until IS NULL \
+             OR lease_until <= ? OR lease_until > ?)"
         );
         let free = params![now, now - STALE, now + LONGEST_PAUSE * 2, now, now + HANDED_OUT * 2];
         let mut claimed = Vec::new();
         for row in tx.rows(due, [free.clone(), params![limit]].concat()).await? {
-            let letter = match Claimed::of(&row) {
+            let mut letter = match Claimed::of(&row) {
                 Ok(letter) => letter,
                 Err(error) => {
                     // One row that cannot be read must not hold up all the others.
@@ -133,7 +150,9 @@ async fn claim(db: &Db, owner: &str, now: DateTime<Utc>, lease: Duration, limit:
                     continue;
                 }
             };
-            if tx.execute(take, [params![owner, now + lease, letter.id], free.clone()].concat()).await? == 1 {
+            letter.goes_to(row.get("client_name")?, row.get("email")?);
+            let whom = params![&letter.to_name, &letter.to_address, written(&letter.variables)?, letter.id];
+            if tx.execute(take, [params![owner, now + lease], whom, free.clone()].concat()).await? == 1 {
                 claimed.push(letter);
             }
         }
@@ -230,7 +249,8 @@ pub async fn put_back(db: &Db, owner: &str, id: u64) -> Result<()> {
     db.execute(sql, params![id, owner]).await.map(|_| ())
 }
 
-/// Tries a dead letter again, from now on and with all its tries; `false` where it is not dead.
+/// Tries a dead letter again, from now on, with all its tries and to the address that its account has when it is taken;
+/// `false` where it is not dead.
 pub async fn retry_dead(conn: &mut Conn, id: u64, now: DateTime<Utc>) -> Result<bool> {
     let sql = sql!("UPDATE mail_outbox SET state = 'queued', tries = 0, due_at = ? WHERE id = ? AND state = 'dead'");
     Ok(conn.execute(sql, params![now, id]).await? == 1)

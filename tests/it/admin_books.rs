@@ -147,3 +147,32 @@ async fn a_letter_that_whmcs_writes_shows_what_whmcs_is_given() {
     assert!(html.contains("What WHMCS is given") && html.contains("traffic_balance_gb") && html.contains("-1.0000"));
     assert!(!html.contains("<iframe"));
 }
+
+/// What was wrong is corrected, and who gave the service away is written to no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_is_retried_goes_to_whoever_has_the_service_by_then() {
+    let app = TestApp::new().await;
+    let of = |id: u64, name: &str, email: &str| {
+        app.body_with(41, &json!({"client": {"id": id, "name": name, "email": email}, "service": {"client_id": id}}))
+    };
+    let made = app.hook("create", &of(7, "Ada Byron", "ada at example")).await.ok();
+    app.dial(&made);
+    app.router.carry(made["service"]["username"].as_str().unwrap(), 9 * GB, 0);
+    app.collect().await;
+    app.step().await;
+    let mail = json!({"mail": "1"});
+    assert!(app.mails().is_empty() && app.admin("mails", &mail).await.contains("is no mail address"));
+    let retry = json!({"do": "retry", "mail": "1"});
+    app.pressed("mails", &mail, &retry).await;
+    app.step().await;
+    assert!(app.admin("mails", &mail).await.contains("is no mail address"), "nothing was corrected");
+    app.hook("change-package", &of(8, "Charles Babbage", "charles@example.org")).await.ok();
+    app.pressed("mails", &mail, &retry).await;
+    app.step().await;
+    let mails = app.mails();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].contains("charles@example.org") && mails[0].contains("Charles Babbage"), "{}", mails[0]);
+    assert!(!mails[0].contains("Ada") && !mails[0].contains("ada at"), "{}", mails[0]);
+    let html = app.admin("mails", &mail).await;
+    assert!(html.contains("charles@example.org") && !html.contains("ada at example"), "where it went: {html}");
+}
