@@ -63,11 +63,11 @@ pub async fn enter(
     conn.insert_once(sql, params![service_id, kind.as_str(), once, bytes, short, now]).await
 }
 
-/// The bytes of the one with that key.
-pub async fn bytes_of(conn: &mut Conn, service_id: u64, (kind, once): (Kind, &str)) -> Result<Option<i64>> {
-    let sql = sql!("SELECT bytes FROM fair_use_event WHERE service_id = ? AND kind = ? AND once = ?");
+/// The bytes and the note of the one with that key.
+pub async fn find(conn: &mut Conn, service_id: u64, (kind, once): (Kind, &str)) -> Result<Option<(i64, String)>> {
+    let sql = sql!("SELECT bytes, note FROM fair_use_event WHERE service_id = ? AND kind = ? AND once = ?");
     let row = conn.one(sql, params![service_id, kind.as_str(), once]).await?;
-    row.map(|row| row.get("bytes")).transpose()
+    row.map(|row| Ok((row.get("bytes")?, row.get("note")?))).transpose()
 }
 
 /// A service's latest, newest first.

@@ -1,7 +1,7 @@
 //! The pages about plans, their counters and bandwidth rules.
 
 use crate::{
-    admin_pages::{ask, text_of},
+    admin_pages::{ask, hidden, text_of},
     plans_engine::with,
     world::{GB, TestApp},
 };
@@ -383,4 +383,36 @@ async fn staff_are_told_which_quota_keeps_an_unmetered_account_off() {
         app.pass(Duration::hours(13));
         assert_eq!(app.why_off(41).await, "Used up until now (lifted by the next reading)");
     }
+}
+
+/// A page that was left open: what it was sent for is done, and its other forms still can be sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_was_used_for_something_else_says_so_and_has_a_key_that_works() {
+    let app = TestApp::new().await;
+    add(&app, &filled("Gold")).await;
+    let on = json!({"settings": {"plan": "Gold", "download_mbps": "", "upload_mbps": "", "traffic_gb_monthly": "10"}});
+    app.hook("create", &app.body_with(41, &on)).await.ok();
+    let query = json!({"service": "41"});
+    let settled = |speed: &str, once: &str| json!({"do": "override", "download_speed": speed, "upload_speed": "", "price": "", "once": once});
+    for what in ["override", "bonus", "add"] {
+        let form = |value: &str, once: &str| match what {
+            "override" => settled(["1500k", "1M"][usize::from(value == "2")], once),
+            what => json!({"do": what, "gb": value, "note": "", "once": once}),
+        };
+        let once = hidden(&app.admin("accounts", &query).await, what, "once");
+        app.pressed("accounts", &query, &form("1", &once)).await;
+        app.pressed("accounts", &query, &form("1", &once)).await;
+        let answer = app.press("accounts", &query, &form("2", &once)).await;
+        let html = text_of(&answer["html"]);
+        assert_eq!(answer["status"], 409, "{what}: {html}");
+        assert!(html.contains("What this page was first sent for is done"), "{what}: {html}");
+        let fresh = hidden(&html, what, "once");
+        assert_ne!(fresh, once, "{what}");
+        app.pressed("accounts", &query, &form("2", &fresh)).await;
+    }
+    assert_eq!(app.queue("7-41", "max-limit").unwrap(), "1000000/1000000", "what was settled last holds");
+    let mut added: Vec<i64> =
+        app.ledger(41).await.into_iter().filter(|it| it.0 == "top-up").map(|it| it.1 >> 30).collect();
+    added.sort_unstable();
+    assert_eq!(added, [1, 2]);
 }

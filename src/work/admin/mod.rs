@@ -208,8 +208,17 @@ async fn changed(app: &App, name: Name, request: &Request) -> Result<Page, Probl
         Err(problem) if is_ours(&problem) => Err(problem),
         Err(problem) => {
             tracing::warn!(admin.name = who, page = name.as_str(), button = what, "{}", problem.told());
-            let said = Flash { level: Level::Danger, text: problem.detail.clone() };
-            let mut page = shown(app, name, request, Some(said)).await?;
+            let mut text = problem.detail.clone();
+            let fresh;
+            let mut shown_for = request;
+            if problem.code == Code::KeyReused {
+                // Under the key that is used no form of this page could ever be sent again.
+                text.push_str(" What this page was first sent for is done, and is below; what you sent now is not. If you want it as well, send it again.");
+                fresh = request.with_no_key();
+                shown_for = &fresh;
+            }
+            let said = Flash { level: Level::Danger, text };
+            let mut page = shown(app, name, shown_for, Some(said)).await?;
             page.status = problem.code.status();
             Ok(page)
         }

@@ -278,6 +278,13 @@ impl Request {
         let link = Link::parse(&link).map_err(|why| Problem::malformed("link", why))?;
         Ok(Self { admin, link, token, method, query, form, flash, service, tabs })
     }
+
+    /// The same without the key that its form brought.
+    pub(super) fn with_no_key(&self) -> Self {
+        let mut same = self.clone();
+        same.form.0.remove("once");
+        same
+    }
 }
 
 #[cfg(test)]

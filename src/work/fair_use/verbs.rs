@@ -10,7 +10,7 @@ use crate::{
     },
     app::App,
     problem::{Code, Problem},
-    units::Bytes,
+    units::{Bytes, Kbps},
     work::{Ask, Turn, apply, settle, view},
 };
 use serde_json::Value;
@@ -43,12 +43,35 @@ impl Change {
         }
     }
 
+    /// What is kept beside the key: who asks again with the key and for something else is told so.
+    fn noted(&self, note: &str) -> String {
+        match self {
+            Self::Override(staff) => format!("{}{}", settled(staff), note),
+            Self::ResetDaily | Self::ResetCycle | Self::Bonus(_) => note.to_owned(),
+        }
+    }
+
+    /// Whether that is what was written down under its key.
+    fn is(&self, (bytes, note): &(i64, String)) -> bool {
+        match self {
+            Self::Override(staff) => note.starts_with(&settled(staff)),
+            Self::ResetDaily | Self::ResetCycle | Self::Bonus(_) => *bytes == self.bytes(),
+        }
+    }
+
     fn bytes(&self) -> i64 {
         match self {
             Self::Bonus(bytes) => *bytes,
             Self::ResetDaily | Self::ResetCycle | Self::Override(_) => 0,
         }
     }
+}
+
+/// What was settled, in words; each other settlement has others.
+fn settled(staff: &Override) -> String {
+    let own = |kbps: Option<Kbps>| kbps.map_or_else(|| "as sold".to_owned(), |it| format!("{} kbit/s", it.0));
+    let price = staff.price.as_deref().unwrap_or("as sold");
+    format!("down {}, up {}, price {price}; ", own(staff.down), own(staff.up))
 }
 
 /// The hook `fup-reset`: `{"what": "daily" | "cycle", "key", "note"}`, once per key. An invoice item that was paid is one.
@@ -64,7 +87,7 @@ pub async fn hook(app: &App, ask: &Ask) -> Result<Value, Problem> {
 /// Does it to an account on a plan, once per key: answers the contract's `{"account"}` either way.
 ///
 /// # Errors
-/// `no-such-plan` where it is on none, `key-reused` for a key that gave another bonus, a field that cannot be; a router
+/// `no-such-plan` where it is on none, `key-reused` for a key that gave another bonus or settled other speeds, a field that cannot be; a router
 /// that refuses. One that is away is no error.
 pub async fn intervene(app: &App, service_id: u64, change: &Change, key: &str, note: &str) -> Result<Value, Problem> {
     let until = crate::work::deadline(crate::work::LIFECYCLE);
@@ -78,11 +101,9 @@ pub async fn intervene(app: &App, service_id: u64, change: &Change, key: &str, n
         let mut held = Held::of_one(app, &mut tx, &account, now).await?;
         let Some(fair) = held.get_mut(service_id) else { return Err(no_plan(service_id)) };
         let once = (change.kind(), key.as_str());
-        if !interventions::enter(&mut tx, service_id, once, change.bytes(), note, now).await? {
-            return match interventions::bytes_of(&mut tx, service_id, once).await? {
-                Some(bytes) if bytes != change.bytes() => Err(key_reused(&key)),
-                _ => Ok(()),
-            };
+        if !interventions::enter(&mut tx, service_id, once, change.bytes(), &change.noted(note), now).await? {
+            let before = interventions::find(&mut tx, service_id, once).await?;
+            return if before.is_none_or(|it| change.is(&it)) { Ok(()) } else { Err(key_reused(change, &key)) };
         }
         match change {
             Change::ResetDaily => fair.begin_day(now),
@@ -119,7 +140,11 @@ fn no_plan(service_id: u64) -> Problem {
     Problem::new(Code::NoSuchPlan, text)
 }
 
-fn key_reused(key: &str) -> Problem {
-    let text = format!("The key {key} was used for this service with another number of bytes; nothing was given.");
+fn key_reused(change: &Change, key: &str) -> Problem {
+    let (other, nothing) = match change {
+        Change::Override(_) => ("other speeds or another price", "nothing was changed"),
+        _ => ("another number of bytes", "nothing was given"),
+    };
+    let text = format!("The key {key} was used for this service with {other}; {nothing}.");
     Problem::new(Code::KeyReused, text)
 }
