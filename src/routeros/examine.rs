@@ -5,7 +5,7 @@ mod fasttrack;
 mod holding;
 
 pub use fasttrack::{FastTrack, fast_track};
-pub use holding::{Difference, HeldSecret, Holding, differences, holding};
+pub use holding::{Difference, HeldSecret, Holding, differences, held, holding};
 
 use super::{
     Error, Router,

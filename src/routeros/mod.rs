@@ -55,7 +55,7 @@ pub use cdn::{CdnQueue, cdn_counted, cdn_queue_name};
 pub use error::{Error, Refusal};
 pub use examine::{
     ApiUser, Difference, FastTrack, HeldSecret, Holding, Service, VpnServer, api_user, certificate_end, clock,
-    differences, fast_track, holding, l2tp_server, pptp_server, services, session_traffic,
+    differences, fast_track, held, holding, l2tp_server, pptp_server, services, session_traffic,
 };
 pub use facts::{Facts, Profile, facts, pool_ranges, pools, pools_and_ranges, profiles, uptime_seconds};
 pub use fence::Fence;

@@ -1,8 +1,9 @@
 //! The admin's pages, asked for through the front door.
 
-use crate::world::{Answer, GB, TestApp};
+use crate::world::{Answer, Database, GB, TestApp};
 use chrono::Duration;
 use serde_json::{Value, json};
+use turnpike::simulator::{Options, Simulator};
 
 /// A request for a page, as the addon sends it.
 pub fn ask(query: &Value) -> Value {
@@ -44,20 +45,34 @@ impl TestApp {
     }
 }
 
+impl TestApp {
+    /// A plan, a bandwidth rule and a CDN profile of those names; each is number 1.
+    async fn sells(&self, plan: &str, rule: &str, profile: &str) {
+        let of = json!({"name": plan, "price": "9", "download_speed": "2M", "upload_speed": "1M",
+            "description": "</textarea><script>alert(5)</script>"});
+        self.send("POST", "/v1/plans", &of).await;
+        let of = json!({"name": rule, "download_percent": 50, "upload_percent": 50, "plans": [1]});
+        self.send("POST", "/v1/bandwidth-rules", &of).await;
+        let of = json!({"do": "save", "name": profile, "subnets": "203.0.113.0/24"});
+        self.pressed("cdn", &json!({"add": "1"}), &of).await;
+    }
+}
+
 /// A text of an answer; the slash, which the engine escapes too, as it is read.
 pub fn text_of(value: &Value) -> String {
     value.as_str().unwrap_or_default().replace("&#x2f;", "/")
 }
 
 /// The value of the hidden field of that name in the first form that does `what`.
-fn hidden(html: &str, what: &str, name: &str) -> String {
+pub fn hidden(html: &str, what: &str, name: &str) -> String {
     let button = format!("name=\"do\" value=\"{what}\"");
     let form = html.split("<form").find(|form| form.contains(&button)).expect("the form is there");
     let field = form.split_once(&format!("name=\"{name}\" value=\"")).expect("the field is there").1;
     field.split('"').next().unwrap().to_owned()
 }
 
-const PAGES: [&str; 6] = ["overview", "routers", "accounts", "mails", "quarantine", "netflow"];
+const PAGES: [&str; 10] =
+    ["overview", "routers", "accounts", "plans", "fup", "rules", "cdn", "mails", "quarantine", "netflow"];
 
 #[tokio::test]
 async fn every_page_is_drawn_when_there_is_nothing_yet() {
@@ -276,11 +291,52 @@ async fn a_change_waits_for_a_router_that_is_away_and_is_tried_again_by_hand() {
     assert_eq!(app.secret(&username, "disabled").as_deref(), Some("true"));
 }
 
+/// What Re-apply would mend is told, and a password never is.
+#[tokio::test]
+async fn a_look_at_the_router_compares_all_that_re_apply_makes() {
+    let app = TestApp::new().await;
+    let made = app.hook("create", &app.body(41)).await.ok();
+    let (username, password) = (text_of(&made["service"]["username"]), text_of(&made["service"]["password"]));
+    let look = json!({"service": "41", "look": "1"});
+    app.router.world(|world| {
+        assert!(world.put("/ppp/secret", &username, "password", "another-0ne"));
+        let comment = world.get("/queue/simple", &username, "comment").unwrap();
+        assert!(world.put("/queue/simple", &username, "comment", &comment.replace("ada@", "old@")));
+        assert!(world.put("/queue/simple", &username, "burst-limit", "9000000/9000000"));
+        assert!(world.put("/queue/simple", &username, "disabled", "true"));
+    });
+    let html = app.admin("accounts", &look).await;
+    for said in
+        ["The secret’s password differs", "The queue’s comment is", "The queue’s burst-limit is", "switch is off"]
+    {
+        assert!(html.contains(said), "{said} is missing: {html}");
+    }
+    assert!(!html.contains("another-0ne") && !html.contains(&password), "a password is shown");
+    app.pressed("accounts", &json!({"service": "41"}), &json!({"do": "apply"})).await;
+    let html = app.admin("accounts", &look).await;
+    assert!(html.contains("Secret and queue are as they should be.") && !html.contains("was not compared"), "{html}");
+    app.router.world(|world| world.put("/queue/simple", &username, "max-limit", "1000/2000"));
+    let html = app.admin("accounts", &look).await;
+    assert!(html.contains("max-limit is 2 kbit/s down and 1 kbit/s up, and should be 10000 kbit/s down"), "{html}");
+}
+
+/// A login that is shown no passwords cannot compare one, and the page says so.
+#[tokio::test]
+async fn a_password_that_the_router_does_not_show_is_not_said_to_be_right() {
+    let policies = Options::default().policies.into_iter().filter(|it| it != "sensitive").collect();
+    let router = Simulator::start(Options { policies, ..Options::default() }).await.unwrap();
+    let app = TestApp::on(router, Database::bare().await, "").await;
+    app.create(41).await;
+    let html = app.admin("accounts", &json!({"service": "41", "look": "1"})).await;
+    assert!(html.contains("the password was not compared") && !html.contains("password differs"), "{html}");
+}
+
 #[tokio::test]
 async fn whoever_may_only_look_sees_no_button_and_changes_nothing() {
     let app = TestApp::new().await;
     let username = app.create(41).await;
     app.send("PUT", "/v1/netflow/41", &json!({"username": "ada"})).await.ok();
+    app.sells("Gold", "By night", "Mirrors").await;
     let looking = |query: Value| {
         let mut body = ask(&query);
         body["admin"]["can_edit"] = json!(false);
@@ -294,6 +350,13 @@ async fn whoever_may_only_look_sees_no_button_and_changes_nothing() {
         ("quarantine", json!([])),
         ("netflow", json!([])),
         ("netflow", json!({"service": "41"})),
+        ("plans", json!([])),
+        ("plans", json!({"plan": "1"})),
+        ("fup", json!([])),
+        ("rules", json!([])),
+        ("rules", json!({"rule": "1"})),
+        ("cdn", json!([])),
+        ("cdn", json!({"profile": "1"})),
     ] {
         let answer = app.send("POST", &format!("/v1/admin/{page}"), &looking(query)).await.ok();
         let html = text_of(&answer["html"]);
@@ -301,6 +364,23 @@ async fn whoever_may_only_look_sees_no_button_and_changes_nothing() {
         assert!(!html.contains("Block the account") && !html.contains(">Save<") && !html.contains("yes, "), "{page}");
         assert!(!html.contains("Collect now") && !html.contains("Yes, delete"), "{page}");
     }
+    for (page, query, form) in [
+        ("plans", json!({"plan": "1"}), json!({"do": "save", "name": "Other"})),
+        ("plans", json!({"copy": "1"}), json!({"do": "duplicate", "name": "Other"})),
+        ("plans", json!({"remove": "1"}), json!({"do": "delete"})),
+        ("rules", json!({"rule": "1"}), json!({"do": "delete"})),
+        ("cdn", json!({"profile": "1"}), json!({"do": "delete"})),
+    ] {
+        let mut body = looking(query);
+        body["method"] = json!("POST");
+        body["form"] = form;
+        let answer = app.send("POST", &format!("/v1/admin/{page}"), &body).await.ok();
+        assert_eq!((&answer["status"], &answer["location"]), (&json!(405), &Value::Null), "{page}");
+    }
+    let plans = app.send("GET", "/v1/plans", &Value::Null).await.ok();
+    assert_eq!((plans["plans"].as_array().unwrap().len(), &plans["plans"][0]["name"]), (1, &json!("Gold")));
+    assert!(app.admin("rules", &json!([])).await.contains("By night"));
+    assert!(app.admin("cdn", &json!([])).await.contains("Mirrors"));
     let mut body = looking(json!({"service": "41"}));
     body["method"] = json!("POST");
     body["form"] = json!({"do": "block", "reason": "x"});
@@ -331,7 +411,18 @@ async fn hostile_names_are_shown_as_text_everywhere() {
         .ok();
     let record = json!({"username": name.replace('\u{202e}', ""), "group": name.replace('\u{202e}', ""), "notes": "</textarea><script>alert(4)</script>"});
     app.send("PUT", "/v1/netflow/41", &record).await.ok();
+    app.sells(&name.replace('\u{202e}', ""), &name.replace('\u{202e}', ""), &name.replace('\u{202e}', "")).await;
     for (page, query) in [
+        ("plans", json!([])),
+        ("plans", json!({"plan": "1", "simulate": "1", "daily_bytes": name})),
+        ("plans", json!({"copy": "1"})),
+        ("plans", json!({"remove": "1"})),
+        ("plans", json!({"add": "1"})),
+        ("fup", json!([])),
+        ("rules", json!([])),
+        ("rules", json!({"rule": "1"})),
+        ("cdn", json!([])),
+        ("cdn", json!({"profile": "1"})),
         ("overview", json!([])),
         ("routers", json!([])),
         ("accounts", json!({"q": name})),

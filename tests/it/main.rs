@@ -53,6 +53,7 @@ mod hostile_bytes;
 mod import;
 mod import_afterwards;
 mod jobs_due;
+mod kept;
 mod lives;
 mod netflow;
 mod openapi;

@@ -297,7 +297,7 @@ async fn a_request_line_with_more_than_ascii_is_no_http_and_goes_no_further() {
         assert_eq!(answer.status, 400);
         assert!(answer.body.is_empty() && !answer.is_signed(), "{target}");
     }
-    assert!(door.signing.nonces.export(T).is_empty());
+    assert!(door.signing.nonces.to_store(T).is_empty());
 }
 
 #[tokio::test]
@@ -326,7 +326,7 @@ async fn nonces_outlive_a_restart() {
     let before = Door::open();
     assert_eq!(before.send(&draft(1).bytes()).await.status, 200);
     let after = Door::open();
-    after.signing.nonces.import(before.signing.nonces.export(T), T);
+    after.signing.nonces.import(before.signing.nonces.to_store(T), T);
     assert_refused_signed(&after, &draft(1), "nonce-reused").await;
     assert_eq!(after.send(&draft(2).bytes()).await.status, 200);
 }

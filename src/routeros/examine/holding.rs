@@ -1,12 +1,15 @@
 //! All that a router holds, compared with what it should hold: by the same rules by which [`super::super::ensure`] mends.
 
-use crate::routeros::{
-    Error, QueueRow, Router, SecretRow, Wanted, cdn_queue_name,
-    command::Command,
-    queues::{self, placed, queue},
-    secrets::{self, secret},
-    value::single,
-    wire::Row,
+use crate::{
+    plan::burst::Rate,
+    routeros::{
+        Error, QueueRow, Router, SecretRow, Wanted, cdn_queue_name,
+        command::Command,
+        queues::{self, placed, queue},
+        secrets::{self, secret},
+        value::single,
+        wire::Row,
+    },
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::{collections::HashMap, fmt};
@@ -79,6 +82,28 @@ impl fmt::Display for Difference {
 /// # Errors
 /// Any [`Error`] of a print.
 pub async fn holding(router: &Router, passwords: Passwords) -> Result<Holding, Error> {
+    read(router, passwords, |command, _| command).await
+}
+
+/// The same of what bears the names of one account alone: its own and its CDN queue's.
+///
+/// # Errors
+/// As [`holding`].
+pub async fn held(router: &Router, wanted: &Wanted) -> Result<Holding, Error> {
+    let (name, cdn) = (wanted.username.as_str(), cdn_queue_name(&wanted.username));
+    let passwords = Passwords::from([(name.to_owned(), wanted.password.clone())]);
+    let named = |command: Command, queues: bool| {
+        let command = command.any("name", name);
+        if queues { command.any("name", &cdn) } else { command }
+    };
+    read(router, passwords, named).await
+}
+
+async fn read(
+    router: &Router,
+    passwords: Passwords,
+    narrowed: impl Fn(Command, bool) -> Command,
+) -> Result<Holding, Error> {
     let all = Command::print(secrets::PRINT, &format!("{},password", secrets::ROW));
     let take = move |row: &Row<'_>| {
         let Some(held) = secret(row)? else { return Ok(None) };
@@ -88,7 +113,8 @@ pub async fn holding(router: &Router, passwords: Passwords) -> Result<Holding, E
         let same_password = shown.zip(expected).map(|(shown, it)| shown == it.expose_secret().as_bytes());
         Ok(Some(HeldSecret { row: held, same_password }))
     };
-    let (secrets, queues) = router.print_both((all, take), (Command::print(queues::PRINT, queues::ROW), queue)).await?;
+    let queues = narrowed(Command::print(queues::PRINT, queues::ROW), true);
+    let (secrets, queues) = router.print_both((narrowed(all, false), take), (queues, queue)).await?;
     Ok(Holding { secrets, queues: placed(queues) })
 }
 
@@ -138,6 +164,11 @@ fn of_cdn_queue(wanted: &Wanted, queues: &[&QueueRow], own: Option<usize>, found
     let (target, limit) = (format!("{}/32", wanted.address), super::super::Rates::from(cdn.speed).words());
     let same_target = single(&row.target) == Some(wanted.address);
     let place = |before| if before { "before the queue" } else { "behind the queue" }.to_owned();
+    // As it is mended: at its speed and without a burst.
+    if row.max_limit == cdn.speed.into() && !row.runs_at(Rate::plain(cdn.speed)) {
+        let (is, should) = (row.burst_limit.words(), "none".to_owned());
+        found.push(Difference::Property { object: OBJECT, property: "burst-limit", is, should });
+    }
     for (property, is, should) in [
         ("target", if same_target { target.clone() } else { row.target.clone() }, target),
         ("max-limit", row.max_limit.words(), limit),

@@ -6,7 +6,7 @@ use crate::{
     app::App,
     problem::{Code, Problem},
     router::Server,
-    routeros::{self, Rates},
+    routeros::{self, Difference, HeldSecret, Holding, Wanted},
     usage::{chart, counters, history, ledger},
     work::{
         fair_use::{self, Standing},
@@ -125,14 +125,10 @@ async fn books(app: &App, account: &Account, standing: Option<&Standing>) -> Res
 /// What is on the router now, and how it differs from what should be.
 async fn look(app: &App, server: &Server, account: &Account) -> Result<Value, Problem> {
     let router = app.router(server)?.patient().within(Instant::now() + crate::work::LOOK * 2);
-    let mark = crate::work::mark(account);
-    let both = async {
-        tokio::try_join!(
-            routeros::find(&router, &account.username, &mark),
-            routeros::sessions(&router, &account.username)
-        )
-    };
-    let (found, sessions) = match timeout(crate::work::LOOK * 2, both).await {
+    let wanted = crate::work::wanted(app, account, fair_use::queues_of(app, account).await?)?;
+    let both =
+        async { tokio::try_join!(routeros::held(&router, &wanted), routeros::sessions(&router, &account.username)) };
+    let (held, sessions) = match timeout(crate::work::LOOK * 2, both).await {
         Ok(Ok(seen)) => seen,
         Ok(Err(error)) => return Ok(json!({"failure": Problem::from(error).detail})),
         Err(_elapsed) => return Ok(json!({"failure": "The router did not answer in time."})),
@@ -144,53 +140,63 @@ async fn look(app: &App, server: &Server, account: &Account) -> Result<Value, Pr
         })
     };
     // The sessions of a name that is also somebody else's are not ours to show.
-    let sessions = if found.foreign_secret { Vec::new() } else { sessions };
+    let ours = |held: &HeldSecret| wanted.mark.owns(&held.row.comment);
+    let sessions = if held.secrets.iter().all(ours) { sessions } else { Vec::new() };
+    let unseen = held.secrets.iter().any(|it| ours(it) && it.same_password.is_none());
     Ok(json!({
         "failure": null,
         "at": figures::at(app, app.clock.now()),
-        "drift": drift(app, account, &found).await?,
+        "drift": drift(account, &wanted, &held),
+        "password_unseen": unseen,
         "sessions": sessions.iter().map(session).collect::<Vec<_>>(),
     }))
 }
 
-/// Each way in which the router's objects are not as they should be.
-async fn drift(app: &App, account: &Account, found: &routeros::Found) -> Result<Vec<String>, Problem> {
-    let wanted = crate::work::wanted(app, account, fair_use::queues_of(app, account).await?)?;
-    let mut drift = Vec::new();
-    let mut differ = |what: &str, is: &str, should: &str| {
-        if is != should {
-            drift.push(format!("{what} is {}, and should be {should}", if is.is_empty() { "empty" } else { is }));
-        }
-    };
-    let there = |is: bool| if is { "there" } else { "missing" };
-    let should = there(account.state == State::Made);
-    differ("The PPP secret", there(found.secret.is_some()), should);
-    differ("The queue", there(found.queue.is_some()), should);
-    let switch = |off: bool| if off { "off" } else { "on" };
-    if let Some(secret) = &found.secret {
-        differ("The secret’s switch", switch(secret.disabled), switch(wanted.disabled));
-        differ("The secret’s profile", &secret.profile, &wanted.profile);
-        differ("The secret’s service", &secret.service, &wanted.ppp_service);
-        let address = secret.address.map(|it| it.to_string()).unwrap_or_default();
-        differ("The secret’s remote-address", &address, &wanted.address.to_string());
-        differ("The secret’s comment", &secret.comment, &wanted.mark.comment());
+/// Each way in which the router's objects are not as Re-apply would make them.
+fn drift(account: &Account, wanted: &Wanted, held: &Holding) -> Vec<String> {
+    let secrets: Vec<_> = held.secrets.iter().collect();
+    let queues: Vec<_> = held.queues.iter().collect();
+    if account.state == State::Made {
+        return routeros::differences(wanted, &secrets, &queues).into_iter().map(in_words).collect();
     }
-    if let Some(queue) = &found.queue {
-        differ("The queue’s target", &queue.target, &format!("{}/32", wanted.address));
-        differ("The queue’s max-limit", &rates(queue.max_limit), &rates(wanted.rate.speed.into()));
-        differ("The queue’s switch", switch(queue.disabled), "on");
-    }
-    for (what, foreign) in [("secret", found.foreign_secret), ("queue", found.foreign_queue)] {
-        if foreign {
-            drift.push(format!("There is a {what} of this name that is not this service’s; Turnpike leaves it alone"));
-        }
-    }
-    Ok(drift)
+    let secret = secrets.iter().any(|it| wanted.mark.owns(&it.row.comment));
+    let queue = queues.iter().any(|it| wanted.mark.owns(&it.comment));
+    let there = [("PPP secret", secret), ("queue", queue)].into_iter().filter(|(_, is)| *is);
+    there.map(|(what, _)| format!("The {what} is there, and should be missing")).collect()
 }
 
-fn rates(rates: Rates) -> String {
+fn in_words(differs: Difference) -> String {
+    let named = |object: &str| if object == "secret" { "PPP secret".to_owned() } else { object.to_owned() };
+    match differs {
+        Difference::Missing(object) => format!("The {} is missing, and should be there", named(object)),
+        Difference::Foreign(object) => {
+            format!("There is a {object} of this name that is not this service’s; Turnpike leaves it alone")
+        }
+        Difference::Several(object, count) => {
+            format!("There are {count} {object}s of this name, and there should be one")
+        }
+        Difference::Password => "The secret’s password differs".to_owned(),
+        Difference::Property { object, property, is, should } => {
+            let (property, is, should) = match property {
+                "disabled" => ("switch", switch(&is), switch(&should)),
+                "max-limit" => (property, rates(&is), rates(&should)),
+                _ => (property, is, should),
+            };
+            let is = if is.is_empty() { "empty".to_owned() } else { is };
+            format!("The {object}’s {property} is {is}, and should be {should}")
+        }
+    }
+}
+
+fn switch(disabled: &str) -> String {
+    if disabled == "yes" { "off" } else { "on" }.to_owned()
+}
+
+/// RouterOS's `upload/download` in bit/s, as people read it.
+fn rates(words: &str) -> String {
     let one = |bits: u64| if bits == 0 { "unlimited".to_owned() } else { format!("{} kbit/s", bits.div_ceil(1000)) };
-    format!("{} down and {} up", one(rates.down), one(rates.up))
+    let both = words.split_once('/').and_then(|(up, down)| Some((up.parse().ok()?, down.parse().ok()?)));
+    both.map_or_else(|| words.to_owned(), |(up, down)| format!("{} down and {} up", one(down), one(up)))
 }
 
 /// A button of the page.
