@@ -86,10 +86,15 @@ fn request(schema: &Value) -> Value {
 
 fn hook(name: &str) -> Value {
     let Shape { needs, answer } = shape(name);
+    let mut body = json!({"allOf": [schemas::named("body")], "required": needs});
+    // What sells needs to know what for.
+    if ["create", "change-package"].contains(&name) {
+        body["properties"] = json!({"service": {"required": ["billing_cycle"]}});
+    }
     json!({
         "operationId": name,
         "tags": ["hooks"],
-        "requestBody": request(&json!({"allOf": [schemas::named("body")], "required": needs})),
+        "requestBody": request(&body),
         "responses": responses("200", "Done", Some(answer)),
     })
 }

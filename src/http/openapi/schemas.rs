@@ -126,7 +126,10 @@ fn requests(settings: &[&str]) -> Vec<Named> {
         (
             "server",
             json!({
-                "type": "object", "required": ["id", "address", "username"],
+                "type": "object",
+                "description": "A router: by its id alone it is the one that was told before; one that WHMCS has not saved yet \
+                                has none.",
+                "anyOf": [{"required": ["id"]}, {"required": ["address", "username"]}, {"required": ["hostname", "username"]}],
                 "properties": {
                     "id": {"type": "integer", "minimum": 1, "maximum": i64::MAX}, "name": text(255), "hostname": text(255),
                     "address": text(255), "port": {"type": "integer", "minimum": 1, "maximum": 65535}, "tls": {"type": "boolean"},
@@ -138,7 +141,7 @@ fn requests(settings: &[&str]) -> Vec<Named> {
         (
             "service",
             json!({
-                "type": "object", "required": ["id", "billing_cycle"],
+                "type": "object", "required": ["id"],
                 "properties": {
                     "id": {"type": "integer", "minimum": 1, "maximum": i64::MAX}, "client_id": count(), "product_id": count(),
                     "status": text(255), "username": text(64), "password": text(255), "dedicated_address": text(15),
@@ -245,7 +248,7 @@ fn page_of_the_client() -> Value {
     object(&json!({
         "state": word(&["active", "blocked", "inactive", "missing"]),
         "information": or_null(&object(&json!({
-            "instruction_url": or_null(&text()), "server_address": text(), "protocols": list(&word(&["PPtP", "L2TP"])),
+            "instruction_url": or_null(&text()), "server_address": or_null(&text()), "protocols": list(&word(&["PPtP", "L2TP"])),
             "l2tp_psk": or_null(&text()), "username": text(), "password": text(), "download_kbps": count(),
             "upload_kbps": count(),
         }))),
@@ -347,11 +350,13 @@ fn plans(fields: &[String]) -> Vec<Named> {
     let rule = || {
         json!({
             "name": text(), "enabled": truth(), "days": list(&word(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])),
-            "plans": list(&count()), "download_percent": count(), "upload_percent": count(), "priority": signed(),
+            "time_from": or_null(&text()), "time_to": or_null(&text()), "plans": list(&count()), "download_percent": count(),
+            "upload_percent": count(), "priority": signed(),
         })
     };
     let mut answered = rule();
     answered["id"] = count();
+    let listed = json!({"allOf": [named("rule"), object(&json!({"in_force": truth()}))]});
     let named_plan = |required: &[&str]| json!({"type": "object", "required": required, "properties": any});
     let mut plan: Vec<&str> = fields.iter().map(String::as_str).collect();
     plan.extend(["id", "subscribers", "rate_string", "changed_at"]);
@@ -377,12 +382,25 @@ fn plans(fields: &[String]) -> Vec<Named> {
         ),
         ("rule_put", loose(&rule())),
         ("rule", object(&answered)),
-        ("rules", object(&json!({"rules": list(&named("rule"))}))),
+        ("rules", object(&json!({"rules": list(&listed)}))),
     ]
 }
 
 fn pages() -> Vec<Named> {
-    let texts = || json!({"type": "object", "additionalProperties": {"type": "string", "maxLength": 262_144}});
+    // PHP writes an empty array for what holds nothing.
+    let texts = || {
+        json!({"anyOf": [
+            {"type": "object", "properties": {"subnets": {"type": "string", "maxLength": 262_144}},
+             "additionalProperties": {"type": "string", "maxLength": 8_192}},
+            {"type": "array", "maxItems": 0},
+        ]})
+    };
+    let right = || json!({"type": ["boolean", "null"]});
+    let rights = || loose(&json!({"view": right(), "create": right(), "edit": right(), "delete": right()}));
+    let service = || {
+        json!({"type": ["object", "null"], "required": ["id", "found"],
+               "properties": {"id": count(), "found": truth(), "client_id": count(), "label": text()}})
+    };
     let flash = || {
         json!({"type": ["object", "null"], "required": ["level", "text"],
                           "properties": {"level": word(&["success", "info", "warning", "danger"]), "text": text()}})
@@ -393,9 +411,9 @@ fn pages() -> Vec<Named> {
             json!({
                 "type": "object", "required": ["admin", "link", "method"],
                 "properties": {
-                    "admin": loose(&json!({"name": text(), "can_edit": truth(), "language": text()})),
+                    "admin": loose(&json!({"name": text(), "can_edit": truth(), "language": text(), "plans": rights()})),
                     "link": text(), "token": texts(), "method": word(&["GET", "POST"]), "query": texts(), "form": texts(),
-                    "flash": flash(),
+                    "flash": flash(), "service": service(), "tabs": list(&object(&json!({"name": text(), "text": text()}))),
                 },
             }),
         ),
