@@ -12,7 +12,7 @@ use crate::{
     problem::Problem,
     sql,
 };
-use actix_web::{HttpServer, dev::ServerHandle, web};
+use actix_web::{HttpServer, dev::ServerHandle, http::KeepAlive, web};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -85,6 +85,8 @@ impl Service {
             .workers(1)
             .max_connections(WATCHERS)
             .client_request_timeout(HEAD)
+            // A head after an answer has no limit of actix's as long as bytes of it come, and nobody here has shown a signature.
+            .keep_alive(KeepAlive::Disabled)
             .shutdown_timeout(1)
             .disable_signals()
             .listen(ops_listener)

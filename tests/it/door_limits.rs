@@ -218,6 +218,49 @@ async fn a_stranger_s_body_is_not_waited_for() {
     assert_eq!(statuses(&answer), [400], "{}", String::from_utf8_lossy(&answer));
 }
 
+/// What is said to whoever sends this and then a byte now and then, for as long as it is taken.
+async fn drip(at: SocketAddr, beginning: &[u8], then: u8) -> Vec<u8> {
+    let (mut reading, mut writing) = TcpStream::connect(at).await.unwrap().into_split();
+    writing.write_all(beginning).await.unwrap();
+    let mut got = Vec::new();
+    let dripping = async {
+        while writing.write_all(&[then]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        // Nobody is there any more; what was said is still read.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = dripping => {}
+        closed = tokio::time::timeout(GUARD, reading.read_to_end(&mut got)) =>
+            assert!(closed.is_ok(), "a steady drip after {:?} keeps a connection", String::from_utf8_lossy(beginning)),
+    }
+    got
+}
+
+/// Whoever sends a little again and again has no more time than whoever sends nothing. On the port for monitoring, where
+/// nobody signs, also after an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_steady_drip_is_closed_like_silence() {
+    let app = TestApp::new().await;
+    let (door, ops) = (address(&app), app.service.as_ref().unwrap().ops_address);
+    let body = serde_json::to_vec(&app.body(1)).unwrap();
+    let whole = signed(&app, "POST", "/v1/hooks/options", &body, "");
+    let header = b"POST /v1/hooks/create HTTP/1.1\r\nHost: x\r\nX-Slow: ";
+    let second = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nX-Slow: ";
+    let (line, header, slow_body, second) = tokio::join!(
+        drip(door, b"", b'P'),
+        drip(door, header, b'x'),
+        drip(door, &whole[..whole.len() - body.len()], b' '),
+        drip(ops, second, b'x'),
+    );
+    for (what, said) in [("a first line", line), ("a header", header), ("a body", slow_body)] {
+        assert!(statuses(&said).iter().all(|status| (400..500).contains(status)), "{what}: {said:?}");
+    }
+    assert_eq!(statuses(&second)[0], 200, "the first request was whole");
+    app.hook("options", &app.body(1)).await.ok();
+}
+
 /// `turnpike serve` as a process of its own; the test's calls go to it.
 async fn serve(app: &mut TestApp) -> (tokio::process::Child, SocketAddr, SocketAddr) {
     let mut child =

@@ -28,6 +28,8 @@ async fn schemathesis_finds_no_5xx_and_no_answer_beside_the_document() {
     assert_eq!(told["wrong"], serde_json::json!([]), "{told:#}");
     assert!(told["operations"].as_u64().unwrap() >= 25, "{told}");
     assert!(told["statuses"]["200"].as_u64().unwrap() > 50, "most of it never came to anything: {told}");
+    let refused = |status: &str| told["forbidden"][status].as_u64().unwrap_or_default();
+    assert!(refused("400") > 50 && refused("422") > 0, "what the document forbids was hardly asked for: {told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

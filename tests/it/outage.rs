@@ -3,8 +3,10 @@
 //! is back. On MariaDB; on SQLite the file is locked by somebody else, or its disk is full.
 
 use crate::{
+    admin_pages::ask,
     books_check::{assert_books_equal, booked, open_resets},
     hooks_database::behind_a_wire,
+    plans_engine::{gold, with},
     sidecars::{LEASE, Sidecar, until},
     wire::{Break, Wire},
     world::{Database, GB, MB, TestApp},
@@ -19,12 +21,22 @@ use turnpike::{
 /// Calls a hook with the wire breaking at its first statement, its second, and so on until it is answered before that. After
 /// each break the database comes back and the same request is made again, and must succeed.
 async fn at_every_statement(app: &TestApp, wire: &mut Wire, hook: &str, body: impl Fn(usize) -> Value) -> usize {
+    at_every_statement_of(app, wire, ("POST", &format!("/v1/hooks/{hook}")), body).await
+}
+
+/// The same for any request.
+async fn at_every_statement_of(
+    app: &TestApp,
+    wire: &mut Wire,
+    (method, target): (&str, &str),
+    body: impl Fn(usize) -> Value,
+) -> usize {
     let mut broken = 0;
     for how in [Break::Before, Break::After] {
         for nth in 1.. {
             let body = body(broken);
             wire.break_at(nth, how);
-            let answer = app.hook(hook, &body).await;
+            let answer = app.send(method, target, &body).await;
             if wire.is_up() {
                 answer.ok();
                 wire.mend().await;
@@ -34,15 +46,15 @@ async fn at_every_statement(app: &TestApp, wire: &mut Wire, hook: &str, body: im
             // What was answered well was done before the wire broke: only a lease was still to be given back.
             assert!(
                 matches!(told, (503, Some("database-unavailable")) | (200, None)),
-                "{hook}, {how:?} statement {nth}: {}",
+                "{target}, {how:?} statement {nth}: {}",
                 answer.body
             );
             let ready = reqwest::get(format!("{}/readyz", app.ops())).await.unwrap().status();
-            assert_eq!(ready, 503, "{hook}, {how:?} statement {nth}");
+            assert_eq!(ready, 503, "{target}, {how:?} statement {nth}");
             wire.mend().await;
-            app.hook(hook, &body).await.ok();
+            app.send(method, target, &body).await.ok();
             broken += 1;
-            assert!(broken < 400, "{hook} has no end");
+            assert!(broken < 400, "{target} has no end");
         }
     }
     broken
@@ -145,6 +157,99 @@ async fn facts_of_the_books_are_recorded_once_wherever_the_database_is_lost() {
         app.body_with(41, &json!({"service": {"password": format!("the {nth}th password")}}))
     })
     .await;
+    assert_books_equal(&app.app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_a_block_and_a_reset_that_lose_the_database_anywhere_are_made_by_the_next() {
+    let Some((mut wire, database)) = behind_a_wire().await else { return };
+    let app = TestApp::on_database(database, "").await;
+    app.plan(&gold()).await;
+    let user = app.create_on_plan(41, json!({})).await;
+    let sold = |nth: usize| app.plan_body(41, json!({"download_mbps": (20 + nth).to_string(), "upload_mbps": "3"}));
+    let broken = at_every_statement(&app, &mut wire, "change-package", sold).await;
+    assert!(broken > 10, "only {broken} statements");
+    assert_eq!(app.max_limit(&user), format!("3000000/{}000000", 20 + broken));
+    for _ in 0..2 {
+        let why = |_| app.body_with(41, &json!({"hook": {"reason": "asked for"}}));
+        at_every_statement(&app, &mut wire, "admin-block", why).await;
+        assert_eq!(app.secret(&user, "disabled").unwrap(), "true");
+        at_every_statement(&app, &mut wire, "admin-unblock", why).await;
+        assert_eq!(app.secret(&user, "disabled").unwrap(), "false");
+    }
+    let dialled = |_| {
+        let password = app.secret(&user, "password").unwrap();
+        let _ = app.router.connect(&user, &password, "l2tp", "198.51.100.7");
+        app.body(41)
+    };
+    at_every_statement(&app, &mut wire, "disconnect", dialled).await;
+    assert!(!app.router.is_online(&user));
+    let reset = |nth: usize| app.body_with(41, &json!({"hook": {"what": "daily", "key": nth.to_string()}}));
+    let resets = at_every_statement(&app, &mut wire, "fup-reset", reset).await;
+    let count = sql!("SELECT COUNT(*) AS n FROM fair_use_event WHERE kind = 'reset-daily'");
+    let row = app.app.db.read().await.unwrap().one(count, vec![]).await.unwrap().unwrap();
+    assert_eq!(row.get::<u64>("n").unwrap(), resets as u64 + 1);
+    assert_eq!(app.account(41).await["pending"], 0);
+    let rows = |menu: &str| app.router.world(|world| world.table(menu).rows().len());
+    assert_eq!((rows("/ppp/secret"), rows("/queue/simple")), (1, 1));
+    assert_books_equal(&app.app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_staff_send_is_done_once_wherever_the_database_is_lost() {
+    let Some((mut wire, database)) = behind_a_wire().await else { return };
+    let app = TestApp::on_database(database, "").await;
+    app.plan(&gold()).await;
+    let user = app.create_on_plan(41, json!({})).await;
+    let faster = |nth: usize| with(json!({"download_speed": format!("{}M", 10 + nth), "burst_download": "900M"}));
+    let broken = at_every_statement_of(&app, &mut wire, ("PUT", "/v1/plans/1"), faster).await;
+    assert!(broken > 5, "only {broken} statements");
+    app.pass(Duration::minutes(2));
+    app.step().await;
+    app.step().await;
+    assert_eq!(app.max_limit(&user), format!("2000000/{}000000", 10 + broken));
+    let record = |nth: usize| json!({"username": "ada", "password": format!("the {nth}th password")});
+    let broken = at_every_statement_of(&app, &mut wire, ("PUT", "/v1/netflow/41"), record).await;
+    let fields = app.send("GET", "/v1/netflow/41/merge-fields", &Value::Null).await.ok();
+    assert_eq!(fields["netflow_password"], format!("the {broken}th password"));
+    let form = |form: Value| {
+        let mut body = ask(&json!({"service": "41"}));
+        body["method"] = json!("POST");
+        body["form"] = form;
+        body
+    };
+    let accounts = ("POST", "/v1/admin/accounts");
+    let add = |nth: usize| form(json!({"do": "add", "gb": "1", "note": "", "once": format!("{nth:032x}")}));
+    let added = at_every_statement_of(&app, &mut wire, accounts, add).await;
+    let tops = app.ledger(41).await.iter().filter(|(kind, _)| kind == "top-up").count();
+    assert_eq!(tops, added + 1);
+    let settle = |nth: usize| {
+        form(json!({"do": "override", "download_speed": format!("{}M", 100 + nth), "upload_speed": "", "price": "",
+            "once": format!("{nth:032x}")}))
+    };
+    let settled = at_every_statement_of(&app, &mut wire, accounts, settle).await;
+    assert_eq!(app.max_limit(&user), format!("2000000/{}000000", 100 + settled));
+    assert_eq!(app.account(41).await["pending"], 0);
+    assert_books_equal(&app.app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cron_that_loses_the_database_anywhere_charges_every_byte_once() {
+    let Some((mut wire, database)) = behind_a_wire().await else { return };
+    let app = TestApp::on_database(database, "").await;
+    let made = app.hook("create", &app.body_with(41, &json!({"settings": {"collect": "cron"}}))).await.ok();
+    app.dial(&made);
+    let user = made["service"]["username"].as_str().unwrap().to_owned();
+    let carried = |nth: usize| {
+        assert!(app.router.carry(&user, 1_000_003 + nth as u64, 17));
+        app.pass(Duration::minutes(3));
+        json!({"hook": {"delivered": [], "failed": []}})
+    };
+    let broken = at_every_statement(&app, &mut wire, "cron", carried).await;
+    assert!(broken > 20, "only {broken} statements");
+    app.collect().await;
+    assert_eq!(app.uncharged(&user, booked(&app.app, 41).await), 0);
+    assert_eq!(open_resets(&app.app).await, 0);
     assert_books_equal(&app.app).await;
 }
 

@@ -21,7 +21,7 @@ use turnpike::{
 const SET: &str = "/queue/simple/set";
 
 /// Steps by the day and by the cycle, a burst, and free nights.
-fn gold() -> Value {
+pub fn gold() -> Value {
     json!({
         "name": "Gold", "price": "9.90", "download_speed": "10M", "upload_speed": "2M",
         "burst_download": "20M", "burst_upload": "4M", "burst_threshold": 75, "burst_time": 10,
