@@ -48,6 +48,8 @@ struct Part<'a> {
 impl Ask {
     /// The longest text taken anywhere in a body, in characters; settings have their own, shorter limit.
     pub(super) const LONGEST: usize = 255;
+    /// The longest password of a router, in characters: what its API can be told in one word, whatever they are.
+    const LONGEST_PASSWORD: usize = 4096;
 
     /// Reads the body.
     ///
@@ -95,7 +97,7 @@ impl Ask {
                 .ok_or_else(|| Problem::field("server.port", "must be from 1 to 65535"))?,
             tls,
             username: part.text("username")?,
-            password: part.long_text("password")?.into(),
+            password: part.bounded("password", Self::LONGEST_PASSWORD)?.into(),
             certificate_sha256: part.long_text("certificate_sha256")?.trim().to_owned(),
             addresses: part.texts("addresses")?,
         };
@@ -313,9 +315,13 @@ impl<'a> Part<'a> {
 
     /// A text of up to 255 characters without control characters; empty where it is absent.
     fn text(&self, name: &str) -> Result<String, Problem> {
+        self.bounded(name, Ask::LONGEST)
+    }
+
+    fn bounded(&self, name: &str, most: usize) -> Result<String, Problem> {
         let text = self.long_text(name)?;
-        if text.chars().count() > Ask::LONGEST {
-            return Err(Problem::field(self.at(name), "must have 255 characters at the most"));
+        if text.chars().count() > most {
+            return Err(Problem::field(self.at(name), format!("must have {most} characters at the most")));
         }
         if text.chars().any(char::is_control) {
             return Err(Problem::field(self.at(name), "must not hold control characters"));

@@ -1,14 +1,17 @@
 //! Every byte value on its way to a router and back: what WHMCS gives is refused by its field's name or arrives byte for
 //! byte; what a router gives is shown and breaks nothing.
 
-use crate::world::{MB, TestApp};
+use crate::world::{Database, MB, TestApp};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use turnpike::work::doctor;
+use turnpike::{
+    simulator::{Options, Simulator},
+    work::doctor,
+};
 
 /// Beyond Latin-1: letters of several bytes, marks that turn text around or show nothing, what is no character.
 const MORE: [&str; 14] = [
@@ -113,6 +116,31 @@ async fn every_other_character_arrives_on_the_router_byte_for_byte_and_comes_bac
     let names: Vec<&str> =
         listed["accounts"].as_array().unwrap().iter().map(|it| it["username"].as_str().unwrap()).collect();
     assert!(printable().iter().all(|text| names.contains(&text.as_str())), "{names:?}");
+}
+
+/// The router's own login: the one name and password that are not a customer's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_routers_login_holds_every_character_or_is_refused_by_the_name_of_its_field() {
+    for text in printable() {
+        let login = Options { username: text.clone(), password: format!("{text}1"), ..Options::default() };
+        let app = TestApp::on(Simulator::start(login).await.unwrap(), Database::bare().await, "").await;
+        let of = |password: String| app.body_with(41, &json!({"server": {"username": text, "password": password}}));
+        app.hook("test-connection", &of(format!("{text}1"))).await.ok();
+        assert_eq!(app.hook("test-connection", &of(format!("{text}2"))).await.code(), "router-refused", "{text}");
+        app.hook("create", &of(format!("{text}1"))).await.ok();
+    }
+    let app = TestApp::new().await;
+    for mark in control() {
+        for (name, hook) in [("username", "test-connection"), ("password", "test-connection"), ("password", "create")] {
+            let body = app.body_with(41, &json!({"server": {name: format!("a{mark}z")}}));
+            let refusal = app.refused(hook, &body).await;
+            assert_eq!(refusal, (422, "setting-invalid".to_owned(), format!("server.{name}")), "{mark:?} {hook}");
+        }
+    }
+    let endless = app.body_with(41, &json!({"server": {"password": "é".repeat(4097)}}));
+    let refusal = app.refused("test-connection", &endless).await;
+    assert_eq!(refusal, (422, "setting-invalid".to_owned(), "server.password".to_owned()));
+    assert!(app.router.journal().is_empty(), "no router is called for it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,7 +133,7 @@ fn requests(settings: &[&str]) -> Vec<Named> {
                 "properties": {
                     "id": {"type": "integer", "minimum": 1, "maximum": i64::MAX}, "name": text(255), "hostname": text(255),
                     "address": text(255), "port": {"type": "integer", "minimum": 1, "maximum": 65535}, "tls": {"type": "boolean"},
-                    "username": text(255), "password": text(255), "certificate_sha256": text(128),
+                    "username": text(255), "password": text(4096), "certificate_sha256": text(128),
                     "addresses": list(&text(64)),
                 },
             }),
