@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use std::{collections::HashSet, time::Duration};
 use turnpike::simulator::{Fault, Options, Simulator, When};
 
+/// How long before a step's end troubles strike.
+const LATELY: TimeDelta = TimeDelta::minutes(10);
+
 /// One service of WHMCS.
 pub struct Customer {
     pub service: u64,
@@ -38,6 +41,8 @@ pub struct Life {
     pub unread: u64,
     /// Restarts, outages and lost replies that the routers had.
     pub troubles: u64,
+    /// Bytes that restarts of routers took with them at the most.
+    pub lost: u64,
 }
 
 /// A router and how it fares.
@@ -46,6 +51,8 @@ pub struct Router {
     pub server: Value,
     /// Steps for which it is still away.
     away: u32,
+    /// What it carried since it was read last, bytes: what a restart takes with it.
+    unread: u64,
 }
 
 impl Life {
@@ -55,7 +62,7 @@ impl Life {
         for number in 0..wanted.routers {
             let simulator = Simulator::start(Options::default()).await.expect("a port is free");
             let server = whmcs::server(number + 1, &simulator);
-            routers.push(Router { simulator, server, away: 0 });
+            routers.push(Router { simulator, server, away: 0, unread: 0 });
         }
         let today = process.now().date_naive();
         let (chance, whmcs) = (StdRng::seed_from_u64(wanted.seed), Whmcs::new());
@@ -71,6 +78,7 @@ impl Life {
             half_open: Vec::new(),
             unread: 0,
             troubles: 0,
+            lost: 0,
         };
         let plan = json!({
             "name": "Gold", "price": "9.90", "download_speed": "20M", "upload_speed": "4M", "fup1_threshold": "200 MB",
@@ -136,14 +144,17 @@ impl Life {
 
     /// Some hours.
     pub async fn step(&mut self, process: &Process) {
-        self.trouble().await;
         self.dial();
-        self.traffic();
         let by = TimeDelta::hours(self.wanted.step_hours);
         for router in &self.routers {
             router.simulator.clear_journal();
-            router.simulator.pass(by.to_std().expect("forward"));
         }
+        // The hours, their traffic, and then what strikes: a restart takes along what nobody has read yet, and no line carries
+        // hours of traffic in an instant.
+        self.pass(by - LATELY);
+        self.traffic();
+        self.trouble().await;
+        self.pass(LATELY);
         process.jump(by);
         self.wait_for_readings(process).await;
         self.people(process).await;
@@ -151,6 +162,12 @@ impl Life {
         if today != self.today {
             self.today = today;
             self.day(process).await;
+        }
+    }
+
+    fn pass(&self, time: TimeDelta) {
+        for router in &self.routers {
+            router.simulator.pass(time.to_std().expect("forward"));
         }
     }
 
@@ -184,7 +201,10 @@ impl Life {
             let kind = self.chance.random_range(0..6);
             let router = &mut self.routers[at];
             match kind {
-                0 => router.simulator.reboot(),
+                0 => {
+                    router.simulator.reboot();
+                    self.lost += std::mem::take(&mut router.unread);
+                }
                 1 => router.simulator.cut(),
                 2 => {
                     router.simulator.fault_at(When::at("/queue/simple/reset-counters"), Fault::ApplyAndLoseReply);
@@ -218,7 +238,10 @@ impl Life {
         for customer in &self.customers {
             let most = customer.daily * 1_048_576 * hours / 24 * 2;
             let down = self.chance.random_range(0..most.max(1));
-            self.routers[customer.router].simulator.carry(&customer.username, down, down / 7);
+            let router = &mut self.routers[customer.router];
+            if router.simulator.carry(&customer.username, down, down / 7) {
+                router.unread += down + down / 7;
+            }
         }
     }
 
@@ -228,6 +251,9 @@ impl Life {
         let until = tokio::time::Instant::now() + Duration::from_secs(15);
         while tokio::time::Instant::now() < until {
             let read = crate::books::read_since(&process.db, since).await;
+            for (_, router) in self.routers.iter_mut().enumerate().filter(|(at, _)| read.contains(&(at + 1))) {
+                router.unread = 0;
+            }
             let all = self.routers.iter().enumerate().filter(|(_, it)| it.away == 0);
             if all.map(|(at, _)| at + 1).all(|id| read.contains(&id)) {
                 return;

@@ -132,12 +132,19 @@ impl Process {
         sizes.into_iter().flatten().map(|it| it.len() / 1024).sum()
     }
 
-    /// Its own figures that bear no label.
+    /// Its own figures, by name and labels.
     async fn metrics(&self) -> BTreeMap<String, u64> {
         let answer = self.http.get(format!("{}/metrics", self.ops)).send().await.expect("answered");
         let text = answer.text().await.expect("whole");
         let figures = text.lines().filter_map(|line| line.split_once(' '));
         figures.filter_map(|(name, figure)| Some((name.to_owned(), figure.parse().ok()?))).collect()
+    }
+
+    /// A figure of its own, of all labels together.
+    pub async fn in_all(&self, name: &str) -> u64 {
+        let labelled = format!("{name}{{");
+        let metrics = self.metrics().await;
+        metrics.iter().filter(|(it, _)| *it == name || it.starts_with(&labelled)).map(|(_, figure)| figure).sum()
     }
 
     /// Letters that it wrote since last asked; they are taken away.

@@ -100,6 +100,8 @@ pub fn body(server: &Value, customer: &Customer, hook: &Value) -> Value {
         },
         "settings": {
             "plan": if customer.on_plan { "Gold" } else { "" }, "traffic_gb_monthly": "10", "threshold_gb": "2",
+            // A line of its own bounds what may be lost on it.
+            "download_mbps": if customer.on_plan { "" } else { "50" }, "upload_mbps": if customer.on_plan { "" } else { "20" },
             "threshold_template": "threshold", "suspension_template": "suspension", "support_l2tp": "on",
             "l2tp_psk": "shared-by-all", "collect": if customer.service.is_multiple_of(5) { "cron" } else { "daily" },
         },
