@@ -320,6 +320,29 @@ async fn a_look_at_the_router_compares_all_that_re_apply_makes() {
     assert!(html.contains("max-limit is 2 kbit/s down and 1 kbit/s up, and should be 10000 kbit/s down"), "{html}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_the_router_compares_the_cdn_queue_too() {
+    let app = TestApp::new().await;
+    app.sells("Gold", "By night", "Mirrors").await;
+    let cdn = json!({"name": "Far", "price": "9", "download_speed": "10M", "upload_speed": "2M", "cdn_fup_enabled": true,
+        "cdn_profile_id": 1, "cdn_download_speed": "50M", "cdn_upload_speed": "10M", "cdn_fup1_threshold": "1 GB",
+        "cdn_fup1_download_speed": "5M", "cdn_fup1_upload_speed": "1M"});
+    assert_eq!(app.send("POST", "/v1/plans", &cdn).await.status, 201);
+    let on = json!({"settings": {"plan": "Far", "download_mbps": "", "upload_mbps": ""}});
+    let made = app.hook("create", &app.body_with(41, &on)).await.ok();
+    let queue = format!("{}-cdn", text_of(&made["service"]["username"]));
+    let look = json!({"service": "41", "look": "1"});
+    assert!(app.admin("accounts", &look).await.contains("Secret and queue are as they should be."));
+    app.router.world(|world| assert!(world.put("/queue/simple", &queue, "burst-limit", "90000000/90000000")));
+    let html = app.admin("accounts", &look).await;
+    assert!(html.contains("The CDN queue’s burst-limit is"), "{html}");
+    app.router.world(|world| assert!(world.remove_row("/queue/simple", &queue)));
+    let html = app.admin("accounts", &look).await;
+    assert!(html.contains("The CDN queue is missing, and should be there"), "{html}");
+    app.pressed("accounts", &json!({"service": "41"}), &json!({"do": "apply"})).await;
+    assert!(app.admin("accounts", &look).await.contains("Secret and queue are as they should be."));
+}
+
 /// A login that is shown no passwords cannot compare one, and the page says so.
 #[tokio::test]
 async fn a_password_that_the_router_does_not_show_is_not_said_to_be_right() {

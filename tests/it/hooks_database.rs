@@ -2,6 +2,7 @@
 //! file beside the service, and does not go away.
 
 use crate::{
+    admin_pages::ask,
     wire::Wire,
     world::{Database, GB, TestApp},
 };
@@ -32,6 +33,7 @@ async fn without_its_database_every_hook_says_so() {
         "change-password",
         "disconnect",
         "add-traffic",
+        "fup-reset",
         "admin-block",
         "admin-unblock",
         "usage-update",
@@ -44,6 +46,20 @@ async fn without_its_database_every_hook_says_so() {
     ] {
         let answer = app.hook(hook, &body).await;
         assert_eq!(answer.refusal(), (503, "database-unavailable", ""), "{hook}");
+    }
+    let mut form = ask(&json!({"service": "41"}));
+    form["method"] = json!("POST");
+    form["form"] = json!({"do": "block", "reason": "x"});
+    let plan = json!({"name": "Gold", "price": "9", "download_speed": "2M", "upload_speed": "1M"});
+    for (method, target, body) in [
+        ("PUT", "/v1/plans/1", &plan),
+        ("POST", "/v1/plans", &plan),
+        ("PUT", "/v1/netflow/41", &json!({"username": "ada"})),
+        ("POST", "/v1/admin/accounts", &form),
+        ("POST", "/v1/admin/overview", &ask(&json!([]))),
+    ] {
+        let answer = app.send(method, target, body).await;
+        assert_eq!(answer.refusal(), (503, "database-unavailable", ""), "{method} {target}");
     }
     assert!(app.writes().is_empty(), "the router hears of nothing that is not written down");
     app.hook("test-connection", &body).await.ok();
