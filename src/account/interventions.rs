@@ -34,21 +34,6 @@ impl Kind {
     }
 }
 
-/// One of them, as it is shown.
-#[derive(Clone, Debug)]
-pub struct Intervention {
-    /// `reset-daily`, `reset-cycle`, `bonus`, `renewal` or `override`.
-    pub kind: String,
-    /// What makes it one.
-    pub once: String,
-    /// Of a bonus.
-    pub bytes: i64,
-    /// Who did it, and why.
-    pub note: String,
-    /// When.
-    pub at: DateTime<Utc>,
-}
-
 /// Writes one down; false where one of that key was before.
 pub async fn enter(
     conn: &mut Conn,
@@ -68,21 +53,4 @@ pub async fn find(conn: &mut Conn, service_id: u64, (kind, once): (Kind, &str)) 
     let sql = sql!("SELECT bytes, note FROM fair_use_event WHERE service_id = ? AND kind = ? AND once = ?");
     let row = conn.one(sql, params![service_id, kind.as_str(), once]).await?;
     row.map(|row| Ok((row.get("bytes")?, row.get("note")?))).transpose()
-}
-
-/// A service's latest, newest first.
-pub async fn latest(conn: &mut Conn, service_id: u64, limit: u32) -> Result<Vec<Intervention>> {
-    let sql = sql!(
-        "SELECT kind, once, bytes, note, at FROM fair_use_event WHERE service_id = ? ORDER BY at DESC, kind, once LIMIT ?"
-    );
-    let read = |row: &crate::db::Row| {
-        Ok(Intervention {
-            kind: row.get("kind")?,
-            once: row.get("once")?,
-            bytes: row.get("bytes")?,
-            note: row.get("note")?,
-            at: row.get("at")?,
-        })
-    };
-    conn.rows(sql, params![service_id, limit]).await?.iter().map(read).collect()
 }
