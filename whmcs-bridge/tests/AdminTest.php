@@ -6,6 +6,7 @@ namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
 use WHMCS\Module\Addon\Turnpike\Cron;
+use WHMCS\Module\Server\Turnpike\Breaker;
 use WHMCS\Module\Server\Turnpike\Facts;
 use WHMCS\Module\Server\Turnpike\Figures;
 use WHMCS\Module\Server\Turnpike\Month;
@@ -314,6 +315,7 @@ final class AdminTest extends BridgeTestCase
         self::assertSame([], $provider->tenantUsage('7-41'));
         self::assertSame([], $provider->tenantUsage('7-42'));
         self::assertSame([Sidecar::PAGE_MS], array_column(Limits::$set, 1), 'and rests as pages do');
+        self::assertSame(0, Breaker::openSince(), 'a large server keeps nobody else from his page');
         self::assertSame([], $provider->usage());
         self::assertSame(Sidecar::USAGE_MS, Limits::$set[1][1], 'the cron asks whenever it runs');
         fclose($silence);

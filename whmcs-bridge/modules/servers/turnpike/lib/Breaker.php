@@ -10,11 +10,20 @@ use WHMCS\Database\Capsule;
  * Remembers for a short while that Turnpike does not answer, so that a hung one costs one page view its time limit and
  * not every page view of everybody. Only pages rest; whatever changes something always tries.
  *
- * One row among the addon's settings. Where it cannot be read or written, pages are as slow as without it.
+ * A row for each among the addon's settings. Where it cannot be read or written, pages are as slow as without it.
  */
 final class Breaker
 {
     public const SECONDS = 30;
+
+    /** Which pages rest: those of everybody. */
+    public const PAGES = 'sidecar_down';
+
+    /**
+     * Looks at one account's usage metrics. What is read for one is of all accounts of its server: that it takes longer
+     * says nothing of Turnpike for everybody's pages.
+     */
+    public const METRICS = 'metrics_down';
 
     /** What may cost a page its whole time. */
     private const SLOW = ['unreachable', 'timeout', 'connection-lost', 'tls'];
@@ -22,10 +31,10 @@ final class Breaker
     /**
      * @throws SidecarError the failure that is being waited out
      */
-    public static function check(): void
+    public static function check(string $which = self::PAGES): void
     {
         try {
-            $noted = json_decode((string) self::setting()->value('value'), true);
+            $noted = json_decode((string) self::setting($which)->value('value'), true);
         } catch (\Throwable $cause) {
             return;
         }
@@ -41,7 +50,7 @@ final class Breaker
         );
     }
 
-    public static function open(SidecarError $error): void
+    public static function open(SidecarError $error, string $which = self::PAGES): void
     {
         if (!in_array($error->kind(), self::SLOW, true)) {
             return;
@@ -54,7 +63,7 @@ final class Breaker
         ];
         try {
             Capsule::table('tbladdonmodules')->updateOrInsert(
-                ['module' => 'turnpike', 'setting' => 'sidecar_down'],
+                ['module' => 'turnpike', 'setting' => $which],
                 ['value' => (string) json_encode($noted, JSON_INVALID_UTF8_SUBSTITUTE)]
             );
         } catch (\Throwable $cause) {
@@ -86,8 +95,8 @@ final class Breaker
     /**
      * @return \Illuminate\Database\Query\Builder
      */
-    private static function setting()
+    private static function setting(string $which = self::PAGES)
     {
-        return Capsule::table('tbladdonmodules')->where('module', 'turnpike')->where('setting', 'sidecar_down');
+        return Capsule::table('tbladdonmodules')->where('module', 'turnpike')->where('setting', $which);
     }
 }

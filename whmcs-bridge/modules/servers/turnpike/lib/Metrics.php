@@ -67,7 +67,14 @@ final class Metrics implements ProviderInterface
     public function tenantUsage($tenant): array
     {
         $usage = $this->read(static function (array $body): Answer {
-            return Module::sidecar()->page('metrics', $body);
+            Breaker::check();
+            Breaker::check(Breaker::METRICS);
+            try {
+                return Module::sidecar()->hook('metrics', $body, Sidecar::PAGE_MS);
+            } catch (SidecarError $error) {
+                Breaker::open($error, Breaker::METRICS);
+                throw $error;
+            }
         });
         return $usage[(string) $tenant] ?? [];
     }
