@@ -172,8 +172,10 @@ return [
     'add_traffic_done' => '%s GB were added.',
     'add_traffic_wrong' => 'Nothing was added: %s is not an amount of GB.',
     'add_traffic_failed' => 'The %s GB may not have been added; look at the last entries before trying again.',
-    'add_traffic_unsure' => 'It is not certain whether the %s GB were added. The form holds them once more: saved'
-        . ' again, they are added once at the most; saved empty, they are given up.',
+    'add_traffic_undone' => 'The %s GB were not added.',
+    'add_traffic_unsure' => 'It is not certain whether the %s GB were added.',
+    'add_traffic_held' => 'It is not certain whether these %s GB were added. When the page is saved, for whatever'
+        . ' reason, they are asked for again and added once at the most; with the amount emptied, they are given up.',
     'role_refused' => 'Your role may not do this, and nothing was changed; the settings of the addon say which roles'
         . ' may.',
     'merge_server_address' => 'VPN server address',

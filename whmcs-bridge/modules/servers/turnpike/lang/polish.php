@@ -172,8 +172,10 @@ return [
     'add_traffic_done' => 'Dodano %s GB.',
     'add_traffic_wrong' => 'Nic nie dodano: %s nie jest ilością GB.',
     'add_traffic_failed' => '%s GB mogło nie zostać dodane; przed kolejną próbą sprawdź ostatnie wpisy.',
-    'add_traffic_unsure' => 'Nie wiadomo na pewno, czy %s GB zostało dodane. Formularz zawiera je jeszcze raz: zapisane'
-        . ' ponownie zostaną dodane najwyżej raz; zapisany pusty formularz oznacza rezygnację.',
+    'add_traffic_undone' => 'Nie dodano %s GB.',
+    'add_traffic_unsure' => 'Nie wiadomo na pewno, czy %s GB zostało dodane.',
+    'add_traffic_held' => 'Nie wiadomo na pewno, czy te %s GB zostało dodane. Przy zapisie strony, z jakiegokolwiek'
+        . ' powodu, zostaną zlecone ponownie i dodane najwyżej raz; puste pole ilości oznacza rezygnację.',
     'role_refused' => 'Twoja rola nie może tego zrobić i nic nie zostało zmienione; ustawienia dodatku mówią, które'
         . ' role mogą.',
     'merge_server_address' => 'Adres serwera VPN',

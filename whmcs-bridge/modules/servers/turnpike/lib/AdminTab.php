@@ -71,8 +71,9 @@ final class AdminTab
             self::keep($id, $lang->get('role_refused'));
             return;
         }
+        $key = self::posted('turnpike_add_key');
+        $isSent = false;
         try {
-            $key = self::posted('turnpike_add_key');
             $bytes = Figures::fromGigabytes($typed, self::gigabyte($id, $params));
             if ($bytes === null || $bytes === 0 || preg_match('/^[0-9a-f]{32}$/', $key) !== 1) {
                 self::keep($id, $lang->get('add_traffic_wrong', $typed));
@@ -81,23 +82,34 @@ final class AdminTab
             $by = self::admin();
             $note = Text::sentence(Text::decode(self::posted('turnpike_add_note'))) . ($by === '' ? '' : " ($by)");
             $hook = ['bytes' => $bytes, 'key' => "whmcs-$key", 'note' => trim($note)];
+            $isSent = true;
             $answer = Module::run('add-traffic', $params, $hook);
-            unset($_SESSION['turnpike_adding'][$id]);
+            self::settle($id, $key);
             self::keep($id, $lang->get('add_traffic_done', $typed) . ' ' . Text::sentence($answer->get('warning')));
         } catch (\Throwable $cause) {
-            self::failed($id, $typed, Module::error('AdminServicesTabFieldsSave', $cause, $params), $lang);
+            $error = Module::error('AdminServicesTabFieldsSave', $cause, $params);
+            // a defect of ours may have come after the answer
+            $mayBeAdded = $isSent && (!$cause instanceof SidecarError || $error->mayBeBooked());
+            if ($isSent && $error->isFinal()) {
+                self::settle($id, $key);
+                self::keep($id, $lang->get('add_traffic_failed', $typed) . ' ' . $error->forAdmin());
+            } elseif (!$mayBeAdded && !self::isOpen($id, $key)) {
+                self::keep($id, $lang->get('add_traffic_undone', $typed) . ' ' . $error->forAdmin());
+            } else {
+                self::inDoubt($id, $typed, $error, $mayBeAdded, $lang);
+            }
         }
     }
 
-    private static function failed(int $id, string $typed, SidecarError $error, Lang $lang): void
+    /**
+     * Nobody knows whether it was added, by this try or by an earlier one with the same key: the form keeps it. It
+     * keeps one; of another that is in doubt beside it, the last entries tell.
+     */
+    private static function inDoubt(int $id, string $typed, SidecarError $error, bool $byThis, Lang $lang): void
     {
-        if ($error->isFinal()) {
-            unset($_SESSION['turnpike_adding'][$id]);
-            self::keep($id, $lang->get('add_traffic_failed', $typed) . ' ' . $error->forAdmin());
-            return;
-        }
         $key = self::posted('turnpike_add_key');
-        if (preg_match('/^[0-9a-f]{32}$/', $key) === 1) {
+        $isKept = self::isOpen($id, $key) || !isset($_SESSION['turnpike_adding'][$id]);
+        if ($isKept && $byThis) {
             $others = is_array($_SESSION['turnpike_adding'] ?? null) ? $_SESSION['turnpike_adding'] : [];
             $note = Text::decode(self::posted('turnpike_add_note'));
             $open = [$id => ['key' => $key, 'gb' => $typed, 'note' => $note]] + $others;
@@ -105,16 +117,30 @@ final class AdminTab
         }
         $what = "it is not certain whether $typed GB were added to service $id: ";
         Module::note($what . $error->forAdmin(), Params::clientOf($id));
-        self::keep($id, $lang->get('add_traffic_unsure', $typed) . ' ' . $error->forAdmin());
+        $says = $lang->get($isKept ? 'add_traffic_unsure' : 'add_traffic_failed', $typed);
+        self::keep($id, $says . ' ' . $error->forAdmin());
     }
 
     /** A form that held once more what is open, and was sent without an amount: staff want it no more. */
     private static function giveUp(int $id): void
     {
-        $key = $_SESSION['turnpike_adding'][$id]['key'] ?? null;
-        if (is_string($_POST['turnpike_add_gb'] ?? null) && $key === self::posted('turnpike_add_key')) {
+        if (is_string($_POST['turnpike_add_gb'] ?? null)) {
+            self::settle($id, self::posted('turnpike_add_key'));
+        }
+    }
+
+    /** What became of this key is known; another one, of a second window, stays open. */
+    private static function settle(int $id, string $key): void
+    {
+        if (self::isOpen($id, $key)) {
             unset($_SESSION['turnpike_adding'][$id]);
         }
+    }
+
+    /** Whether it is this key with which something may have been added. */
+    private static function isOpen(int $id, string $key): bool
+    {
+        return ($_SESSION['turnpike_adding'][$id]['key'] ?? null) === $key;
     }
 
     private static function posted(string $name): string
@@ -198,12 +224,15 @@ final class AdminTab
                 . " $more aria-label=\"" . self::html($text) . '">';
         };
         $note = $lang->get('add_traffic_note');
+        // each time: whoever saves the page for another reason sends this too
+        $doubt = $open === [] ? '' : '<br><strong>' . self::html($lang->get('add_traffic_held', (string) $open['gb']))
+            . '</strong>';
         return $field('turnpike_add_gb', $lang->get('add_traffic_gb'), $open['gb'] ?? '', 'size="8" inputmode="decimal"'
             . ' class="form-control input-100 input-inline" placeholder="GB"')
             . ' ' . $field('turnpike_add_note', $note, $open['note'] ?? '', 'size="40" maxlength="200"'
             . ' class="form-control input-300 input-inline" placeholder="' . self::html($note) . '"')
             . ' <input type="hidden" name="turnpike_add_key" value="' . self::html($key) . '"><br><small>'
-            . self::html($lang->get('add_traffic_help')) . '</small>';
+            . self::html($lang->get('add_traffic_help')) . '</small>' . $doubt;
     }
 
     private static function keep(int $serviceId, string $sentence): void

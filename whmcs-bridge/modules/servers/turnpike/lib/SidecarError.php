@@ -90,6 +90,17 @@ final class SidecarError extends \RuntimeException
         return in_array($this->kind, self::UNCERTAIN, true);
     }
 
+    /**
+     * Whether it may stand in Turnpike's books all the same, of what is booked first: also what failed at Turnpike may
+     * have failed after that, and a proxy may have sent it twice.
+     */
+    public function mayBeBooked(): bool
+    {
+        $status = $this->member('status');
+        $failedThere = $this->verified && is_int($status) && $status >= 500;
+        return $this->isUncertain() || $failedThere || $this->kind === 'nonce-reused';
+    }
+
     /** Whether Turnpike itself said no, and will again. */
     public function isFinal(): bool
     {
