@@ -5,6 +5,10 @@ declare(strict_types=1);
 namespace Turnpike\Tests;
 
 use WHMCS\Database\Capsule;
+use WHMCS\Module\Addon\Turnpike\Pages;
+use WHMCS\Module\Addon\Turnpike\PairingPage;
+use WHMCS\Module\Server\Turnpike\Facts;
+use WHMCS\Module\Server\Turnpike\Figures;
 use WHMCS\Module\Server\Turnpike\Renewals;
 
 /**
@@ -65,6 +69,89 @@ final class RenewalsTest extends BridgeTestCase
         $dates = array_column(array_column($this->renewals($peer), 'service'), 'next_due_date');
         self::assertSame([self::FIRST, self::SECOND], $dates, 'the date that is told last is the one that counts');
         self::assertSame(0, Capsule::table(Renewals::TABLE)->count());
+        $this->pairWithNobody();
+        Kernel::command('Renew', 41);
+        $this->due(self::FIRST);
+        $this->peer();
+        self::assertSame('success', Kernel::command('Renew', 41));
+        $dates = array_column(array_column($this->renewals($peer), 'service'), 'next_due_date');
+        self::assertSame([self::SECOND, self::FIRST], array_slice($dates, 2), 'also one that staff have set back');
+    }
+
+    /**
+     * @dataProvider undone
+     */
+    public function testOneThatWaitsGoesBeforeWhatItWouldUndo(string $command, string $hook): void
+    {
+        $this->pairWithNobody();
+        Kernel::command('Renew', 41, ['traffic_gb_monthly' => '1']);
+        $said = Kernel::command($command, 41, ['traffic_gb_monthly' => '100']);
+        self::assertMatchesRegularExpression('/still waits and has to go first.* not done \[unreachable /', $said);
+        $peer = $this->peer();
+        $settled = ['username' => 'kunde', 'password' => self::SERVICE_PASSWORD, 'dedicated_address' => '10.8.0.2'];
+        $peer->answer($hook, ['account' => [], 'service' => $settled]);
+        $peer->refuse('renew', 500, 'internal', 'A defect.');
+        $said = Kernel::command($command, 41, ['traffic_gb_monthly' => '100']);
+        self::assertMatchesRegularExpression('/^A defect\. A renewal .* \[internal ref-4711\]$/', $said);
+        self::assertSame(['renew'], $this->commands($peer), 'told last is what holds');
+        $peer->answer('renew', ['account' => []]);
+        self::assertSame('success', Kernel::command($command, 41, ['traffic_gb_monthly' => '100']));
+        $this->cron($peer);
+        self::assertSame(['renew', 'renew', $hook], $this->commands($peer));
+        $packets = array_map(static function (array $request): string {
+            return $request['body']['settings']['traffic_gb_monthly'] ?? '';
+        }, $peer->requests());
+        self::assertSame(['1', '1', '100'], array_values(array_filter($packets, 'strlen')));
+    }
+
+    /**
+     * @return array<int, array{string, string}>
+     */
+    public function undone(): array
+    {
+        return [['ChangePackage', 'change-package'], ['CreateAccount', 'create'], ['Reapply', 'create']];
+    }
+
+    public function testOneThatIsRefusedForGoodHoldsUpNoChange(): void
+    {
+        $this->pairWithNobody();
+        Kernel::command('Renew', 41);
+        $peer = $this->peer();
+        $peer->refuse('renew', 422, 'setting-invalid', 'No such traffic.');
+        $peer->answer('change-package', ['account' => []]);
+        self::assertSame('success', Kernel::command('ChangePackage', 41));
+        self::assertCount(1, (array) preg_grep('/cannot be delivered; add its traffic by hand/', Kernel::$activity));
+        self::assertSame(0, Capsule::table(Renewals::TABLE)->count());
+    }
+
+    public function testOneThatWaitsGoesBeforeTrafficThatIsAddedOnEitherPage(): void
+    {
+        Facts::learn([41 => ['bytes_per_gb' => Figures::GIGABYTE]]);
+        $_SERVER['REQUEST_METHOD'] = 'POST';
+        $keep = function (): void {
+            $this->pairWithNobody();
+            Kernel::command('Renew', 41);
+        };
+        $keep();
+        $peer = $this->peer();
+        $peer->refuse('renew', 500, 'internal', 'A defect.');
+        $_POST = ['turnpike_add_gb' => '2', 'turnpike_add_key' => str_repeat('a', 32)];
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        self::assertSame(['renew'], $this->commands($peer));
+        self::assertStringStartsWith('The 2 GB were not added. A defect.', $_SESSION['turnpike_said'][41]);
+        self::assertEmpty($_SESSION['turnpike_adding'] ?? [], 'it was not sent');
+        $peer->answer('renew', ['account' => []]);
+        $peer->answer('add-traffic', ['account' => []]);
+        turnpike_AdminServicesTabFieldsSave(Kernel::params(41));
+        self::assertSame(['renew', 'add-traffic'], array_slice($this->commands($peer), 1));
+
+        $keep();
+        $this->peer();
+        $peer->answer('admin/accounts', ['html' => 'booked', 'location' => null]);
+        $_GET = ['page' => 'accounts', 'service' => '41'];
+        $_POST = ['turnpike_form' => PairingPage::ownToken(), 'token' => generate_token('plain'), 'do' => 'add'];
+        self::assertSame('booked', Pages::answer([])['html']);
+        self::assertSame(['renew', 'admin/accounts'], array_slice($this->commands($peer), 3));
     }
 
     public function testARetryOfTheSameDateIsTheRenewalItself(): void
@@ -133,6 +220,16 @@ final class RenewalsTest extends BridgeTestCase
             $row->update(['domainstatus' => 'Active']);
         }
         self::assertCount(3, (array) preg_grep('/not delivered any more: the service has ended/', Kernel::$activity));
+        Kernel::$activity = [];
+        $this->pairWithNobody();
+        $this->service(44, 'Active', 'moved', 'x');
+        Kernel::command('Renew', 44);
+        Capsule::table('tblhosting')->where('id', 44)->update(['packageid' => 9]);
+        $this->cron($this->peer());
+        $said = implode(preg_grep('/not delivered any more/', Kernel::$activity));
+        self::assertStringNotContainsString('has ended', $said, 'of another module now');
+        self::assertStringContainsString('not one of the Turnpike module', $said);
+        self::assertStringContainsString('add its traffic by hand', $said);
         $this->service(43, 'Active', 'other', 'x');
         $this->pairWithNobody();
         Kernel::command('Renew', 43);
@@ -162,6 +259,14 @@ final class RenewalsTest extends BridgeTestCase
         $peer->answer('cron', ['services' => [], 'skipped' => [], 'mails' => []]);
         $peer->answer('netflow', ['records' => []]);
         run_hook('AfterCronJob');
+    }
+
+    /**
+     * @return string[] what was asked of Turnpike, but for what the cron and mails ask
+     */
+    private function commands(Peer $peer): array
+    {
+        return array_values((array) preg_grep('/^(cron|netflow.*)$/', array_column($peer->requests(), 'hook'), 1));
     }
 
     /**

@@ -206,6 +206,20 @@ final class SidecarTest extends BridgeTestCase
         self::assertStringContainsString('>3 GB<', $this->page());
     }
 
+    public function testAPackageThatWasChangedMeanwhileIsNotPutBackByARenewalThatIsDeliveredLate(): void
+    {
+        self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));
+        $this->pairWithNobody();
+        Capsule::table('tblhosting')->where('id', 42)->update(['nextduedate' => '2027-01-01']);
+        self::assertStringContainsString('written down', Kernel::command('Renew', 42, self::SETTINGS));
+        Pairing::fromCode($this->turnpike->code())->store();
+        $large = ['traffic_gb_monthly' => '100'] + self::SETTINGS;
+        self::assertSame('success', Kernel::command('ChangePackage', 42, $large));
+        run_hook('AfterCronJob');
+        self::assertStringContainsString('>2 GB<', $this->page(), 'what was paid, as it was sold then');
+        self::assertStringContainsString('100 GB on 2027-01-01', $this->page());
+    }
+
     public function testStaffSeeAndSteerAnAccount(): void
     {
         self::assertSame('success', Kernel::command('CreateAccount', 42, self::SETTINGS));

@@ -8,6 +8,7 @@ use WHMCS\Database\Capsule;
 use WHMCS\Module\Server\Turnpike\Answer;
 use WHMCS\Module\Server\Turnpike\ModuleLog;
 use WHMCS\Module\Server\Turnpike\Pairing;
+use WHMCS\Module\Server\Turnpike\Renewals;
 use WHMCS\Module\Server\Turnpike\Sidecar;
 use WHMCS\Module\Server\Turnpike\SidecarError;
 use WHMCS\Module\Server\Turnpike\Text;
@@ -100,7 +101,7 @@ final class Pages
     /**
      * @param array{array<string, mixed>, Rights} $who
      * @param array<string, string> $query
-     * @throws SidecarError
+     * @throws \Throwable
      */
     private function ask(Sidecar $sidecar, array $who, string $name, array $query): Answer
     {
@@ -122,6 +123,10 @@ final class Pages
             $form = [];
             $flash = ['level' => 'danger', 'text' => $this->text('not_allowed')];
             $name = $rights->plans()['view'] ? $name : 'overview';
+        }
+        if ($name === 'accounts' && ($form['do'] ?? '') === 'add') {
+            // as on the service's page
+            Renewals::goFirst((int) ($query['service'] ?? 0));
         }
         $token = $this->token();
         $secrets = array_merge(array_values($token), [$form['password'] ?? '']);

@@ -82,6 +82,8 @@ final class AdminTab
             $by = self::admin();
             $note = Text::sentence(Text::decode(self::posted('turnpike_add_note'))) . ($by === '' ? '' : " ($by)");
             $hook = ['bytes' => $bytes, 'key' => "whmcs-$key", 'note' => trim($note)];
+            // where what is left goes with each renewal, a late one would take this too
+            Renewals::goFirst($id);
             $isSent = true;
             $answer = Module::run('add-traffic', $params, $hook);
             self::settle($id, $key);

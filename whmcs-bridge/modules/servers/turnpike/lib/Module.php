@@ -15,6 +15,9 @@ final class Module
     public const PLAIN_PORT = 8728;
     public const TLS_PORT = 8729;
 
+    /** What tells Turnpike all settings: a renewal that was paid before goes before it. */
+    private const TELLS_SETTINGS = ['create', 'change-package'];
+
     /**
      * @return array<string, mixed>
      */
@@ -360,6 +363,9 @@ final class Module
         }
         $body = Params::body($params, $hook);
         self::needServer($body);
+        if (in_array($name, self::TELLS_SETTINGS, true)) {
+            Renewals::goFirst((int) ($params['serviceid'] ?? 0));
+        }
         $answer = self::sidecar()->hook($name, $body, Sidecar::LIFECYCLE_MS);
         self::warned($name, (int) ($body['service']['id'] ?? 0), $answer);
         if ($after !== null) {

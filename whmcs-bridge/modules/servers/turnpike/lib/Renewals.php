@@ -12,8 +12,9 @@ use WHMCS\Database\Capsule;
  * Turnpike grants a packet once for each date, and WHMCS knows the date of now alone: a Renew that failed, and is
  * retried when the next invoice is paid too, carries that one's date, and a cycle that was paid would never be granted.
  * So what fails is written down with its date (table `mod_turnpike_renewals`; a row is one that waits), and each cron
- * run delivers it. Of one service the oldest comes first, also before a new one: Turnpike takes the date that it is
- * told last for the one that counts. A retry from the Module Queue changes nothing then.
+ * run delivers it. Of one service the oldest comes first: Turnpike takes the date, the cycle and the packet that it is
+ * told last for those that count. So what waits also goes before a new Renew, and before a changed package. A retry
+ * from the Module Queue changes nothing then.
  */
 final class Renewals
 {
@@ -27,6 +28,7 @@ final class Renewals
 
     /** Nothing is renewed in these states. */
     private const ENDED = ['Terminated', 'Cancelled', 'Fraud'];
+    private const HAS_ENDED = 'the service has ended';
 
     /** Creates the table where it is missing. */
     public static function install(): void
@@ -71,6 +73,24 @@ final class Renewals
         return 'success';
     }
 
+    /**
+     * Has what waits of one service delivered before something that a late renewal would undo: settings that have
+     * changed since, traffic that was bought since.
+     *
+     * @throws \Throwable when it still waits, and that has to wait too
+     */
+    public static function goFirst(int $serviceId): void
+    {
+        if ($serviceId <= 0 || !self::isInstalled()) {
+            return;
+        }
+        try {
+            self::deliverOf($serviceId, '');
+        } catch (SidecarError $error) {
+            throw $error->with('A renewal that was paid still waits and has to go first, so this was not done');
+        }
+    }
+
     /** Has Turnpike do what waits, of every service. */
     public static function deliver(): void
     {
@@ -95,7 +115,8 @@ final class Renewals
     {
         try {
             if (self::isInstalled()) {
-                self::drop(Capsule::table(self::TABLE)->where('service_id', $serviceId)->orderBy('due')->get()->all());
+                $rows = Capsule::table(self::TABLE)->where('service_id', $serviceId)->orderBy('due')->get()->all();
+                self::drop($rows, self::HAS_ENDED);
             }
         } catch (\Throwable $cause) {
             ModuleLog::defect('Renewals', $cause, []);
@@ -105,19 +126,21 @@ final class Renewals
     /**
      * What waits of one service, the oldest first.
      *
-     * @param string $before only for due dates before this one; '': all
+     * @param string $besides all but that of this due date, which is told next; '': all
      * @throws SidecarError why one could not be delivered, which the later ones wait for
      */
-    private static function deliverOf(int $serviceId, string $before): void
+    private static function deliverOf(int $serviceId, string $besides): void
     {
         $waiting = Capsule::table(self::TABLE)->where('service_id', $serviceId);
-        $waiting = $before === '' ? $waiting : $waiting->where('due', '<', $before);
+        $waiting = $besides === '' ? $waiting : $waiting->where('due', '<>', $besides);
         $rows = $waiting->orderBy('due')->get()->all();
         $service = $rows === [] ? null : Capsule::table('tblhosting')->where('id', $serviceId)->first();
-        $isOver = $service === null || in_array($service->domainstatus, self::ENDED, true)
-            || !Effects::isOurs($serviceId);
-        if ($isOver) {
-            self::drop($rows);
+        if ($service === null || in_array($service->domainstatus, self::ENDED, true)) {
+            self::drop($rows, self::HAS_ENDED);
+            return;
+        }
+        if (!Effects::isOurs($serviceId)) {
+            self::drop($rows, 'its product is not one of the Turnpike module now');
             return;
         }
         foreach ($rows as $row) {
@@ -131,6 +154,10 @@ final class Renewals
     private static function deliverOne(\stdClass $row, \stdClass $service): void
     {
         $what = "the renewal of service $row->service_id for the due date $row->due";
+        // delivered by somebody else meanwhile, a changed package may have followed it
+        if (!Capsule::table(self::TABLE)->where('id', $row->id)->exists()) {
+            return;
+        }
         try {
             $answer = self::ask($row, $service);
         } catch (\Throwable $cause) {
@@ -213,15 +240,15 @@ final class Renewals
     }
 
     /**
-     * @param \stdClass[] $rows of a service that has ended
+     * @param \stdClass[] $rows
      */
-    private static function drop(array $rows): void
+    private static function drop(array $rows, string $why): void
     {
         foreach ($rows as $row) {
             self::forget((int) $row->service_id, $row->due);
             $client = Params::clientOf((int) $row->service_id);
             Module::note("the renewal of service $row->service_id for the due date $row->due had failed and is not"
-                . ' delivered any more: the service has ended', $client);
+                . " delivered any more: $why; if it goes on, add its traffic by hand", $client);
         }
     }
 
