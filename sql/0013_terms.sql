@@ -8,3 +8,9 @@ ALTER TABLE standing ADD COLUMN cut_bytes BIGINT;
 
 -- The most that a balance pays for it if it is accepted: what it would have paid when it was put aside.
 ALTER TABLE quarantine ADD COLUMN payable_bytes BIGINT NOT NULL DEFAULT 0;
+
+-- What waits already pays as before: all of it, as things stand when it is accepted.
+UPDATE quarantine SET payable_bytes = down_bytes + up_bytes WHERE state = 'waiting' AND counted_by = 'own';
+
+-- One that goes on is found by its service.
+CREATE INDEX quarantine_service ON quarantine (service_id);

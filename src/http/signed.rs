@@ -29,7 +29,7 @@ pub const WINDOW: i64 = 120;
 pub struct Signing {
     keys: Vec<Arc<Key>>,
     clock: Clock,
-    /// Nonces in use. [`Nonces::export`] and [`Nonces::import`] carry them over a restart.
+    /// Nonces in use. [`Nonces::to_store`] and [`Nonces::import`] carry them over a restart.
     pub nonces: Nonces,
     /// Addresses that are refused too often.
     pub refusals: Refusals,

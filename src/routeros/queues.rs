@@ -341,7 +341,7 @@ impl Batch {
 
 /// Sets queues, by id, each to its rate, on the connection that stands: those of equal rates together, in batches, a few
 /// in flight. Sessions stay. A router stops at the first of a batch that it refuses, so that batch is parted until it is
-/// known which one that is, and the others are set: with [`MOST_MORE`] commands more, not without end. Nothing else is tried
+/// known which one that is, and the others are set: with so many commands more, not without end. Nothing else is tried
 /// again: whoever asks reads again.
 pub async fn set_rates(router: &Router, wanted: &[(String, Rate)]) -> SetRates {
     let (mut made, mut left) = (SetRates::default(), MOST_MORE);

@@ -57,13 +57,10 @@ pub async fn store(conn: &mut Conn, server_id: u64, baselines: &[(u64, Baseline)
     conn.batch(sql, baselines.iter().map(row).collect()).await
 }
 
-/// Forgets those of services that a router has no such queue of any more: one that comes back begins anew.
-pub async fn forget_of(conn: &mut Conn, server_id: u64, services: &[u64]) -> Result<()> {
-    let sql = sql!("DELETE FROM cdn_counter WHERE service_id = ? AND server_id = ?");
-    for service_id in services {
-        conn.execute(sql, params![*service_id, server_id]).await?;
-    }
-    Ok(())
+/// Forgets a router's, but those that the reading which began then has stored.
+pub async fn forget_others(conn: &mut Conn, server_id: u64, began: DateTime<Utc>) -> Result<()> {
+    let sql = sql!("DELETE FROM cdn_counter WHERE server_id = ? AND booked_at <> ?");
+    conn.execute(sql, params![server_id, began]).await.map(|_| ())
 }
 
 /// Forgets a service's.

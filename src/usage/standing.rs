@@ -40,6 +40,8 @@ pub struct Standing {
     pub with_cron: bool,
     /// The fixed address, which its queue counts.
     pub address: Ipv4Addr,
+    /// Whether WHMCS or staff keep it off.
+    pub off: bool,
     /// The ledger's sum, bytes.
     pub balance: i64,
     /// Whether the next fall below the threshold brings a letter.
@@ -84,7 +86,7 @@ impl Standing {
     ) -> Result<(Vec<Self>, Sheets)> {
         let in_order = sql!(
             "SELECT a.service_id, a.username, a.comment_prefix, a.plan_id, a.down_kbps, a.up_kbps, a.packet_bytes, \
-             a.threshold_bytes, a.collect_with, a.address, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
+             a.threshold_bytes, a.collect_with, a.address, a.cause_billing + a.cause_admin, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
              s.counter, s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, \
              s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
              FROM account a /*! FORCE INDEX (PRIMARY) */ JOIN standing s ON s.service_id = a.service_id \
@@ -94,7 +96,7 @@ impl Standing {
         );
         let by_router = sql!(
             "SELECT a.service_id, a.username, a.comment_prefix, a.plan_id, a.down_kbps, a.up_kbps, a.packet_bytes, \
-             a.threshold_bytes, a.collect_with, a.address, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
+             a.threshold_bytes, a.collect_with, a.address, a.cause_billing + a.cause_admin, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
              s.counter, s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, \
              s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
              FROM account a /*! FORCE INDEX (account_slice) */ JOIN standing s ON s.service_id = a.service_id JOIN server v ON v.id = a.server_id \
@@ -123,7 +125,7 @@ impl Standing {
     ) -> Result<Option<Self>> {
         let sql = sql!(
             "SELECT a.service_id, a.username, a.comment_prefix, a.plan_id, a.down_kbps, a.up_kbps, a.packet_bytes, \
-             a.threshold_bytes, a.collect_with, a.address, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
+             a.threshold_bytes, a.collect_with, a.address, a.cause_billing + a.cause_admin, s.balance_bytes, s.threshold_armed, s.cause_quota, s.ros_id, \
              s.counter, s.booked_at, s.uptime_seconds, s.line_down_kbps, s.line_up_kbps, s.missing_since, s.cut_at, \
              s.cut_bytes, s.reading, v.zeroed, v.seen_at, v.uptime_seconds, s.day, s.page, s.seated \
              FROM account a JOIN standing s ON s.service_id = a.service_id JOIN server v ON v.id = a.server_id \
@@ -167,6 +169,7 @@ impl Standing {
                 threshold: cells.take::<Option<u64>>()?.map(Bytes),
                 with_cron: cells.take::<String>()? == "cron",
                 address: cells.take()?,
+                off: cells.take()?,
                 balance: cells.take()?,
                 armed: cells.take()?,
                 quota: cells.take()?,

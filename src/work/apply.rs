@@ -330,7 +330,7 @@ async fn finish(turn: &Turn, account: &Account, changes: &[Pending], last: u64) 
         // Whoever undid it meanwhile held the account, and not the lease: a renewal waits for no router.
         let known = if removed { Account::find_locked(&mut tx, account.service_id).await? } else { None };
         if known.is_some() && pending::is_to_go(&mut tx, account.service_id).await? {
-            uncharged = super::terminate::end(app, &mut tx, account.service_id, app.clock.now()).await?;
+            uncharged = super::terminate::end(&mut tx, account.service_id, app.clock.now()).await?;
         }
         pending::made(&mut tx, account.service_id, last).await?;
         Ok::<_, Problem>(uncharged)

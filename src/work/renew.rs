@@ -36,8 +36,9 @@ pub async fn run(app: &App, ask: &Ask) -> Result<Value, Problem> {
         let mut account = super::living(&mut tx, &turn, now).await?;
         super::learn_client(&mut tx, &mut account, |sold| ask.learn_client(sold), now).await?;
         account.sold.next_due_date = Some(due);
-        if !cycle.is_empty() {
-            // A service that was paid once may be renewed by now: no cycle of the plan's own runs beside the renewals.
+        if !cycle.is_empty() && !account.sold.billing_cycle.is_empty() {
+            // A service that was paid once may be renewed by now: no cycle of the plan's own runs beside the renewals. One
+            // that was imported waits for WHMCS to tell all that was sold, and shows so until then.
             account.sold.billing_cycle.clone_from(&cycle);
         }
         let was_metered = account.is_metered();

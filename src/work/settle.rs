@@ -67,8 +67,7 @@ pub(super) fn is_news(standing: &Standing) -> bool {
         quota: standing.quota,
         told_of_plan: false,
         plan_full: false,
-        // Not known here: whoever is off is found to be so when all of the account is read.
-        off: false,
+        off: standing.off,
     });
     verdict.letter.is_some() || (verdict.armed, verdict.quota) != (standing.armed, standing.quota)
 }
@@ -193,9 +192,11 @@ async fn write(
         server_address: &server.told.hostname,
         plan: held.facts(account),
     };
-    // Of a speed, once a day; of a balance, once for each crossing.
+    // Of a speed, once a day of its plan; of a balance, once for each crossing.
     let once = match purpose {
-        Purpose::Slowed | Purpose::Restored => days::local_day(now, app.config.zone).to_string(),
+        Purpose::Slowed | Purpose::Restored => {
+            held.plans_day().unwrap_or_else(|| days::local_day(now, app.config.zone)).to_string()
+        }
         Purpose::Threshold | Purpose::Suspension => number.to_string(),
     };
     let new = NewLetter {

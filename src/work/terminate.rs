@@ -160,7 +160,7 @@ async fn book(
     let others = || collect::counts_others(&books.all[0], &baseline, reading).filter(|_| !volume.is_zero());
     if let Some(why) = collect::cannot_be(app, volume, speed, now - from).or_else(others) {
         let what = (&moved, server.told.id, now);
-        collect::put_aside(app, tx, &books, what, &why, &mut last.uncharged).await?;
+        collect::put_aside(app, tx, &books, what, (&why, false), &mut last.uncharged).await?;
         last.put_aside = true;
         moved.volume = Volume::ZERO;
     }
@@ -174,14 +174,14 @@ async fn book(
 
 /// The router holds nothing of it any more: said, and its address freed. The books stay. What may have passed since they had
 /// their last reading, once it is committed.
-pub(super) async fn end(app: &App, tx: &mut Conn, service_id: u64, now: DateTime<Utc>) -> Result<Uncharged, Problem> {
+pub(super) async fn end(tx: &mut Conn, service_id: u64, now: DateTime<Utc>) -> Result<Uncharged, Problem> {
     let mut uncharged = Uncharged::default();
     let Some(mut account) = Account::find_locked(tx, service_id).await? else { return Ok(uncharged) };
-    let books = Books::of_some(app, tx, account.server_id, &[service_id], now).await?;
-    if let Some(baseline) = books.all.first().and_then(|it| it.baseline.as_ref()) {
+    // Asked for without holding the router's row, which a reading holds before accounts.
+    if let Some(baseline) = counters::baseline(tx, service_id).await? {
         // Up to the decision a queue that was gone is counted as missing.
         let decided = pending::to_go_since(tx, service_id).await?.unwrap_or(baseline.booked_at);
-        let sold = books.held.fastest(&account).unwrap_or(account.settings.speed);
+        let sold = super::fair_use::rate(tx, &account).await?.fastest().faster(account.settings.speed);
         let speed = baseline.line.map_or(sold, |line| sold.faster(line));
         let unread = now - decided.max(baseline.booked_at);
         uncharged.add(Cause::Terminate, reading::unseen(speed, unread, Volume::ZERO));

@@ -74,6 +74,25 @@ async fn an_account_that_got_another_address_since_the_last_reading_is_not_put_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_cannot_be_set_right_is_one_thing_to_decide() {
+    let app = TestApp::new().await;
+    app.create(41).await;
+    let other = app.create(42).await;
+    app.a_minute().await;
+    app.aim("7-41", "10.8.0.0/24");
+    // Somebody has taken the secret for his own: nothing of the account is changed on the router.
+    app.router.world(|world| assert!(world.put("/ppp/secret", "7-41", "comment", "not yours")));
+    for _ in 0..3 {
+        assert!(app.router.carry(&other, GB, 0));
+        app.a_minute().await;
+    }
+    assert_eq!(app.queue("7-41", "target").as_deref(), Some("10.8.0.0/24"));
+    assert_eq!(app.metric("turnpike_stored{kind=\"quarantine_waiting\"}").await, 1);
+    let books = booked(&app.app, 41).await;
+    assert_eq!((books.balance, books.quarantined), ((10 * GB) as i64, 3 * GB));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nor_is_what_it_counted_charged_at_the_end() {
     let app = TestApp::new().await;
     app.create(41).await;

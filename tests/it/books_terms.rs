@@ -7,6 +7,7 @@ use crate::{
 };
 use chrono::Duration;
 use serde_json::{Value, json};
+use turnpike::simulator::{Fault, When};
 
 fn gigabytes(count: i64) -> i64 {
     count * i64::try_from(GB).unwrap()
@@ -82,6 +83,38 @@ async fn what_was_read_before_the_renewal_or_moved_after_it_is_charged_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn terms_that_change_while_a_reading_waits_to_be_booked_are_not_forgotten() {
+    let app = TestApp::with("traffic.carry_over = false\ncollect.sanity_factor = 0\n").await;
+    let made = app.hook("create", &app.body(41)).await.ok();
+    app.dial(&made);
+    app.step().await;
+    app.pass(Duration::minutes(1));
+    // From the print on nothing is booked until the renewal is.
+    let permits = app.app.bookings.available_permits();
+    let (bookings, (held, is_held)) = (app.app.clone(), tokio::sync::oneshot::channel());
+    let held = std::sync::Mutex::new(Some(held));
+    let hold = Fault::call(move |_| {
+        bookings.bookings.try_acquire_many(permits.try_into().unwrap()).unwrap().forget();
+        held.lock().unwrap().take().unwrap().send(()).unwrap();
+    });
+    app.router.fault_at(When::at("/queue/simple/print"), hold);
+    let renewal = async {
+        is_held.await.unwrap();
+        // Until the reading has ended and waits.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        assert!(app.router.carry("7-41", 4 * GB, 0));
+        app.pass(Duration::seconds(30));
+        app.hook("renew", &app.due("2027-01-01", json!({}))).await.ok();
+        app.app.bookings.add_permits(permits);
+    };
+    tokio::join!(app.step(), renewal);
+    app.minutes(1).await;
+    let books = booked(&app.app, 41).await;
+    assert_eq!(books.total(), 4 * GB);
+    assert!(books.charged < 3 * GB, "{} charged: a third of the interval lies before the renewal", books.charged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_becomes_metered_pays_nothing_for_what_was_moved_before() {
     for hook in ["change-package", "create", "renew"] {
         let app = TestApp::new().await;
@@ -124,7 +157,10 @@ async fn what_was_put_aside_costs_no_more_than_when_it_was() {
         app.hook("change-package", &app.body_with(id, &metered)).await.ok();
     }
     let html = app.admin("quarantine", &json!([])).await;
-    assert!(html.contains("or was so when this was counted") && html.contains("10 GB leave the balance"), "{html}");
+    assert!(
+        html.contains("no balance was to pay for it when it was counted") && html.contains("10 GB leave the balance"),
+        "{html}"
+    );
     for doubt in ["1", "2"] {
         app.pressed("quarantine", &json!([]), &json!({"do": "accept", "doubt": doubt})).await;
     }

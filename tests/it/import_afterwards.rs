@@ -177,6 +177,9 @@ async fn staff_see_whose_product_is_not_told_yet() {
     for (query, id) in [(json!({"service": "41"}), 41), (json!({"service": "42"}), 42)] {
         let page = app.admin("accounts", &query).await;
         assert!(page.contains(words) && page.contains("ada@example.net") && !page.contains("client 0"), "{page}");
+        // A renewal tells no more of what was sold than its packet.
+        app.hook("renew", &app.body(id)).await.ok();
+        assert!(app.admin("accounts", &query).await.contains(words), "{id}");
         app.hook("change-package", &app.body(id)).await.ok();
         let page = app.admin("accounts", &query).await;
         assert!(!page.contains(words) && page.contains("client 7"), "{page}");

@@ -183,6 +183,30 @@ async fn who_is_slowed_again_on_the_same_day_is_told_on_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_slow_every_evening_is_told_then_and_not_after_midnight() {
+    let app = TestApp::new().await;
+    app.plan(&with(json!({"monthly_fup1_threshold": 0}))).await;
+    let user = app.create_on_plan(41, json!({})).await;
+    app.step().await;
+    for evening in 0..3 {
+        app.receive(&user, 10 * GB).await;
+        app.receive(&user, 10 * GB).await;
+        let mut told = ["slowed", "restored"].repeat(evening);
+        told.push("slowed");
+        assert_eq!(app.purposes().await, told, "evening {evening}");
+        let midnight = app.app.today().succ_opt().unwrap().and_hms_opt(0, 0, 30).unwrap().and_utc();
+        app.pass(midnight - app.app.clock.now());
+        app.step().await;
+        assert_eq!(app.purposes().await, told, "midnight {evening}");
+        app.pass(Duration::minutes(6));
+        app.step().await;
+        told.push("restored");
+        assert_eq!(app.purposes().await, told, "morning {evening}");
+        app.pass(Duration::hours(18));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_told_and_settled_in_a_life_before_is_not_of_this_one() {
     let app = TestApp::new().await;
     app.plan(&with(json!({}))).await;

@@ -7,7 +7,8 @@ use crate::{
 use turnpike::{db::Sql, sql};
 
 /// What makes of a schema the one before its last file.
-const BEFORE_THE_LAST: [Sql; 4] = [
+const BEFORE_THE_LAST: [Sql; 5] = [
+    sql!("DROP INDEX quarantine_service /*! ON quarantine */"),
     sql!("ALTER TABLE standing DROP COLUMN cut_at"),
     sql!("ALTER TABLE standing DROP COLUMN cut_bytes"),
     sql!("ALTER TABLE quarantine DROP COLUMN payable_bytes"),
@@ -34,6 +35,13 @@ async fn steps(app: &TestApp) -> u64 {
 async fn a_command_beside_the_service_before_the_upgrade_leaves_the_schema_to_it() {
     let app = TestApp::new().await;
     app.create(41).await;
+    let mut tx = app.app.db.begin().await.unwrap();
+    let waits = sql!(
+        "INSERT INTO quarantine (service_id, server_id, from_at, to_at, down_bytes, up_bytes, why, state, decided_at, counted_by) \
+         VALUES (41, 3, 0, 1, 5, 2, 'of before', 'waiting', NULL, 'own')"
+    );
+    tx.execute(waits, vec![]).await.unwrap();
+    tx.commit().await.unwrap();
     for change in BEFORE_THE_LAST {
         let mut tx = app.app.db.begin().await.unwrap();
         match tx.execute(change, vec![]).await {
@@ -52,7 +60,10 @@ async fn a_command_beside_the_service_before_the_upgrade_leaves_the_schema_to_it
         assert_eq!(steps(&app).await, before, "{command:?}");
     }
     let migrated = run(&app, &["migrate"]).await;
-    assert!(migrated.status.success() && out(&migrated).contains("3 of"), "{}{}", out(&migrated), err(&migrated));
+    assert!(migrated.status.success() && out(&migrated).contains("5 of"), "{}{}", out(&migrated), err(&migrated));
+    let mut conn = app.app.db.read().await.unwrap();
+    let row = conn.one(sql!("SELECT payable_bytes FROM quarantine"), vec![]).await.unwrap().unwrap();
+    assert_eq!(row.get::<u64>("payable_bytes").unwrap(), 7, "what waited is paid for as before");
     let doctor = run(&app, &["doctor", "--json"]).await;
     assert!(out(&doctor).contains("plain-text"), "{}", err(&doctor));
 }

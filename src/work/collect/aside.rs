@@ -62,13 +62,14 @@ pub(in crate::work) fn cannot_be(app: &App, volume: Volume, line: Speed, elapsed
     (!fits).then(|| format!("more than {factor} times what the line can move in {} s", elapsed.num_seconds()))
 }
 
-/// Puts aside what cannot be, for a person to decide upon: it is not charged until then.
+/// Puts aside what cannot be, for a person to decide upon: it is not charged until then. Where the reason lasts, one reading's
+/// goes with the one's before.
 pub(in crate::work) async fn put(
     app: &App,
     conn: &mut Conn,
     books: &Books,
     (moved, server_id, now): (&Moved, u64, DateTime<Utc>),
-    why: &str,
+    (why, lasts): (&str, bool),
     uncharged: &mut Uncharged,
 ) -> Result<(), Problem> {
     let (service_id, volume) = (books.all[moved.account].service_id, moved.volume);
@@ -76,6 +77,9 @@ pub(in crate::work) async fn put(
     tracing::warn!(service.id = service_id, bytes = volume.total().0, %why, "delta put into quarantine");
     let (whose, interval) = ((service_id, server_id), (moved.from, now));
     let payable = books.payable(app, moved, now);
+    if lasts && quarantine::go_on(conn, whose, interval, (volume, payable), why).await? {
+        return Ok(());
+    }
     Ok(quarantine::put(conn, whose, interval, (volume, By::Own, payable), why).await?)
 }
 

@@ -104,10 +104,6 @@ impl<'a> CdnQueues<'a> {
         held: &mut Held,
     ) -> Result<(), Problem> {
         let baselines = cdn::baselines(tx, server_id).await?;
-        self.forget_others(tx, server_id, &baselines).await?;
-        if self.found.is_empty() {
-            return Ok(());
-        }
         let (mut next, mut bookings) = (Vec::with_capacity(self.found.len()), Vec::new());
         for (service_id, found, line) in &self.found {
             let counter = counter_of(found);
@@ -130,21 +126,13 @@ impl<'a> CdnQueues<'a> {
         }
         history::add(tx, &bookings).await?;
         cdn::store(tx, server_id, &next).await?;
+        // Whose queue is not there, or not wanted any more, begins anew when it comes back: what it shows then was moved
+        // since, and not in all the time since its last reading.
+        let found: HashSet<u64> = next.iter().map(|(service_id, _)| *service_id).collect();
+        if !baselines.keys().all(|service_id| found.contains(service_id)) {
+            cdn::forget_others(tx, server_id, sample.began).await?;
+        }
         Ok(())
-    }
-
-    /// Whose queue is not there, or not wanted any more, begins anew when it comes back: what it shows then was moved since,
-    /// and not in all the time since its last reading.
-    async fn forget_others(
-        &self,
-        tx: &mut Tx,
-        server_id: u64,
-        baselines: &HashMap<u64, Baseline>,
-    ) -> Result<(), Problem> {
-        let found: HashSet<u64> = self.found.iter().map(|(service_id, ..)| *service_id).collect();
-        let mut gone: Vec<u64> = baselines.keys().filter(|id| !found.contains(id)).copied().collect();
-        gone.sort_unstable();
-        Ok(cdn::forget_of(tx, server_id, &gone).await?)
     }
 
     /// Queues, by id, that are not set to what has been decided.

@@ -192,7 +192,7 @@ impl Came {
                 if let Some(why) = cannot_be(app, volume, line, self.now - from) {
                     tally.quarantined += 1;
                     let what = (&it, server.told.id, self.now);
-                    aside::put(app, tx, &books, what, &why, &mut tally.uncharged).await?;
+                    aside::put(app, tx, &books, what, (&why, false), &mut tally.uncharged).await?;
                 } else {
                     moved.push(it);
                 }

@@ -170,7 +170,7 @@ impl Sample<'_> {
             moved.extend(self.count(app, tx, (books, at), (&counter, reading), past, &mut booked.tally).await?);
             booked.read.push(id);
             self.decide_reset(app, &books.all[at], &counter, booked);
-            self.rebase(books, at, counter, past);
+            self.rebase(app, books, at, counter, past);
         }
         Ok(moved)
     }
@@ -202,9 +202,11 @@ impl Sample<'_> {
         if let Some(sold) = sold {
             held.was_online(sold, self.online(sold, baseline), (baseline.booked_at, self.began));
         }
+        let lasts = why.is_some() && why == aside::counts_others(account, baseline, reading);
         let Some(why) = why else { return Ok(Some(moved)) };
         tally.quarantined += 1;
-        aside::put(app, tx, books, (&moved, past.server_id, self.now), &why, &mut tally.uncharged).await?;
+        let what = (&moved, past.server_id, self.now);
+        aside::put(app, tx, books, what, (&why, lasts), &mut tally.uncharged).await?;
         Ok(None)
     }
 
@@ -313,12 +315,14 @@ impl Sample<'_> {
 
     /// The reading as the next one's baseline, written where the router's row does not say as much. While a change waits for
     /// the router, the speed before it may still hold.
-    fn rebase(&self, books: &mut Books, at: usize, counter: Counter, past: &Past) {
+    fn rebase(&self, app: &App, books: &mut Books, at: usize, counter: Counter, past: &Past) {
         let account = &books.all[at];
         let before = account.baseline.as_ref();
         let line = before.and_then(|it| it.line).filter(|_| past.changing.contains(&account.service_id));
-        // What was moved before a change that came while this was being read is partly still to be read.
-        let cut = before.and_then(|it| it.cut).filter(|cut| self.began < cut.at && cut.at <= self.now);
+        // What was moved before a change that came while this was being read, or waited to be booked, is partly still to be
+        // read. One that lies ahead of our clock was cut by a clock that was set back since.
+        let booked_at = app.clock.now();
+        let cut = before.and_then(|it| it.cut).filter(|cut| self.began < cut.at && cut.at <= booked_at);
         let current = |it: &Baseline| {
             it.reading > 0 && it.missing_since.is_none() && it.counter == counter && (it.line, it.cut) == (line, cut)
         };

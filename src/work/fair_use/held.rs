@@ -179,6 +179,11 @@ impl Held {
         }
     }
 
+    /// The day of the plans; `None` where no account is on one.
+    pub(in crate::work) fn plans_day(&self) -> Option<NaiveDate> {
+        self.terms.as_ref().map(Terms::plans_day)
+    }
+
     /// Decides upon an account; what its customer is to be told of it, and is to be noted as told (see [`Held::was_told`]).
     /// Nobody is told of speeds who is off for another reason, and nobody who is blocked: that has a letter of its own.
     pub(in crate::work) fn decide(&mut self, account: &Account) -> Option<Told> {
@@ -186,13 +191,13 @@ impl Held {
         let fair = &mut self.all.get_mut(&account.service_id)?.fair;
         terms.decide(account, fair);
         let off = account.causes.billing || account.causes.admin || account.is_empty() || terms.is_full(account, fair);
-        if off { None } else { fair.news(terms.today()) }
+        if off { None } else { fair.news(terms.plans_day()) }
     }
 
     /// The account's customer has a letter that says so.
     pub(in crate::work) fn was_told(&mut self, service_id: u64, news: Told) {
         if let (Some(terms), Some(one)) = (&self.terms, self.all.get_mut(&service_id)) {
-            one.fair.was_told(news, terms.today());
+            one.fair.was_told(news, terms.plans_day());
         }
     }
 

@@ -59,6 +59,13 @@ impl Terms {
         days::local_day(self.now, self.zone)
     }
 
+    /// The day of the plans, which begins with the daily reset and not at midnight. What is told once a day is told once in it:
+    /// else whoever is slow in the evening would be told so after midnight, minutes before he is not.
+    pub(super) fn plans_day(&self) -> NaiveDate {
+        let began = self.reset.last_before(self.now, self.zone).unwrap_or(self.now);
+        days::local_day(began, self.zone)
+    }
+
     /// The plan that an account is on.
     pub(in crate::work) fn plan(&self, account: &Account) -> Option<(u64, &Plan)> {
         let id = account.settings.plan?;
