@@ -4,7 +4,7 @@ use super::{Error, Router, command::Command, facts::property, queues, secrets, v
 use std::{
     collections::{HashMap, HashSet},
     net::Ipv4Addr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -49,10 +49,10 @@ const BELIEVED: Duration = Duration::from_secs(10);
 /// Addresses that no question about one of them finds, as each router had them a moment ago: those that a queue counts among
 /// others, and the router's own. They change when somebody sets the router up.
 #[derive(Default)]
-pub struct Shared(Mutex<HashMap<u64, Known>>);
+pub struct Shared(Mutex<HashMap<u64, Arc<Latest>>>);
 
-/// When a router said so, and what.
-type Known = (Instant, Arc<HashSet<Ipv4Addr>>);
+/// What a router said, and when it had said it. Held while it is asked: who comes meanwhile waits for the same answer.
+type Latest = tokio::sync::Mutex<Option<(Instant, Arc<HashSet<Ipv4Addr>>)>>;
 
 impl Shared {
     /// Those of a router: two prints, sent together, where it did not say just now.
@@ -60,20 +60,18 @@ impl Shared {
     /// # Errors
     /// Any [`Error`] of a print.
     pub async fn of(&self, server_id: u64, router: &Router) -> Result<Arc<HashSet<Ipv4Addr>>, Error> {
-        let known = self.all().get(&server_id).filter(|(at, _)| at.elapsed() < BELIEVED).map(|(_, it)| Arc::clone(it));
-        if let Some(known) = known {
-            return Ok(known);
+        let latest = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(server_id).or_default());
+        let mut latest = router.in_time(latest.lock(), ADDRESSES).await?;
+        if let Some((_, known)) = latest.as_ref().filter(|(at, _)| at.elapsed() < BELIEVED) {
+            return Ok(Arc::clone(known));
         }
-        let at = Instant::now();
-        let shared = Arc::new(shared(router).await?);
-        self.all().insert(server_id, (at, Arc::clone(&shared)));
-        Ok(shared)
-    }
-
-    fn all(&self) -> MutexGuard<'_, HashMap<u64, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let known = Arc::new(shared(router).await?);
+        *latest = Some((Instant::now(), Arc::clone(&known)));
+        Ok(known)
     }
 }
+
+const ADDRESSES: &str = "/ip/address/print";
 
 async fn shared(router: &Router) -> Result<HashSet<Ipv4Addr>, Error> {
     let several = |row: &Row<'_>| {
@@ -81,10 +79,9 @@ async fn shared(router: &Router) -> Result<HashSet<Ipv4Addr>, Error> {
         Ok(target.contains(',').then(|| target.split(',').filter_map(single).collect::<Vec<_>>()))
     };
     let own = |row: &Row<'_>| Ok(property(row, "address").split('/').next().and_then(|it| it.parse().ok()));
-    // The dynamic ones are tunnels' ends, one for each session: profiles say them once.
-    let addresses = Command::print("/ip/address/print", "address").any("dynamic", "false");
-    let (several, own) =
-        router.print_both((Command::print(queues::PRINT, "target"), several), (addresses, own)).await?;
+    // The dynamic ones too: a router may have its own by DHCP, and the ends of its tunnels from a pool.
+    let addresses = (Command::print(ADDRESSES, "address"), own);
+    let (several, own) = router.print_both((Command::print(queues::PRINT, "target"), several), addresses).await?;
     Ok(several.into_iter().flatten().chain(own).collect())
 }
 

@@ -181,6 +181,11 @@ impl Router {
         }
     }
 
+    /// What others are in the way of, for as long as this handle may wait.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>, path: &str) -> Result<T, Error> {
+        timeout_at(self.backstop(), work).await.map_err(|_elapsed| self.error(late(), path))
+    }
+
     /// When to give up on the supervisor itself.
     fn backstop(&self) -> Instant {
         let usual = Instant::now() + self.making() + self.limits.print * 2 + self.limits.write * 2;

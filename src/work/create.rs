@@ -29,7 +29,7 @@ use crate::{
         reading::Counter,
     },
 };
-use addresses::{dedicated, free_addresses, pool_space, remembered_space};
+use addresses::{ANOTHERS, dedicated, free_addresses, pool_space, remembered_space};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -240,7 +240,7 @@ async fn intend(
         }
         if !had {
             return match wish.service.dedicated_address {
-                Some(address) => Err(dedicated("is used by something else on this server", address)),
+                Some(address) => Err(dedicated(ANOTHERS, address)),
                 None => Ok(None),
             };
         }

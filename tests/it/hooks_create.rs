@@ -226,6 +226,31 @@ async fn an_address_among_several_of_a_queue_and_the_routers_own_are_passed_over
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn addresses_that_the_router_has_for_itself_are_said_to_be_so() {
+    let app = TestApp::new().await;
+    let list = json!({"server": {"addresses": ["10.8.2.1", "10.8.2.2", "10.8.2.3", "10.8.2.4"]}});
+    // Static, in the other spelling; by DHCP; counted among others.
+    app.foreign("/ip/address", &[("address", "10.8.2.1/24"), ("interface", "ether2"), ("dynamic", "no")]);
+    app.foreign("/ip/address", &[("address", "10.8.2.2/24"), ("interface", "ether1"), ("dynamic", "true")]);
+    app.foreign("/queue/simple", &queue("office", "10.8.2.3/32,10.9.0.1/32", "not ours"));
+    let made = app.hook("create", &app.body_with(41, &list)).await.ok();
+    assert_eq!(of(&made, "dedicated_address"), "10.8.2.4");
+    let detail = async |service, address: &str| {
+        let mut body = app.body_with(service, &list);
+        body["service"]["dedicated_address"] = json!(address);
+        app.hook("create", &body).await.body["detail"].as_str().unwrap().to_owned()
+    };
+    let said = detail(42, "").await;
+    assert!(said.contains("All 4 addresses of server core-1 are in use, of which 3 are the router's own or"), "{said}");
+    assert!(detail(42, "10.8.2.1").await.contains("is the router's own or counted by a queue with several targets"));
+    assert!(detail(42, "10.8.2.4").await.contains("is the address of another service"));
+    // Where all are customers', nothing is said of the router.
+    let said = app.hook("create", &app.body_with(42, &json!({"server": {"addresses": ["10.8.2.4"]}}))).await;
+    let said = said.body["detail"].as_str().unwrap();
+    assert!(said.contains("are in use; add more"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pool_that_is_used_up_is_named_and_not_the_servers_list() {
     let app = TestApp::new().await;
     app.plan(&with(json!({"nas_id": 3, "pool_name": "fup"}))).await;
@@ -248,7 +273,12 @@ async fn twenty_creates_at_once_share_no_address_and_no_one_is_left_out() {
     let app = TestApp::new().await;
     let space = json!({"server": {"addresses": ["10.8.3.1-10.8.3.20"]}});
     let bodies: Vec<_> = (100..120).map(|service| app.body_with(service, &space)).collect();
+    app.router.clear_journal();
     let answers = futures_util::future::join_all(bodies.iter().map(|body| app.hook("create", body))).await;
+    // What is asked for all of them is asked once.
+    let all = app.router.journal().into_iter().filter(|it| it.queries.is_empty());
+    let targets = all.filter(|it| it.attribute(".proplist") == Some("target")).count();
+    assert_eq!((targets, app.commands("/ip/address/print")), (1, 1));
     let addresses: BTreeSet<_> =
         answers.into_iter().map(|it| it.ok()["service"]["dedicated_address"].as_str().unwrap().to_owned()).collect();
     assert_eq!(addresses.len(), 20);

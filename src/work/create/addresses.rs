@@ -47,10 +47,16 @@ pub(super) async fn free_addresses(
         if !kept && !wish.space.contains(address) {
             return Err(dedicated(&not_here(wish.pool.as_deref()), address));
         }
+        if taken.contains(&address) {
+            return Err(dedicated(ANOTHERS, address));
+        }
         // Who lives there stays, whatever was put beside him.
-        let used = !kept && others(app, server, (router, profiles)).await?.contains(&address);
-        if used || taken.contains(&address) || !foreign(router, &[address], &mark).await?.is_empty() {
-            return Err(dedicated("is used by something else on this server", address));
+        if !kept && others(app, server, (router, profiles)).await?.contains(&address) {
+            return Err(dedicated("is the router's own or counted by a queue with several targets", address));
+        }
+        if !foreign(router, &[address], &mark).await?.is_empty() {
+            let why = "is used on the router by a secret or a queue that is not this service's";
+            return Err(dedicated(why, address));
         }
         return Ok(vec![address]);
     }
@@ -71,7 +77,8 @@ pub(super) async fn free_addresses(
         let candidates: Vec<Ipv4Addr> = free.by_ref().take(at_a_time).collect();
         at_a_time = MORE_CANDIDATES;
         if candidates.is_empty() {
-            return Err(exhausted(server, wish));
+            let passed = wish.space.iter().filter(|it| others.contains(it) && !taken.contains(it)).count();
+            return Err(exhausted(server, wish, passed));
         }
         let foreign = foreign(router, &candidates, &mark).await?;
         let left: Vec<Ipv4Addr> = candidates.into_iter().filter(|address| !foreign.contains(address)).collect();
@@ -98,6 +105,9 @@ async fn foreign(router: &Router, addresses: &[Ipv4Addr], mark: &Mark) -> Result
     Ok(taken.into_iter().filter(|(_, comment)| !mark.owns(comment)).map(|(address, _)| address).collect())
 }
 
+/// Of an address that another service has.
+pub(super) const ANOTHERS: &str = "is the address of another service on this server";
+
 pub(super) fn dedicated(why: &str, address: Ipv4Addr) -> Problem {
     Problem::field("service.dedicated_address", format!("{why}: {address}"))
 }
@@ -109,16 +119,21 @@ fn not_here(pool: Option<&str>) -> String {
     }
 }
 
-fn exhausted(server: &Server, wish: &Wish) -> Problem {
+/// Where no address is left; so many of them were passed over although nobody of ours has them.
+fn exhausted(server: &Server, wish: &Wish, passed: usize) -> Problem {
     let (name, of) = (&server.told.name, wish.space.len());
+    let passed = match passed {
+        0 => String::new(),
+        _ => format!(", of which {passed} are the router's own or counted by a queue with several targets"),
+    };
     let text = match (&wish.pool, of) {
         (Some(pool), _) => format!(
-            "All {of} addresses of the pool {pool} on router {name} are in use, and the plan takes them from there alone; add \
-             ranges to it on the router (/ip pool set), or give the plan another pool."
+            "All {of} addresses of the pool {pool} on router {name} are in use{passed}, and the plan takes them from there \
+             alone; add ranges to it on the router (/ip pool set), or give the plan another pool."
         ),
         (None, 0) => format!("Server {name} has no addresses; fill in Assigned IP Addresses of this server in WHMCS."),
         (None, _) => format!(
-            "All {of} addresses of server {name} are in use; add more to Assigned IP Addresses of this server in WHMCS."
+            "All {of} addresses of server {name} are in use{passed}; add more to Assigned IP Addresses of this server in WHMCS."
         ),
     };
     Problem::new(Code::AddressesExhausted, text)
