@@ -19,8 +19,10 @@ use crate::{
     work::{apply, clock_leaps, collect, watch},
 };
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 use std::{
     collections::{BTreeSet, HashSet},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -120,21 +122,54 @@ impl Running {
         name: String,
         job: impl Future<Output = Result<(), Problem>> + Send + 'static,
     ) {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.troubles.rests(&name) || !names.insert(name.clone()) {
+        if !self.troubles.rests(&name) {
+            let (all, part) = (self.clone(), name.clone());
+            self.alone(tasks, name, async move { _ = all.part(&part, job).await });
+        }
+    }
+
+    /// A visit to a router, but for what rests of it.
+    fn visit(&self, tasks: &TaskTracker, app: App, server_id: u64, what: Visit) {
+        let what = what.but_what_rests(&self.troubles, server_id);
+        if what.is_none() {
+            return;
+        }
+        let all = self.clone();
+        self.alone(tasks, Part::Poll.job(server_id), async move {
+            for part in what.parts() {
+                if !all.part(&part.job(server_id), Box::pin(part.run(&app, server_id))).await {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Work under a name, unless it is in hand.
+    fn alone(&self, tasks: &TaskTracker, name: String, work: impl Future<Output = ()> + Send + 'static) {
+        if !self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone()) {
             return;
         }
         let all = self.clone();
         tasks.spawn(async move {
-            // A panic must not leave the name behind.
-            let story = name.clone();
-            let outcome = tokio::spawn(async move { steps::story(&story, job).await }).await;
-            match outcome {
-                Ok(outcome) => all.troubles.ended(&name, &outcome),
-                Err(error) => all.troubles.broke(&name, &error),
-            }
+            steps::story(&name, work).await;
             all.names.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
         });
+    }
+
+    /// To its end, which is told of under this name; whether it ended well. A panic must not leave the name of the work behind.
+    async fn part(&self, job: &str, work: impl Future<Output = Result<(), Problem>>) -> bool {
+        match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(outcome) => {
+                self.troubles.ended(job, &outcome);
+                outcome.is_ok()
+            }
+            Err(panic) => {
+                let words = panic.downcast_ref::<&str>().copied();
+                let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                self.troubles.broke(job, words.unwrap_or("a panic"));
+                false
+            }
+        }
     }
 }
 
@@ -153,8 +188,7 @@ async fn begin(front: &Front, tasks: &TaskTracker, running: &Running, stop: &Can
     let (due, outcome) = due.map_or_else(|problem| (Vec::new(), Err(problem)), |due| (due, Ok(())));
     running.troubles.ended("what is due", &outcome);
     for (server_id, what) in due {
-        let own = app.clone();
-        running.begin(tasks, format!("router {server_id}"), async move { visit(&own, server_id, what).await });
+        running.visit(tasks, app.clone(), server_id, what);
     }
 }
 
@@ -164,8 +198,11 @@ pub async fn step(app: &App) -> Result<(), Problem> {
     clock_leaps::look(app).await?;
     for (server_id, what) in due(app).await? {
         let what = Visit { watch: false, ..what };
-        if let Err(problem) = visit(app, server_id, what).await {
-            tracing::warn!(code = problem.code.as_str(), "{}", problem.told());
+        for part in what.parts() {
+            if let Err(problem) = part.run(app, server_id).await {
+                tracing::warn!(code = problem.code.as_str(), "{}", problem.told());
+                break;
+            }
         }
     }
     letters(app).await?;
@@ -183,17 +220,52 @@ struct Visit {
     watch: bool,
 }
 
-async fn visit(app: &App, server_id: u64, what: Visit) -> Result<(), Problem> {
-    if what.changes {
-        apply::server(app, server_id, Instant::now() + CHANGES).await?;
+/// A part of a visit. Each fails, rests and works again by itself: a defect in a poll holds back no change that somebody waits
+/// for, and a visit without a poll does not say that polls work again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Changes,
+    Poll,
+    Watch,
+}
+
+impl Part {
+    /// What it is called in the log.
+    fn job(self, server_id: u64) -> String {
+        match self {
+            Self::Changes => format!("changes of router {server_id}"),
+            Self::Poll => format!("router {server_id}"),
+            Self::Watch => format!("queues of router {server_id}"),
+        }
     }
-    if what.poll {
-        collect::run(app, server_id, collect::Scope::Poll, Instant::now() + POLL).await?;
+
+    async fn run(self, app: &App, server_id: u64) -> Result<(), Problem> {
+        match self {
+            Self::Changes => apply::server(app, server_id, Instant::now() + CHANGES).await,
+            Self::Poll => {
+                collect::run(app, server_id, collect::Scope::Poll, Instant::now() + POLL).await.map(|_outcome| ())
+            }
+            Self::Watch => watch::run(app, server_id, watch::PAUSE).await,
+        }
     }
-    if what.watch {
-        watch::run(app, server_id, watch::PAUSE).await?;
+}
+
+impl Visit {
+    /// In their order; where one fails, those after it are not begun.
+    fn parts(self) -> impl Iterator<Item = Part> {
+        let all = [(self.changes, Part::Changes), (self.poll, Part::Poll), (self.watch, Part::Watch)];
+        all.into_iter().filter(|(wanted, _)| *wanted).map(|(_, part)| part)
     }
-    Ok(())
+
+    fn but_what_rests(self, troubles: &Troubles, server_id: u64) -> Self {
+        let goes = |part: Part| !troubles.rests(&part.job(server_id));
+        let (changes, poll) = (self.changes && goes(Part::Changes), self.poll && goes(Part::Poll));
+        Self { changes, poll, watch: self.watch && goes(Part::Watch) }
+    }
+
+    fn is_none(self) -> bool {
+        self.parts().next().is_none()
+    }
 }
 
 async fn due(app: &App) -> Result<Vec<(u64, Visit)>, Problem> {
@@ -246,4 +318,27 @@ async fn batches_of_letters(app: &App, stop: &CancellationToken) -> Result<(), P
 async fn letters(app: &App) -> Result<(), Problem> {
     while mail::send_due(&app.db, &app.letters, &app.mailer, &app.clock, &app.holder.owner).await?.more {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_defect_in_a_poll_holds_back_no_change_and_a_visit_without_one_does_not_say_that_polls_work() {
+        let (running, all) = (Running::default(), Visit { poll: true, changes: true, watch: true });
+        let poll = Part::Poll.job(3);
+        assert!(!running.part(&poll, async { Err(Problem::internal("a figure that cannot be")) }).await);
+        let left = Visit { poll: false, ..all };
+        assert_eq!(all.but_what_rests(&running.troubles, 3), left);
+        assert_eq!(all.but_what_rests(&running.troubles, 4), all);
+        for part in left.parts() {
+            assert!(running.part(&part.job(3), async { Ok(()) }).await);
+        }
+        assert!(running.troubles.rests(&poll), "it still fails");
+        // A panic is the failure of its part alone.
+        assert!(!running.part(&Part::Changes.job(3), async { panic!("a defect") }).await);
+        assert_eq!(all.but_what_rests(&running.troubles, 3), Visit { changes: false, ..left });
+        assert!(!Visit { watch: false, ..left }.but_what_rests(&running.troubles, 3).parts().any(|_| true));
+    }
 }

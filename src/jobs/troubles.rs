@@ -1,12 +1,14 @@
 //! What of jobs that fail is logged, and when one that fails by a defect is tried again.
 //!
 //! What is due is looked for every second. So a failure that lasts is told of when it begins and when it is over, a database
-//! that is away once for all jobs together, and what fails by a defect of ours is soon tried only once a minute.
+//! that is away once for all jobs together and for each cause that it gives, and what fails by a defect of ours is soon tried
+//! only once a minute. A transaction that others were in the way of for too long says nothing of the database: it is that job's
+//! failure alone.
 
 use crate::problem::{Code, Problem};
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -15,8 +17,11 @@ use tokio::time::Instant;
 const REST: Duration = Duration::from_secs(60);
 
 /// A job that was told of the database's absence and was not begun again for so long says nothing of it any more: its router
-/// may be gone.
+/// may be gone. So long a cause is not told of again either.
 const STALE: Duration = Duration::from_secs(600);
+
+/// An outage tells of so many causes at the most: one may have a number in it that is another each time.
+const MOST_CAUSES: usize = 16;
 
 /// The failures of all jobs, as they were told of.
 #[derive(Debug, Default)]
@@ -27,6 +32,9 @@ struct Standing {
     failing: HashMap<String, Failing>,
     /// Jobs that found the database away when they ran last.
     away: HashMap<String, Instant>,
+    /// Why it was, and when that was said last: one job that lastingly finds a table full must not hide an outage that comes
+    /// later, nor one outage be told of at every try because its causes take turns.
+    causes: HashMap<String, Instant>,
 }
 
 #[derive(Debug)]
@@ -59,21 +67,30 @@ struct Said {
 impl Troubles {
     /// Whether the job is not to be tried yet.
     pub(super) fn rests(&self, job: &str) -> bool {
-        let standing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        standing.failing.get(job).is_some_and(|it| Instant::now() < it.rests_until)
+        self.standing().failing.get(job).is_some_and(|it| Instant::now() < it.rests_until)
     }
 
     /// A job has come to an end.
     pub(super) fn ended(&self, job: &str, outcome: &Result<(), Problem>) {
-        let said = self.note(job, outcome.as_ref().map_or_else(|problem| End::Failed(problem.code), |()| End::Well));
+        let is_away = |it: &Problem| it.code == Code::DatabaseUnavailable && !it.is_retryable();
+        let said = {
+            let (mut standing, now) = (self.standing(), Instant::now());
+            match outcome {
+                Ok(()) => standing.note(job, End::Well, now),
+                Err(it) if is_away(it) => standing.away(job, it.cause.as_deref().unwrap_or_default(), now),
+                Err(it) => standing.note(job, End::Failed(it.code), now),
+            }
+        };
         match outcome {
             Err(problem) if !said.failure => tracing::debug!(job, "{}", problem.told()),
             Err(problem) => {
                 let (code, told) = (problem.code.as_str(), problem.told());
-                if matches!(problem.code, Code::Internal | Code::DatabaseUnavailable) {
-                    tracing::error!(job, code, "{told}");
+                // A defect's sentence names it.
+                let cause = problem.cause.as_deref().filter(|_| problem.code == Code::DatabaseUnavailable);
+                if problem.code == Code::Internal || is_away(problem) {
+                    tracing::error!(job, code, cause, "{told}");
                 } else {
-                    tracing::warn!(job, code, "{told}");
+                    tracing::warn!(job, code, cause, "{told}");
                 }
             }
             Ok(()) if said.works => tracing::info!(job, "the job works again"),
@@ -85,27 +102,38 @@ impl Troubles {
     }
 
     /// A job broke off.
-    pub(super) fn broke(&self, job: &str, error: &tokio::task::JoinError) {
-        if self.note(job, End::Broke).failure {
-            tracing::error!(job, %error, "a job broke off");
+    pub(super) fn broke(&self, job: &str, error: &str) {
+        if self.standing().note(job, End::Broke, Instant::now()).failure {
+            tracing::error!(job, error, "a job broke off");
         } else {
-            tracing::debug!(job, %error, "a job broke off");
+            tracing::debug!(job, error, "a job broke off");
         }
     }
 
-    fn note(&self, job: &str, how: End) -> Said {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).note(job, how, Instant::now())
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Standing {
-    fn note(&mut self, job: &str, how: End, now: Instant) -> Said {
-        if how == End::Failed(Code::DatabaseUnavailable) {
-            self.away.retain(|_, at| now.duration_since(*at) < STALE);
-            let failure = self.away.is_empty();
-            self.away.insert(job.to_owned(), now);
-            return Said { failure, ..Said::default() };
+    /// The job found the database away, which says why.
+    fn away(&mut self, job: &str, cause: &str, now: Instant) -> Said {
+        self.away.retain(|_, at| now.duration_since(*at) < STALE);
+        self.causes.retain(|_, at| now.duration_since(*at) < STALE);
+        if self.away.is_empty() {
+            self.causes.clear();
         }
+        let is_known = self.causes.contains_key(cause);
+        let failure = !is_known && self.causes.len() < MOST_CAUSES;
+        if is_known || failure {
+            self.causes.insert(cause.to_owned(), now);
+        }
+        self.away.insert(job.to_owned(), now);
+        Said { failure, ..Said::default() }
+    }
+
+    /// The job came to another end.
+    fn note(&mut self, job: &str, how: End, now: Instant) -> Said {
         let answers = self.away.remove(job).is_some() && self.away.is_empty();
         match how {
             End::Well => Said { works: self.failing.remove(job).is_some(), answers, failure: false },
@@ -132,8 +160,9 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db;
 
-    const AWAY: End = End::Failed(Code::DatabaseUnavailable);
+    const REFUSED: &str = "Connection refused";
     const DEFECT: End = End::Failed(Code::Internal);
     const NOTHING: Said = Said { failure: false, works: false, answers: false };
 
@@ -142,7 +171,7 @@ mod tests {
         let (mut standing, mut now) = (Standing::default(), Instant::now());
         for second in 0..100 {
             for (nth, job) in ["nonces", "letters", "what is due"].into_iter().enumerate() {
-                let said = standing.note(job, AWAY, now);
+                let said = standing.away(job, REFUSED, now);
                 assert_eq!(said, Said { failure: second == 0 && nth == 0, ..NOTHING }, "{job} in second {second}");
             }
             // It had nothing to ask.
@@ -153,10 +182,51 @@ mod tests {
         assert_eq!(standing.note("letters", End::Failed(Code::Busy), now), NOTHING);
         assert_eq!(standing.note("what is due", End::Well, now), Said { answers: true, ..NOTHING });
         assert_eq!(standing.note("letters", End::Well, now), NOTHING);
-        assert!(standing.note("router 3", AWAY, now).failure, "the next one is told of");
+        assert!(standing.away("router 3", REFUSED, now).failure, "the next one is told of");
         // Its router is gone; so it never comes back.
-        assert!(!standing.note("letters", AWAY, now + STALE / 2).failure);
-        assert!(standing.note("letters", AWAY, now + STALE * 2).failure);
+        assert!(!standing.away("letters", REFUSED, now + STALE / 2).failure);
+        assert!(standing.away("letters", REFUSED, now + STALE * 2).failure);
+    }
+
+    #[test]
+    fn an_outage_that_comes_while_a_job_lastingly_fails_of_the_database_is_told_of_too() {
+        let (mut standing, began) = (Standing::default(), Instant::now());
+        let mut told = Vec::new();
+        for second in 0..3 * STALE.as_secs() {
+            let now = began + Duration::from_secs(second);
+            // Two outages, whose causes take turns.
+            let is_out = (100..160).contains(&second) || (1000..1060).contains(&second);
+            let cause = if second % 2 == 0 { REFUSED } else { "no connection within 5 s" };
+            for (job, finds) in [("housekeeping", Some("table is full")), ("letters", is_out.then_some(cause))] {
+                let said = match finds {
+                    Some(cause) => standing.away(job, cause, now),
+                    None => standing.note(job, End::Well, now),
+                };
+                told.extend(said.failure.then_some((second, job)));
+                assert!(!said.answers, "not while one is away: {job} in second {second}");
+            }
+        }
+        let outages = [100, 101, 1000, 1001].map(|second| (second, "letters"));
+        assert_eq!(told, [&[(0, "housekeeping")], &outages[..]].concat());
+        let now = began + STALE * 3;
+        assert!(standing.note("housekeeping", End::Well, now).answers);
+        // One whose words are never the same ends by itself.
+        let told = (0..100).filter(|n| standing.away("letters", &format!("connection {n} was killed"), now).failure);
+        assert_eq!(told.count(), MOST_CAUSES);
+    }
+
+    #[test]
+    fn a_transaction_that_others_were_in_the_way_of_is_its_jobs_failure_alone() {
+        let troubles = Troubles::default();
+        let busy = Problem::from(db::Error::Retry("Lock wait timeout exceeded".to_owned()));
+        troubles.ended("letters", &Err(busy));
+        assert!(troubles.standing().away.is_empty() && troubles.standing().failing.contains_key("letters"));
+        assert!(!troubles.rests("letters"));
+        let away = Problem::from(db::Error::Unavailable(REFUSED.to_owned()));
+        troubles.ended("nonces", &Err(away));
+        assert!(troubles.standing().away.contains_key("nonces"));
+        let said = troubles.standing().note("letters", End::Well, Instant::now());
+        assert_eq!(said, Said { works: true, ..NOTHING }, "and nothing is said of the database");
     }
 
     #[test]
