@@ -142,7 +142,8 @@ fn main() -> ExitCode {
         }
     });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if cli::is_all_said() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
         Err(error) => {
             complain!("turnpike: {error:#}");
             ExitCode::FAILURE

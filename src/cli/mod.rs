@@ -15,6 +15,8 @@ pub mod rotate_key;
 pub mod serve;
 pub mod simulate;
 
+pub use say::is_all_said;
+
 use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 use tokio::runtime::Handle;

@@ -62,7 +62,7 @@ async fn rotate(at: &Where, app: &App, origins: &Origins) -> Result<()> {
             ),
             0,
         );
-        return Ok(());
+        return all_readable(&standing);
     }
     if !at.json {
         say!("A new master key stands in {shown}, the former one in seal.older_keys.");
@@ -124,11 +124,11 @@ fn all_readable(standing: &Standing) -> Result<()> {
 }
 
 async fn forget(at: &Where, app: &App, origins: &Origins) -> Result<()> {
+    let standing = rotate_key::standing(app, &app.seal).await.map_err(|problem| said(&problem))?;
     if app.config.seal.older_keys.is_empty() {
         say(at, "forgotten", "There are no older keys.", 0);
-        return Ok(());
+        return all_readable(&standing);
     }
-    let standing = rotate_key::standing(app, &app.seal).await.map_err(|problem| said(&problem))?;
     let others = rotate_key::sealing_otherwise(app, &app.seal).await.map_err(|problem| said(&problem))?;
     if !standing.is_settled() || others > 0 {
         bail!(
@@ -140,7 +140,7 @@ async fn forget(at: &Where, app: &App, origins: &Origins) -> Result<()> {
     let file = settings_file(origins)?;
     rotate_key::forget_older(&file)?;
     say(at, "forgotten", &format!("The older keys were taken out of {}.", file.display()), 0);
-    Ok(())
+    all_readable(&standing)
 }
 
 /// The file that holds both settings, where it can be written by us.

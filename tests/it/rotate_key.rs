@@ -223,8 +223,26 @@ async fn a_rotation_goes_on_when_nobody_reads_what_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_no_key_opens_is_told_of_by_every_run() {
+async fn a_command_whose_words_cannot_be_written_does_its_work_and_says_so() {
     let app = TestApp::new().await;
+    app.create(41).await;
+    let file = settings(&app);
+    for command in ["pair", "rotate-key"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut child = turnpike();
+        let child = child.args([command, "--config"]).arg(&file).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        let outcome = child.wait_with_output().await.unwrap();
+        let said = err(&outcome);
+        assert_eq!(outcome.status.code(), Some(1), "{command}: {said}");
+        assert_eq!(said.matches("cannot be written").count(), 1, "{command}: {said}");
+    }
+    let standing = rotate_key::standing(&app.app, &master_alone(&file)).await.unwrap();
+    assert!(standing.is_settled() && standing.secrets > 0, "{standing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_no_key_opens_is_told_of_by_every_run() {
+    let mut app = TestApp::new().await;
     app.create(41).await;
     app.create(42).await;
     let corrupt = turnpike::sql!("UPDATE account SET password_sealed = ? WHERE service_id = 42");
@@ -240,6 +258,19 @@ async fn a_secret_that_no_key_opens_is_told_of_by_every_run() {
             said.contains("4 of 5 secrets are sealed") && !said.to_lowercase().contains("all "),
             "run {run}: {said}"
         );
+    }
+    let forgotten = rotate(&file, &["--forget-older"]).await;
+    assert!(out(&forgotten).contains("were taken out of"), "{}{}", out(&forgotten), err(&forgotten));
+    let none = rotate(&file, &["--forget-older"]).await;
+    assert!(out(&none).contains("There are no older keys"), "{}", out(&none));
+    // The first of two steps.
+    let service = serve(&mut app, &file).await;
+    let begun = rotate(&file, &[]).await;
+    assert!(out(&begun).contains("Restart turnpike serve now"), "{}{}", out(&begun), err(&begun));
+    stop(service).await;
+    for outcome in [forgotten, none, begun] {
+        assert_eq!(outcome.status.code(), Some(1), "{}", out(&outcome));
+        assert!(err(&outcome).contains("account/42/password"), "{}", err(&outcome));
     }
 }
 
