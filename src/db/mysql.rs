@@ -65,8 +65,9 @@ impl std::fmt::Debug for Servers {
     }
 }
 
-/// In a password, these end it where they stand as they are: what follows is taken for another part of the URL.
-const ESCAPES: &str = "in the password write ? # @ / : as %3F %23 %40 %2F %3A";
+/// In a password, these end it where they stand as they are: what follows is taken for another part of the URL; a % and what
+/// follows it for one character.
+const ESCAPES: &str = "in the password write % ? # @ / : as %25 %3F %23 %40 %2F %3A";
 
 /// Whether the URL parses; the answer never holds its password.
 pub(super) fn check_url(url: &str) -> std::result::Result<(), String> {
@@ -94,7 +95,13 @@ fn options(url: &str) -> std::result::Result<Opts, String> {
         UrlError::UnknownParameter { .. } => {
             format!("database.url cannot be read: what follows its ? is no parameter that is known; {ESCAPES}")
         }
-        _ => format!("database.url cannot be read: {ESCAPES}"),
+        UrlError::Invalid => format!("database.url cannot be read: it names no host; {ESCAPES}"),
+        UrlError::InvalidPoolConstraints { .. } => {
+            format!("database.url cannot be read: its pool_min is greater than its pool_max; {ESCAPES}")
+        }
+        UrlError::FeatureRequired { .. } | UrlError::UnsupportedScheme { .. } => {
+            format!("database.url cannot be read: {ESCAPES}")
+        }
     })
 }
 
@@ -283,6 +290,15 @@ mod tests {
             assert!(!said.contains("secret") && !said.contains("hid"), "{url}: {said}");
             assert!(said.starts_with("database.url ") && said.contains("%3F"), "{url}: {said}");
         }
+        for (url, why) in [
+            ("mysql://u:p@host/db?pool_min=5&pool_max=2", "pool_min is greater than its pool_max"),
+            ("mysql:///db", "it names no host"),
+            ("mysql://u:p@host/db?pool_min=many", "the value of its parameter pool_min"),
+        ] {
+            let said = check_url(url).expect_err(url);
+            assert!(said.contains(why) && said.contains("write % ?") && said.contains("%25"), "{url}: {said}");
+        }
+        assert_eq!(options("mysql://u:50%2541x@host/db").unwrap().pass(), Some("50%41x"));
         check_url("mysql://u:hi%3Fdd%23e%40n%2Fs%3Aecret@host/db?pool_min=1").unwrap();
     }
 
