@@ -291,20 +291,15 @@ pub async fn hand_out(db: &Db, now: DateTime<Utc>, limit: u32) -> Result<Vec<Han
 
 /// What WHMCS said of the letters that were handed out, in one transaction. Said twice it changes nothing more; ids that
 /// are not known are passed over.
-pub async fn acknowledge(
-    db: &Db,
-    delivered: &[u64],
-    failed: &[(u64, String)],
-    now: DateTime<Utc>,
-) -> Result<Acknowledged> {
+pub async fn acknowledge(db: &Db, delivered: &[u64], failed: &[NotSent], now: DateTime<Utc>) -> Result<Acknowledged> {
     in_tx!(db, tx => {
         let mut heard = Acknowledged::default();
         for id in delivered {
             heard.delivered += u32::from(mark_delivered(&mut tx, *id, None, now).await?);
         }
-        for (id, why) in failed {
+        for NotSent { id, why, is_final } in failed {
             let why = format!("WHMCS did not send it: {why}");
-            match mark_failed(&mut tx, WHMCS, *id, (false, &why), now).await? {
+            match mark_failed(&mut tx, WHMCS, *id, (*is_final, &why), now).await? {
                 Fate::Again(_) => heard.retried += 1,
                 Fate::Dead => heard.dead += 1,
                 Fate::NotOurs => {}
@@ -312,6 +307,17 @@ pub async fn acknowledge(
         }
         Ok::<_, Error>(heard)
     })
+}
+
+/// A letter that WHMCS did not send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotSent {
+    /// Its id.
+    pub id: u64,
+    /// WHMCS's own words.
+    pub why: String,
+    /// Whether asking again changes nothing: it is given up at once, with a button to try it again.
+    pub is_final: bool,
 }
 
 /// What an acknowledgement changed.

@@ -82,11 +82,19 @@ async fn one(app: &App, server: Server, with_cron: Vec<u64>, until: tokio::time:
 async fn acknowledge(app: &App, ask: &Ask) -> Result<(), Problem> {
     let delivered: Option<Vec<u64>> = ask.hook_list("delivered")?.iter().map(Value::as_u64).collect();
     let delivered = delivered.ok_or_else(|| Problem::malformed("hook.delivered", "must be a list of letters' ids"))?;
-    let pair = |it: &Value| Some((it.get("id")?.as_u64()?, it.get("error")?.as_str()?.to_owned()));
-    let failed: Option<Vec<_>> = ask.hook_list("failed")?.iter().map(pair).collect();
-    let wrong = || Problem::malformed("hook.failed", "must be a list of {\"id\", \"error\"}");
+    let failed: Option<Vec<_>> = ask.hook_list("failed")?.iter().map(not_sent).collect();
+    let wrong = || Problem::malformed("hook.failed", "must be a list of {\"id\", \"error\", \"final\"}");
     outbox::acknowledge(&app.db, &delivered, &failed.ok_or_else(wrong)?, app.clock.now()).await?;
     Ok(())
+}
+
+/// A letter that WHMCS did not send; `final`: and will not, however often it is asked.
+fn not_sent(it: &Value) -> Option<outbox::NotSent> {
+    let is_final = match it.get("final") {
+        None | Some(Value::Null) => false,
+        Some(told) => told.as_bool()?,
+    };
+    Some(outbox::NotSent { id: it.get("id")?.as_u64()?, why: it.get("error")?.as_str()?.to_owned(), is_final })
 }
 
 async fn letters(app: &App) -> Result<Vec<Value>, Problem> {

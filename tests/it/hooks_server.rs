@@ -227,6 +227,7 @@ async fn cron_hands_letters_to_whmcs_once_and_takes_its_word_for_them() {
         ("delivered", json!(["1"])),
         ("failed", json!([1])),
         ("failed", json!([{"id": 1}])),
+        ("failed", json!([{"id": 1, "error": "x", "final": "yes"}])),
         ("failed", json!({"id": 1, "error": "x"})),
     ] {
         let refused = app.refused("cron", &json!({"hook": {name: wrong}})).await;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 use turnpike::clock::Clock;
 use turnpike::db::Conn;
-use turnpike::mail::outbox::{self, Acknowledged, Fate, Filter, NewLetter, State};
+use turnpike::mail::outbox::{self, Acknowledged, Fate, Filter, NewLetter, NotSent, State};
 use turnpike::mail::{Letters, Mailer, Outcome, Outgoing, Purpose, Transport, send_due};
 use turnpike::{params, sql};
 
@@ -410,7 +410,7 @@ async fn whmcs_is_handed_letters_and_says_what_became_of_them() {
     let third = outbox::hand_out(db, office.now(), 10).await.unwrap();
     assert_eq!(third.len(), 1);
     let c = third[0].id;
-    let failed = [(b, "Sending Failed".to_owned())];
+    let failed = [NotSent { id: b, why: "Sending Failed".to_owned(), is_final: false }];
     for heard in [Acknowledged { delivered: 1, retried: 1, dead: 0 }, Acknowledged::default()] {
         assert_eq!(outbox::acknowledge(db, &[a, 9_999], &failed, office.now()).await.unwrap(), heard);
     }
@@ -424,7 +424,17 @@ async fn whmcs_is_handed_letters_and_says_what_became_of_them() {
     office.clock.advance(Duration::minutes(14));
     let again: Vec<_> = outbox::hand_out(db, office.now(), 10).await.unwrap().iter().map(|handed| handed.id).collect();
     assert_eq!(again, [c]);
-    assert_eq!(outbox::acknowledge(db, &[b, c], &[], office.now()).await.unwrap().delivered, 2);
+    // One is not sent, and will not be: whoever mends that has it sent by a button.
+    let refused = [NotSent { id: c, why: "the template is disabled".to_owned(), is_final: true }];
+    assert_eq!(
+        outbox::acknowledge(db, &[b], &refused, office.now()).await.unwrap(),
+        Acknowledged { delivered: 1, retried: 0, dead: 1 }
+    );
+    assert!(outbox::hand_out(db, office.now() + Duration::days(1), 10).await.unwrap().is_empty());
+    let mut tx = db.begin().await.unwrap();
+    assert!(outbox::retry_dead(&mut tx, c, office.now()).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(outbox::hand_out(db, office.now(), 10).await.unwrap()[0].id, c);
 }
 
 #[tokio::test]
@@ -432,7 +442,14 @@ async fn a_letter_that_was_never_handed_out_cannot_be_acknowledged_away() {
     let office = Office::new().await;
     office.queue("ada@example.net").await;
     let id = office.entry().await.id;
-    let heard = outbox::acknowledge(&office.database.db, &[id], &[(id, "no".into())], office.now()).await.unwrap();
+    let heard = outbox::acknowledge(
+        &office.database.db,
+        &[id],
+        &[NotSent { id, why: "no".into(), is_final: false }],
+        office.now(),
+    )
+    .await
+    .unwrap();
     assert_eq!(heard, Acknowledged::default());
     assert_eq!(office.entry().await.state, State::Queued);
 }

@@ -80,7 +80,9 @@ final class AddonTest extends BridgeTestCase
         self::assertStringContainsString('template VPN traffic low is disabled in WHMCS', Kernel::$activity[0]);
         self::assertStringContainsString('enable it under Email Templates', Kernel::$activity[0]);
         $told = $this->cronCalls($peer)[1]['body']['hook'];
-        self::assertSame([[6, 7], []], [$told['delivered'], $told['failed']], 'and Turnpike does not try ten times');
+        $why = ['error' => 'the e-mail template VPN traffic low is disabled in WHMCS', 'final' => true];
+        $failed = [['id' => 6] + $why, ['id' => 7] + $why];
+        self::assertSame([[], $failed], [$told['delivered'], $told['failed']], 'and Turnpike does not try ten times');
         Capsule::table('tblemailtemplates')->update(['disabled' => 0]);
         $peer->answer('cron', $this->handedOut([$mail(9)]));
         run_hook('AfterCronJob');

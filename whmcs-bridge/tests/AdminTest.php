@@ -304,6 +304,12 @@ final class AdminTest extends BridgeTestCase
             $says = "core-1 refuses \u{2039}$hook\u{203a}: no such profile";
             self::assertSame(["Turnpike: $hook of service 41 is done, but: $says"], Kernel::$activity);
             self::assertSame([7], Kernel::$activityOf);
+            $waits = ['account' => ['pending' => 1], 'warning' => 'core-1 refused the login'];
+            $peer->answer($hook, $waits);
+            Kernel::$activity = [];
+            self::assertSame('success', Kernel::command($command, 41));
+            $says = "Turnpike: $hook of service 41 is in the books, and waits for the router: core-1 refused the login";
+            self::assertSame([$says], Kernel::$activity);
         }
     }
 

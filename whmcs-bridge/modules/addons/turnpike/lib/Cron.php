@@ -92,6 +92,11 @@ final class Cron
         }
         $error = '';
         try {
+            $disabled = self::disabledFor($mail);
+            if ($disabled !== '') {
+                Outbox::settle($id, "the e-mail template $disabled is disabled in WHMCS", true);
+                return;
+            }
             $error = self::deliver($mail);
         } catch (\Throwable $cause) {
             $error = 'WHMCS failed while sending (' . get_class($cause) . ')';
@@ -104,7 +109,7 @@ final class Cron
 
     /**
      * @param array<string, mixed> $mail
-     * @return string '' when WHMCS sent it or its template is disabled, else why not
+     * @return string '' when WHMCS sent it, else why not
      */
     private static function deliver(array $mail): string
     {
@@ -122,10 +127,6 @@ final class Cron
             return "WHMCS has no product e-mail template named $template; create it under Email Templates, or choose"
                 . " another one in the product's settings";
         }
-        if (Templates::isDisabled($template)) {
-            self::disabled($template, $service);
-            return '';
-        }
         $variables = array_filter(is_array($mail['variables'] ?? null) ? $mail['variables'] : [], 'is_scalar');
         $result = localAPI('SendEmail', [
             'messagename' => $template,
@@ -141,9 +142,23 @@ final class Cron
     }
 
     /**
-     * WHMCS sends nothing by a template that is disabled, and trying again changes nothing: the mail is done with, and
-     * one line a day says what to do.
+     * WHMCS sends nothing by a template that is disabled, and trying again changes nothing: Turnpike gives the mail up
+     * at once, to be tried again from its page, and one line a day says what to do.
+     *
+     * @param array<string, mixed> $mail
+     * @return string the name of its template, where that is disabled
      */
+    private static function disabledFor(array $mail): string
+    {
+        $service = $mail['service_id'] ?? null;
+        $template = is_string($mail['template'] ?? null) ? Templates::named($mail['template']) : '';
+        if ($template === '' || !is_int($service) || !Effects::isOurs($service) || !Templates::isDisabled($template)) {
+            return '';
+        }
+        self::disabled($template, $service);
+        return $template;
+    }
+
     private static function disabled(string $template, int $service): void
     {
         $said = json_decode((string) self::setting('disabled_templates')->value('value'), true);

@@ -36,7 +36,7 @@ final class Outbox
     /**
      * What Turnpike is still to be told.
      *
-     * @return array{delivered: array<int|string>, failed: array<int, array{id: int|string, error: string}>}
+     * @return array{delivered: array<int|string>, failed: array<int, array{id: int|string, error: string, final?: bool}>}
      */
     public static function pending(): array
     {
@@ -49,7 +49,8 @@ final class Outbox
             if ($row->state === 'delivered') {
                 $pending['delivered'][] = $id;
             } else {
-                $pending['failed'][] = ['id' => $id, 'error' => $row->error];
+                $pending['failed'][] = ['id' => $id, 'error' => $row->error]
+                    + ($row->state === 'refused' ? ['final' => true] : []);
             }
         }
         return $pending;
@@ -84,11 +85,13 @@ final class Outbox
      *
      * @param int|string $id
      * @param string $error '' when WHMCS sent it
+     * @param bool $final whether asking again changes nothing
      */
-    public static function settle($id, string $error): void
+    public static function settle($id, string $error, bool $final = false): void
     {
+        $failed = $final ? 'refused' : 'failed';
         Capsule::table(self::TABLE)->where('mail_id', self::key($id))
-            ->update(['state' => $error === '' ? 'delivered' : 'failed', 'error' => $error, 'at' => time()]);
+            ->update(['state' => $error === '' ? 'delivered' : $failed, 'error' => $error, 'at' => time()]);
     }
 
     /**

@@ -323,7 +323,9 @@ final class Module
     {
         $warning = Text::sentence($answer->get('warning'));
         if ($warning !== '') {
-            self::note("$what of service $serviceId is done, but: $warning", Params::clientOf($serviceId));
+            $waits = ($answer->part('account')['pending'] ?? 0) !== 0;
+            $is = $waits ? 'is in the books, and waits for the router' : 'is done, but';
+            self::note("$what of service $serviceId $is: $warning", Params::clientOf($serviceId));
         }
         return $warning;
     }
