@@ -36,7 +36,8 @@ final class Outbox
     /**
      * What Turnpike is still to be told.
      *
-     * @return array{delivered: array<int|string>, failed: array<int, array{id: int|string, error: string, final?: bool}>}
+     * @return array<string, array<mixed>> `delivered`: ids; `failed`: each `id`, `error`, and `final` where another
+     *     try changes nothing
      */
     public static function pending(): array
     {
