@@ -10,7 +10,8 @@ ALTER TABLE standing ADD COLUMN cut_bytes BIGINT;
 ALTER TABLE quarantine ADD COLUMN payable_bytes BIGINT NOT NULL DEFAULT 0;
 
 -- What waits already pays as before: all of it, as things stand when it is accepted.
-UPDATE quarantine SET payable_bytes = down_bytes + up_bytes WHERE state = 'waiting' AND counted_by = 'own';
+UPDATE quarantine SET payable_bytes = CASE WHEN down_bytes > 9223372036854775807 - up_bytes THEN 9223372036854775807
+    ELSE down_bytes + up_bytes END WHERE state = 'waiting' AND counted_by = 'own';
 
 -- One that goes on is found by its service.
 CREATE INDEX quarantine_service ON quarantine (service_id);

@@ -322,7 +322,8 @@ impl From<db::Error> for Problem {
         match &error {
             db::Error::Unavailable(_) => Self::new(
                 Code::DatabaseUnavailable,
-                "Turnpike's database does not answer; nothing was changed. Look at the database server, then try again.",
+                // A commit whose answer is lost may have been made.
+                "Turnpike's database does not answer. Look at the database server, then try again: nothing is done twice.",
             )
             .because(error),
             db::Error::Retry(_) => {

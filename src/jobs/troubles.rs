@@ -30,7 +30,8 @@ pub(super) struct Troubles(Mutex<Standing>);
 #[derive(Debug, Default)]
 struct Standing {
     failing: HashMap<String, Failing>,
-    /// Jobs that found the database away when they ran last.
+    /// Jobs that found the database away when they ran last; a router's parts together, since one of them may not be due again
+    /// for an hour.
     away: HashMap<String, Instant>,
     /// Why it was, and when that was said last: one job that lastingly finds a table full must not hide an outage that comes
     /// later, nor one outage be told of at every try because its causes take turns.
@@ -115,6 +116,11 @@ impl Troubles {
     }
 }
 
+/// Of `queues of router 3` the router.
+fn whose(job: &str) -> &str {
+    job.rsplit_once(" of ").map_or(job, |(_, router)| router)
+}
+
 impl Standing {
     /// The job found the database away, which says why.
     fn away(&mut self, job: &str, cause: &str, now: Instant) -> Said {
@@ -128,13 +134,14 @@ impl Standing {
         if is_known || failure {
             self.causes.insert(cause.to_owned(), now);
         }
-        self.away.insert(job.to_owned(), now);
+        self.away.insert(whose(job).to_owned(), now);
         Said { failure, ..Said::default() }
     }
 
     /// The job came to another end.
     fn note(&mut self, job: &str, how: End, now: Instant) -> Said {
-        let answers = self.away.remove(job).is_some() && self.away.is_empty();
+        self.away.retain(|_, at| now.duration_since(*at) < STALE);
+        let answers = self.away.remove(whose(job)).is_some() && self.away.is_empty();
         match how {
             End::Well => Said { works: self.failing.remove(job).is_some(), answers, failure: false },
             // A router that went away was told of once, by who found it so.
@@ -165,6 +172,14 @@ mod tests {
     const REFUSED: &str = "Connection refused";
     const DEFECT: End = End::Failed(Code::Internal);
     const NOTHING: Said = Said { failure: false, works: false, answers: false };
+
+    #[test]
+    fn a_part_of_a_visit_that_is_not_due_again_keeps_no_outage_open() {
+        let (mut standing, now) = (Standing::default(), Instant::now());
+        assert!(standing.away("queues of router 3", REFUSED, now).failure);
+        assert_eq!(standing.note("router 3", End::Well, now), Said { answers: true, ..NOTHING });
+        assert!(standing.away("router 3", REFUSED, now).failure, "the next one is told of");
+    }
 
     #[test]
     fn an_outage_of_the_database_is_told_of_when_it_begins_and_when_it_is_over() {

@@ -50,28 +50,14 @@ pub async fn put(
     conn.execute(sql, values).await.map(|_| ())
 }
 
-/// Adds a delta of an account's own queue to the interval before, where that waits for the same reason; else false. A cause
-/// that lasts is one thing to decide, and not one for each reading.
-pub async fn go_on(
-    conn: &mut Conn,
-    (service_id, server_id): (u64, u64),
-    (from, to): (DateTime<Utc>, DateTime<Utc>),
-    (volume, payable): (Volume, Bytes),
-    why: &str,
-) -> Result<bool> {
-    let before = sql!(
-        "SELECT id FROM quarantine WHERE service_id = ? AND server_id = ? AND state = 'waiting' AND counted_by = 'own' \
-         AND why = ? AND from_at <= ? AND to_at >= ? AND to_at <= ? ORDER BY id DESC LIMIT 1"
-    );
-    let Some(row) = conn.one(before, params![service_id, server_id, why, from, from, to]).await? else {
-        return Ok(false);
-    };
+/// Whether something of an account's own queue waits for that reason already. An entry stands as it was shown to whoever decides:
+/// nothing is added to it.
+pub async fn is_waiting(conn: &mut Conn, (service_id, server_id): (u64, u64), why: &str) -> Result<bool> {
     let sql = sql!(
-        "UPDATE quarantine SET to_at = ?, down_bytes = down_bytes + ?, up_bytes = up_bytes + ?, \
-         payable_bytes = payable_bytes + ? WHERE id = ? AND state = 'waiting'"
+        "SELECT id FROM quarantine WHERE service_id = ? AND server_id = ? AND state = 'waiting' AND counted_by = 'own' \
+         AND why = ? LIMIT 1"
     );
-    let values = params![to, volume.down.0, volume.up.0, payable.signed(), row.get::<i64>("id")?];
-    Ok(conn.execute(sql, values).await? > 0)
+    Ok(conn.one(sql, params![service_id, server_id, why]).await?.is_some())
 }
 
 /// What waits for a person.

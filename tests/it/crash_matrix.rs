@@ -264,16 +264,19 @@ async fn a_terminate_killed_anywhere_books_the_last_reading_once_and_leaves_noth
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_killed_anywhere_brings_one_packet_and_frees() {
     let mut stage = Stage::new(QUIET).await;
-    let name = stage.app.create(41).await;
+    let made = stage.app.hook("create", &stage.app.body(41)).await.ok();
+    let name = "7-41";
     let mut due: chrono::NaiveDate = "2026-12-01".parse().unwrap();
     let mut packets = 1;
     each!(stage, trial => {
+        stage.app.dial(&made);
+        assert!(stage.app.router.carry(name, MB, MB));
         // Blocked, with nothing left.
         let balance = stage.app.balance(41).await;
         let mut correction = stage.app.body(41);
         correction["hook"] = json!({"bytes": -balance, "key": format!("k{}", trial.n), "note": ""});
         stage.app.hook("add-traffic", &correction).await.ok();
-        assert_eq!(stage.app.secret(&name, "disabled").unwrap(), "true");
+        assert_eq!(stage.app.secret(name, "disabled").unwrap(), "true");
         due = due + chrono::Months::new(1);
         packets += 1;
         let body = stage.app.body_with(41, &json!({"service": {"next_due_date": due.to_string()}}));
@@ -281,9 +284,11 @@ async fn a_renewal_killed_anywhere_brings_one_packet_and_frees() {
         let renewed = stage.app.hook("renew", &body).await.ok();
         assert_eq!(renewed["account"]["balance_bytes"], 10 * GB, "{:?}", trial.death);
         assert_eq!(renewed["account"]["causes"], json!([]), "{:?}", trial.death);
-        assert_eq!(stage.app.secret(&name, "disabled").unwrap(), "false", "{:?}", trial.death);
+        assert_eq!(stage.app.secret(name, "disabled").unwrap(), "false", "{:?}", trial.death);
         let granted = stage.app.ledger(41).await.into_iter().filter(|(kind, _)| kind == "packet").count();
         assert_eq!(granted, packets, "{:?}", trial.death);
+        stage.app.collect().await;
+        assert_eq!(stage.app.uncharged(name, booked(&stage.app.app, 41).await), 0, "{:?}", trial.death);
         stage.is_at_rest(&trial).await;
         lived
     });
@@ -350,11 +355,12 @@ async fn a_letter_killed_anywhere_arrives_and_twice_only_between_the_servers_wor
         sink.port
     );
     let mut stage = Stage::new(&smtp).await;
-    stage.app.create(41).await;
+    let name = stage.app.create(41).await;
     let (mut twice, mut n) = (0, 0);
     for step in 0.. {
         n += 1;
         stage.now();
+        assert!(stage.app.router.carry(&name, MB, MB));
         // Below the threshold of 2 GB: one letter. And above it again, for the next one.
         for (bytes, key) in [(-9 * GB as i64, "down"), (9 * GB as i64, "up")] {
             let mut body = stage.app.body(41);
@@ -380,6 +386,9 @@ async fn a_letter_killed_anywhere_arrives_and_twice_only_between_the_servers_wor
         assert_eq!(ids.len(), 1, "the same letter has the same Message-ID");
         assert!(copies.len() == 1 || (copies.len() == 2 && !marked), "step {step}: {} copies", copies.len());
         twice += usize::from(copies.len() == 2);
+        stage.app.collect().await;
+        assert_eq!(stage.app.uncharged(&name, booked(&stage.app.app, 41).await), 0, "step {step}");
+        stage.is_at_rest(&Trial { n, death: Death::Step(step) }).await;
         if lived {
             assert_eq!(copies.len(), 1);
             break;

@@ -61,6 +61,8 @@ final class AdminTrafficTest extends BridgeTestCase
             $this->pairWithNobody();
         } elseif ($how === 'busy') {
             $this->peer()->refuse('add-traffic', 409, 'busy', 'Another request works on it.');
+        } elseif ($how === 'refused for good') {
+            $this->peer()->refuse('add-traffic', 404, 'no-such-service', 'Service 41 is not known here.');
         } elseif ($how === 'no server') {
             Capsule::table('tblservers')->update(['hostname' => '', 'ipaddress' => '']);
         } elseif ($how === 'not paired') {
@@ -87,7 +89,8 @@ final class AdminTrafficTest extends BridgeTestCase
      */
     public function certain(): array
     {
-        $all = ['nobody listens', 'busy', 'no server', 'not paired', 'silent when asked how large a GB is'];
+        $all = ['nobody listens', 'busy', 'refused for good', 'no server', 'not paired',
+            'silent when asked how large a GB is'];
         return (array) array_combine($all, array_map(static function (string $how): array {
             return [$how];
         }, $all));

@@ -62,8 +62,8 @@ pub(in crate::work) fn cannot_be(app: &App, volume: Volume, line: Speed, elapsed
     (!fits).then(|| format!("more than {factor} times what the line can move in {} s", elapsed.num_seconds()))
 }
 
-/// Puts aside what cannot be, for a person to decide upon: it is not charged until then. Where the reason lasts, one reading's
-/// goes with the one's before.
+/// Puts aside what cannot be, for a person to decide upon: it is not charged until then. Of a reason
+/// that lasts one entry stands for all: what is counted after it is nobody's, and is not asked about again.
 pub(in crate::work) async fn put(
     app: &App,
     conn: &mut Conn,
@@ -77,7 +77,7 @@ pub(in crate::work) async fn put(
     tracing::warn!(service.id = service_id, bytes = volume.total().0, %why, "delta put into quarantine");
     let (whose, interval) = ((service_id, server_id), (moved.from, now));
     let payable = books.payable(app, moved, now);
-    if lasts && quarantine::go_on(conn, whose, interval, (volume, payable), why).await? {
+    if lasts && quarantine::is_waiting(conn, whose, why).await? {
         return Ok(());
     }
     Ok(quarantine::put(conn, whose, interval, (volume, By::Own, payable), why).await?)

@@ -92,7 +92,8 @@ final class AdminTab
             $error = Module::error('AdminServicesTabFieldsSave', $cause, $params);
             // a defect of ours may have come after the answer
             $mayBeAdded = $isSent && (!$cause instanceof SidecarError || $error->mayBeBooked());
-            if ($isSent && $error->isFinal()) {
+            $isFirst = !self::isOpen($id, $key) && $error->kind() !== 'key-reused';
+            if ($isSent && $error->isFinal() && !$isFirst) {
                 self::settle($id, $key);
                 self::keep($id, $lang->get('add_traffic_failed', $typed) . ' ' . $error->forAdmin());
             } elseif (!$mayBeAdded && !self::isOpen($id, $key)) {
