@@ -200,7 +200,7 @@ impl FairUse {
     }
 
     /// What the customer is to be told now: that it goes slower, or slower still, and later that it does no more. Of a level
-    /// once; that it goes slower still no more than once a local day. It is news until it is noted as told.
+    /// once; that it goes slower still no more than once a day of the plans. It is news until it is noted as told.
     pub fn news(&mut self, today: NaiveDate) -> Option<Told> {
         let slowed_before = matches!(self.told, Some((Told::Slowed, _)));
         let slowed_today = self.told == Some((Told::Slowed, today));

@@ -209,6 +209,10 @@ final class TroubleTest extends BridgeTestCase
             $said = Kernel::command('ChangePassword', 41);
             self::assertStringStartsWith('It is not certain whether the password was changed.', $said, $manner);
         }
+        // the answer to its commit may have been lost
+        $this->peer()->refuse('change-password', 503, 'database-unavailable', 'The database does not answer.');
+        $said = Kernel::command('ChangePassword', 41);
+        self::assertStringStartsWith('It is not certain whether the password was changed.', $said);
         $this->pairWithNobody();
         self::assertStringContainsString('nothing was altered', Kernel::command('ChangePassword', 41), 'never sent');
     }

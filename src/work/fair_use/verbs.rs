@@ -87,8 +87,8 @@ pub async fn hook(app: &App, ask: &Ask) -> Result<Value, Problem> {
 /// Does it to an account on a plan, once per key: answers the contract's `{"account"}` either way.
 ///
 /// # Errors
-/// `no-such-plan` where it is on none, `key-reused` for a key that gave another bonus or settled other speeds, a field that cannot be; a router
-/// that refuses. One that is away is no error.
+/// `no-such-plan` where it is on none, `key-reused` for a key that gave another bonus or settled other speeds, a field that
+/// cannot be; a router that refuses. One that is away is no error.
 pub async fn intervene(app: &App, service_id: u64, change: &Change, key: &str, note: &str) -> Result<Value, Problem> {
     let until = crate::work::deadline(crate::work::LIFECYCLE);
     let key = checked(change, key)?;

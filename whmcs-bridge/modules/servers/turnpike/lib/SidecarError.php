@@ -11,7 +11,7 @@ final class SidecarError extends \RuntimeException
 {
     /** Nobody knows what became of it: it was sent, and what came back says nothing. */
     private const UNCERTAIN = ['timeout', 'connection-lost', 'answer-unsigned', 'answer-not-genuine',
-        'answer-too-large', 'answer-strange', 'internal'];
+        'answer-too-large', 'answer-strange', 'internal', 'database-unavailable'];
 
     /** Refusals that pass. */
     private const PASSING = ['busy', 'clock-skew', 'nonce-reused', 'slow-down', 'no-such-hook'];
